@@ -1,0 +1,161 @@
+"""compress, decompress, info: the functions that the command line and the page are made of."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from codec import bitstream, rate
+from codec.errors import CodecError
+from codec.images import load_image
+from codec.metrics import bpp as bits_per_pixel
+from codec.models import registry
+from codec.pipeline import Codec, Coded, Symbols, Timer
+
+DEFAULT_LAMBDA = 0.0067
+
+
+@functools.cache
+def load(trunk: str = "", device: str = "cpu") -> Codec:
+    """The codec with the weights of this id (the current ones by default), loaded once.
+
+    Raises WeightsError where they are missing or damaged.
+    """
+    return Codec(registry.load_trunk(trunk, device))
+
+
+@dataclass(frozen=True)
+class RateResult:
+    """What a search for a rate came to. `reached` is False where the target is below the model's range."""
+
+    level: int
+    reached: bool
+    at_top: bool  # the best quality there is stays below the target
+    codings: int
+
+
+def encode(
+    rgb: np.ndarray,
+    *,
+    model: str = "mse",
+    lmbda: float | None = None,
+    bpp: float | None = None,
+    max_bytes: int | None = None,
+    level: int | np.ndarray | None = None,
+    codec: Codec | None = None,
+    tick=None,
+) -> tuple[Coded, RateResult]:
+    """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given byte-valued levels.
+
+    Where the target is below the model's range the smallest stream is returned, with `reached` False. This is
+    `compress` with everything that is known on the way; see there for errors.
+    """
+    if sum(v is not None for v in (lmbda, bpp, max_bytes, level)) > 1:
+        raise CodecError("Give either λ or a target rate, not both.")
+    check_model(model)
+    codec = codec or load()
+    height, width = rgb.shape[:2]
+    bitstream.check_size(width, height)
+    if bpp is not None:
+        if not (np.isfinite(bpp) and bpp > 0):
+            raise CodecError(f"The target rate is {bpp} bpp; it must be a positive number.")
+        max_bytes = int(bpp * width * height / 8)
+    timer = Timer()
+    with timer.stage("analysis"):
+        y = codec.analyse(rgb, tick)
+    made: dict[int, tuple[Symbols, bytes]] = {}
+    codings = 0
+
+    def code(at: int | np.ndarray) -> tuple[Symbols, bytes]:
+        nonlocal codings
+        codings += 1
+        with timer.stage("hyperprior and quantisation"):
+            symbols = codec.quantise(y, at)
+        with timer.stage("range coding"):
+            return symbols, codec.write(symbols, width, height, model)
+
+    def size_at(at: int) -> int:
+        made[at] = code(at)
+        size = len(made[at][1])
+        fitting = [k for k, (_, data) in made.items() if len(data) <= max_bytes]
+        for k in [k for k in made if k not in (max(fitting, default=None), at)]:
+            del made[k]  # only the best so far is worth its memory
+        return size
+
+    reached = True
+    if max_bytes is not None:
+        found = rate.largest_level(size_at, max_bytes)
+        reached = found is not None
+        level = found if reached else 0
+        symbols, data = made[level] if level in made else code(level)
+    else:
+        level = rate.level_byte(DEFAULT_LAMBDA if lmbda is None else lmbda) if level is None else level
+        symbols, data = code(level)
+    top = max_bytes is not None and level == rate.BYTE_MAX
+    stream = bitstream.read(data)
+    payload = len(stream.z) + len(stream.y)
+    coded = Coded(data, level, (symbols.y_bits + symbols.z_bits) / 8, payload, symbols, timer)
+    return coded, RateResult(level if isinstance(level, int) else -1, reached, top, codings)
+
+
+def check_model(model: str) -> None:
+    if model not in registry.models():
+        raise CodecError(f"There is no model '{model}'; there are: {', '.join(registry.models())}.")
+
+
+def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None) -> bytes:
+    """Compresses a picture into a stream.
+
+    image: a path, the bytes of an image file, a file object, a PIL.Image, or an array (H, W[, 3 or 4]).
+    model: the decoder that the stream suggests. lmbda: the trade-off, 0.0005…0.0483 on CompressAI's scale
+    (default 0.0067); or bpp: a rate in bits per pixel that the file, header included, does not exceed.
+
+    Raises ImageError (unusable picture), WeightsError, and CodecError (λ out of range, unknown model, or a
+    rate below what the model can reach).
+
+    >>> import codec
+    >>> from PIL import Image
+    >>> data = codec.compress(Image.new("RGB", (96, 64), "teal"), lmbda=0.013)
+    >>> codec.decompress(data).size
+    (96, 64)
+    """
+    rgb = load_image(image).rgb
+    coded, found = encode(rgb, model=model, lmbda=lmbda, bpp=bpp)
+    if not found.reached:
+        least = bits_per_pixel(len(coded.data), rgb.shape[1], rgb.shape[0])
+        raise CodecError(f"{bpp:g} bpp cannot be reached: the least for this picture is {least:.4f} bpp.")
+    return coded.data
+
+
+def decompress(data: bytes, decoder: str | None = None) -> Image.Image:
+    """Decodes a stream to an RGB picture, by the decoder it suggests unless another is named.
+
+    Raises StreamError (not a stream, damaged, too large) and WeightsError (made with weights that are not here).
+    """
+    stream = bitstream.read(data)
+    if decoder is not None:
+        check_model(decoder)
+    return Image.fromarray(load(stream.trunk).decode(data, decoder))
+
+
+def info(data: bytes) -> dict:
+    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON."""
+    stream = bitstream.read(data)
+    uniform = isinstance(stream.level, int)
+    level = {"level": stream.level, "lambda": round(rate.lambda_of_byte(stream.level), 6)} if uniform else {
+        "level_map": {"rows": stream.regions[0], "columns": stream.regions[1],
+                      "min": int(stream.level.min()), "max": int(stream.level.max())}}
+    return {
+        "version": bitstream.VERSION,
+        "trunk": stream.trunk,
+        "decoder": stream.decoder,
+        "width": stream.width,
+        "height": stream.height,
+        **level,
+        "bytes": len(data),
+        "header_bytes": len(data) - len(stream.z) - len(stream.y),
+        "z_bytes": len(stream.z),
+        "y_bytes": len(stream.y),
+        "bpp": round(bits_per_pixel(len(data), stream.width, stream.height), 6),
+    }

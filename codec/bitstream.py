@@ -1,0 +1,164 @@
+"""The container: header fields and payloads <-> bytes. No torch, no weights.
+
+    offset  size  field
+    0       3     magic "LIC"
+    3       1     format version, 1
+    4       4     trunk: first bytes of the SHA-256 of its weights file
+    8       1     suggested decoder, an index into DECODERS
+    9       var   width, height: unsigned LEB128, in pixels
+            1     level, if uniform: 0…255 (see codec.models.gain); preceded by
+            1     level kind: 0 uniform, 1 a map
+            var   (a map only) length of the map, LEB128, and the map: rows of bytes, one per 64×64
+                  pixels, delta-coded and deflated
+            var   length of the z payload, LEB128
+            4     CRC-32 of everything before and after this field
+            …     z payload, then y payload up to the end
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.errors import StreamError
+
+MAGIC = b"LIC"
+VERSION = 1
+REGION = 64  # pixels per side of what shares one level, and the unit a picture is padded to
+MAX_PIXELS = 50_000_000
+MAX_SIDE = 30_000
+#: Decoders a stream can suggest, by their number in the header. Append only: the numbers are in files.
+DECODERS = ("mse", "perceptual", "texture", "hific-lo", "hific-mi", "hific-hi", "hific-nogan")
+DAMAGED = "The stream is damaged or cut short"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The parsed container. `level` is one byte value, or a uint8 map (rows, columns) of regions."""
+
+    trunk: str  # 8 hexadecimal digits
+    decoder: str
+    width: int
+    height: int
+    level: int | np.ndarray
+    z: bytes
+    y: bytes
+
+    @property
+    def regions(self) -> tuple[int, int]:
+        """Rows and columns of 64×64 regions."""
+        return -(-self.height // REGION), -(-self.width // REGION)
+
+    def level_map(self) -> np.ndarray:
+        """uint8 (rows, columns), whichever way the level is stored."""
+        return np.broadcast_to(np.asarray(self.level, dtype=np.uint8), self.regions)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class _Reader:
+    def __init__(self, data: bytes):
+        self.data, self.position = data, 0
+
+    def take(self, count: int) -> bytes:
+        part = self.data[self.position : self.position + count]
+        if len(part) < count:
+            raise StreamError(f"{DAMAGED}: it ends inside its header.")
+        self.position += count
+        return part
+
+    def varint(self) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+        raise StreamError(f"{DAMAGED}: a number in its header is too large.")
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises StreamError unless a picture of this size may be decoded."""
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
+        raise StreamError(
+            f"The stream declares a picture of {width}×{height} pixels; between 1×1 and "
+            f"{MAX_PIXELS // 10**6} megapixels with sides up to {MAX_SIDE} can be decoded."
+        )
+
+
+def _header(stream: Stream) -> bytes:
+    head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([DECODERS.index(stream.decoder)])
+    head += _varint(stream.width) + _varint(stream.height)
+    if isinstance(stream.level, np.ndarray):
+        delta = np.diff(stream.level.astype(np.uint8).ravel(), prepend=np.uint8(0))
+        packed = zlib.compress(delta.tobytes(), 9)
+        head += b"\1" + _varint(len(packed)) + packed
+    else:
+        head += bytes([0, stream.level])
+    return head + _varint(len(stream.z))
+
+
+def header_bytes(stream: Stream) -> int:
+    """Bytes of everything that is not payload."""
+    return len(_header(stream)) + 4
+
+
+def write(stream: Stream) -> bytes:
+    """The bytes of a stream. A map that is the same everywhere is written as a uniform level."""
+    if isinstance(stream.level, np.ndarray) and (stream.level == stream.level.flat[0]).all():
+        stream = Stream(**{**stream.__dict__, "level": int(stream.level.flat[0])})
+    head, payload = _header(stream), stream.z + stream.y
+    return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload
+
+
+def read(data: bytes, check_crc: bool = True) -> Stream:
+    """Parses bytes; nothing larger than what the declared, checked size allows is ever allocated.
+
+    Raises StreamError with one sentence for anything that `write` does not produce.
+    """
+    if not data:
+        raise StreamError("The file is empty (0 bytes); choose a stream that was made here.")
+    if data[:3] != MAGIC:
+        raise StreamError("This is not a compressed stream of this codec.")
+    reader = _Reader(data)
+    reader.take(3)
+    version = reader.take(1)[0]
+    if version != VERSION:
+        raise StreamError(f"The stream has format version {version}; only version {VERSION} can be read.")
+    trunk = reader.take(4).hex()
+    decoder = reader.take(1)[0]
+    width, height = reader.varint(), reader.varint()
+    check_size(width, height)
+    rows, columns = -(-height // REGION), -(-width // REGION)
+    kind = reader.take(1)[0]
+    if kind > 1 or decoder >= len(DECODERS):
+        raise StreamError(f"{DAMAGED}: its header holds values that are never written.")
+    level = reader.take(1)[0] if kind == 0 else _read_map(reader, rows, columns)
+    z_length = reader.varint()
+    crc = reader.take(4)
+    head_end = reader.position
+    payload = data[head_end:]
+    if check_crc and zlib.crc32(payload, zlib.crc32(data[: head_end - 4])) != int.from_bytes(crc, "little"):
+        raise StreamError(f"{DAMAGED}: its checksum does not match.")
+    if z_length > len(payload):
+        raise StreamError(f"{DAMAGED}: it ends before its payload does.")
+    return Stream(trunk, DECODERS[decoder], width, height, level, payload[:z_length], payload[z_length:])
+
+
+def _read_map(reader: _Reader, rows: int, columns: int) -> np.ndarray:
+    packed = reader.take(reader.varint())
+    inflater = zlib.decompressobj()
+    try:
+        raw = inflater.decompress(packed, rows * columns)
+    except zlib.error:
+        raw = b""
+    if len(raw) != rows * columns or inflater.unconsumed_tail or inflater.unused_data:
+        raise StreamError(f"{DAMAGED}: its map of levels cannot be read.")
+    return np.cumsum(np.frombuffer(raw, dtype=np.uint8), dtype=np.uint8).reshape(rows, columns)

@@ -1,0 +1,1 @@
+"""Exact entropy coding: integer networks, integer probability tables, and the range coder."""

@@ -1,0 +1,125 @@
+"""The range coder: arrays of integers <-> bytes, through the `constriction` library.
+
+Symbols are grouped by table, one library call per group, because that is fast; within a group they keep
+their order. A symbol beyond its table's support is written as the table's escape, and its value follows
+the group: 5 bits of length, the sign, and the excess, so that no input can break the coder.
+"""
+
+import constriction
+import numpy as np
+
+from codec.entropy.tables import TOTAL
+from codec.errors import StreamError
+
+# Submodules of the compiled library exist as attributes only; they cannot be imported from.
+Categorical, Uniform = constriction.stream.model.Categorical, constriction.stream.model.Uniform
+RangeEncoder, RangeDecoder = constriction.stream.queue.RangeEncoder, constriction.stream.queue.RangeDecoder
+
+MAX_EXCESS_BITS = 24
+
+
+class TableSet:
+    """Probability tables with their models for the library, which are built on first use."""
+
+    def __init__(self, tables: list[np.ndarray]):
+        for table in tables:
+            if table.min() < 1 or int(table.sum(dtype=np.int64)) != TOTAL or len(table) % 2:
+                raise ValueError("A probability table is malformed.")
+        self.tables = tables
+        self.limits = np.array([len(t) // 2 - 1 for t in tables])
+        self._models: dict[int, Categorical] = {}
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def model(self, index: int) -> Categorical:
+        if index not in self._models:
+            # Dividing integers by a power of two is exact, so the library gets the same numbers everywhere.
+            self._models[index] = Categorical(self.tables[index] / TOTAL, perfect=False)
+        return self._models[index]
+
+
+def groups_of(index: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """A stable order that sorts `index` (n,), and the bounds (count + 1,) of each value in it."""
+    # Sorting bytes by radix is several times quicker than sorting int64.
+    order = np.argsort(index.astype(np.uint8), kind="stable")
+    return order, np.concatenate([[0], np.cumsum(np.bincount(index, minlength=count))])
+
+
+class Encoder:
+    """Collects symbols; `finish` gives the bytes."""
+
+    def __init__(self):
+        self._coder = RangeEncoder()
+
+    def put(self, symbols: np.ndarray, index: np.ndarray, tables: TableSet) -> None:
+        """Codes symbols (n,) of any integer type, each under the table that index (n,) names."""
+        order, bounds = groups_of(index, len(tables))
+        grouped = symbols[order].astype(np.int32)
+        for i in np.flatnonzero(np.diff(bounds)):
+            values, limit = grouped[bounds[i] : bounds[i + 1]], tables.limits[i]
+            beyond = np.abs(values) > limit
+            coded = np.where(beyond, 2 * limit + 1, values + limit).astype(np.int32)
+            self._coder.encode(coded, tables.model(int(i)))
+            for value in values[beyond]:
+                self._put_escape(int(value), int(limit))
+
+    def _put_escape(self, value: int, limit: int) -> None:
+        excess = abs(value) - limit  # at least 1
+        length = excess.bit_length() - 1
+        if length > MAX_EXCESS_BITS:
+            raise ValueError("A latent is too large to be coded.")
+        self._uniform(length, 32)
+        self._uniform(int(value < 0), 2)
+        rest = excess - (1 << length)
+        self._uniform(rest & 0xFFF, 1 << min(length, 12))
+        if length > 12:
+            self._uniform(rest >> 12, 1 << (length - 12))
+
+    def _uniform(self, value: int, size: int) -> None:
+        if size > 1:
+            self._coder.encode(np.array([value], dtype=np.int32), Uniform(size))
+
+    def finish(self) -> bytes:
+        # Zero words at the end are what a decoder reads past the end anyway.
+        return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+
+
+class Decoder:
+    """The inverse of `Encoder`, fed with the same sequence of `index` arrays."""
+
+    def __init__(self, data: bytes):
+        padded = data + bytes(-len(data) % 4)
+        self._coder = RangeDecoder(np.frombuffer(padded, dtype="<u4").astype(np.uint32))
+
+    def get(self, index: np.ndarray, tables: TableSet) -> np.ndarray:
+        """index (n,) -> symbols int32 (n,). Raises StreamError where the data cannot be right."""
+        order, bounds = groups_of(index, len(tables))
+        grouped = np.empty(len(index), dtype=np.int32)
+        try:
+            for i in np.flatnonzero(np.diff(bounds)):
+                limit = int(tables.limits[i])
+                count = int(bounds[i + 1] - bounds[i])
+                values = self._coder.decode(tables.model(int(i)), count) - limit
+                for position in np.flatnonzero(values > limit):
+                    values[position] = self._get_escape(limit)
+                grouped[bounds[i] : bounds[i + 1]] = values
+        except (AssertionError, ValueError) as error:  # what constriction raises on impossible data
+            raise StreamError("The compressed data are damaged: they do not decode.") from error
+        symbols = np.empty_like(grouped)
+        symbols[order] = grouped
+        return symbols
+
+    def _get_escape(self, limit: int) -> int:
+        length = self._uniform(32)
+        if length > MAX_EXCESS_BITS:
+            raise StreamError("The compressed data are damaged: they hold an impossible value.")
+        negative = self._uniform(2)
+        rest = self._uniform(1 << min(length, 12))
+        if length > 12:
+            rest |= self._uniform(1 << (length - 12)) << 12
+        value = limit + (1 << length) + rest
+        return -value if negative else value
+
+    def _uniform(self, size: int) -> int:
+        return int(self._coder.decode(Uniform(size), 1)[0]) if size > 1 else 0

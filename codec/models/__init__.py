@@ -1,0 +1,1 @@
+"""The networks: transforms, gains, entropy model, and the registry that loads their weights."""

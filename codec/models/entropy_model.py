@@ -1,0 +1,177 @@
+"""The entropy model: a mean–scale hyperprior with a four-step context (Minnen et al. 2018; He et al. 2021).
+
+    y·gain ── h_a ──► z ──round──► z_hat ──┐ + level map
+                                           ▼
+                                          h_s ──► psi (B, 128, h, w)
+                                                   │
+      step s = 0…3:  psi + ctx_s(y_hat of steps < s) ──► head_s ──► mu, t of the symbols of step s
+
+The symbols of y are split into four interleaved parts: in every 2×2 block of locations, each of four groups
+of channels (c mod 4) takes another location at each step (the pattern of DCVC-DC, Li et al. 2023). Every
+part is coded in one go given the parts before it, so encoding and decoding need four network evaluations,
+all at 1/16 of the resolution.
+
+`t` is the scale on a logarithmic ladder: sigma = SIGMA_MIN·exp(t·LOG_STEP), and round(t) is the index of a
+probability table. Everything from z_hat to (mu, index) is convolutions, leaky ReLU and pixel shuffles, so
+that `codec.entropy.integer` can run it in exact integer arithmetic.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from codec.models.layers import act, conv, round_ste
+
+Z_CHANNELS = 64
+PSI_CHANNELS = 128
+HEAD_CHANNELS = 192
+STEPS = 4
+N_SCALES = 64
+SIGMA_MIN = 0.11
+SIGMA_MAX = 64.0
+LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (N_SCALES - 1)
+T_UNIT = 16.0  # of the head's output for t, so that its weights are of order one
+_ORDER = (0, 3, 1, 2)  # diagonal locations of a 2×2 block first: a checkerboard
+
+
+def step_masks(channels: int, height: int, width: int, device=None) -> Tensor:
+    """Which symbols each step codes: bool (4, channels, height, width), exactly one step per symbol."""
+    phase = (torch.arange(height, device=device)[:, None] % 2) * 2 + torch.arange(width, device=device) % 2
+    group = torch.arange(channels, device=device)[:, None, None] % 4
+    return torch.stack([phase == (order ^ group) for order in _ORDER])
+
+
+class Prediction(NamedTuple):
+    """What the entropy model says of the latent, and the latent as quantised with it; all (B, C, h, w)."""
+
+    y_hat: Tensor
+    mu: Tensor
+    t: Tensor
+
+
+class HyperAnalysis(nn.Module):
+    """h_a: gained latent (B, C, h, w) -> z (B, 64, h/4, w/4)."""
+
+    def __init__(self, channels: int, z_channels: int = Z_CHANNELS, width: int = 128):
+        super().__init__()
+        self.conv1 = conv(channels, width)
+        self.conv2 = conv(width, width, stride=2)
+        self.conv3 = conv(width, z_channels, stride=2)
+        with torch.no_grad():  # start z near zero: an untrained hyper-latent is all cost and no use
+            self.conv3.weight.mul_(0.3)
+
+    def forward(self, v: Tensor) -> Tensor:
+        h = act(self.conv1(torch.sign(v) * torch.log1p(v.abs())))
+        return self.conv3(act(self.conv2(h))).float()
+
+
+class HyperSynthesis(nn.Module):
+    """h_s: z_hat (B, 64, h/4, w/4) and level (B, 1, h/4, w/4) in [0, 1] -> psi (B, 128, h, w)."""
+
+    def __init__(self, z_channels: int = Z_CHANNELS, width: int = 96, psi: int = PSI_CHANNELS):
+        super().__init__()
+        self.up1 = conv(z_channels + 1, width * 4)
+        self.up2 = conv(width, psi * 4)
+
+    def forward(self, z_hat: Tensor, level: Tensor) -> Tensor:
+        h = nn.functional.pixel_shuffle(self.up1(torch.cat([z_hat, level], 1)), 2)
+        return nn.functional.pixel_shuffle(self.up2(act(h)), 2)
+
+
+class StepHead(nn.Module):
+    """psi (+ context) and level at full latent resolution -> raw (B, 2C, h, w): mu, then t, both scaled."""
+
+    def __init__(self, channels: int, psi: int = PSI_CHANNELS, width: int = HEAD_CHANNELS):
+        super().__init__()
+        self.conv1 = conv(psi, width, kernel=1)
+        self.conv2 = conv(width + 1, 2 * channels, kernel=1)
+
+    def forward(self, h: Tensor, level: Tensor) -> Tensor:
+        h = act(self.conv1(act(h)))
+        with torch.autocast(h.device.type, enabled=False):
+            return self.conv2(torch.cat([h.float(), level], 1))
+
+
+class LogisticMixture(nn.Module):
+    """The factorized prior of z while training: per channel a mixture of three logistics."""
+
+    def __init__(self, channels: int, parts: int = 3):
+        super().__init__()
+        self.mean = nn.Parameter(torch.linspace(-1, 1, parts).repeat(channels, 1))
+        self.log_scale = nn.Parameter(torch.full((channels, parts), math.log(0.3)))
+        self.logit = nn.Parameter(torch.zeros(channels, parts))
+
+    def bits(self, z: Tensor) -> Tensor:
+        """-log2 of the probability of the unit interval around z (B, C, h, w), same shape."""
+        d = (z.unsqueeze(2) - self.mean[..., None, None]).abs()  # symmetric, so the left tail is accurate
+        inverse = torch.exp(-self.log_scale.clamp(-4, 6))[..., None, None]
+        part = torch.sigmoid((0.5 - d) * inverse) - torch.sigmoid((-0.5 - d) * inverse)
+        p = (part * torch.softmax(self.logit, 1)[..., None, None]).sum(2)
+        return -torch.log2(p.clamp(min=1e-9))
+
+
+def gaussian_bits(d: Tensor, t: Tensor) -> Tensor:
+    """-log2 of the probability that a Gaussian of scale index t gives the unit interval around d."""
+    inverse = torch.exp(-LOG_STEP * t) / (SIGMA_MIN * math.sqrt(2))
+    d = d.abs()
+    p = 0.5 * (torch.erfc((d - 0.5) * inverse) - torch.erfc((d + 0.5) * inverse))
+    return -torch.log2(p.clamp(min=1e-9))
+
+
+class EntropyModel(nn.Module):
+    """Everything between the gained latent and its bits. See the figure at the top of the module."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.h_a = HyperAnalysis(channels)
+        self.h_s = HyperSynthesis()
+        self.z_prior = LogisticMixture(Z_CHANNELS)
+        self.ctx = nn.ModuleList(conv(channels, PSI_CHANNELS) for _ in range(STEPS - 1))
+        self.heads = nn.ModuleList(StepHead(channels) for _ in range(STEPS))
+        # Typical magnitude of each gained channel: context and means are expressed in it.
+        self.register_buffer("unit", torch.ones(channels))
+        with torch.no_grad():
+            for ctx in self.ctx:
+                ctx.weight.mul_(0.3)
+
+    @torch.no_grad()
+    def init_scales(self, std: Tensor, level_slope: float) -> None:
+        """Starts t at the scale of channels with standard deviation `std` (C,) at level 0.
+
+        `level_slope` is the growth of log std from level 0 to the top.
+        """
+        self.unit.copy_((std * math.exp(level_slope / 2)).clamp(min=0.5))
+        for head in self.heads:
+            channels = len(std)
+            head.conv2.weight.mul_(0.1)
+            head.conv2.bias.zero_()
+            head.conv2.weight[:, -1] = 0
+            head.conv2.weight[channels:, -1] = level_slope / LOG_STEP / T_UNIT
+            head.conv2.bias[channels:] = (std.clamp(min=0.2) / SIGMA_MIN).log() / LOG_STEP / T_UNIT
+
+    def predict(self, step: int, psi: Tensor, level: Tensor, y_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and t of step `step` given the symbols so far; only those under its mask are meaningful."""
+        h = psi if step == 0 else psi + self.ctx[step - 1](y_hat / self.unit[:, None, None])
+        mu, t = self.heads[step](h, level).chunk(2, 1)
+        return mu * self.unit[:, None, None], (t * T_UNIT).clamp(0, N_SCALES - 1)
+
+    def forward(self, v: Tensor, level: Tensor) -> tuple[Prediction, Tensor, Tensor]:
+        """Gained latent v (B, C, h, w), level (B, 1, h/4, w/4) in [0, 1] -> prediction, y bits, z bits.
+
+        In training the bits come from additive uniform noise and y_hat from straight-through rounding
+        (the mixture of Minnen & Singh 2020); in evaluation both from rounding.
+        """
+        z = self.h_a(v)
+        z_hat = round_ste(z)
+        z_bits = self.z_prior.bits(z + torch.rand_like(z) - 0.5 if self.training else z_hat)
+        psi = self.h_s(z_hat, level)
+        level16 = level.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        y_hat, mu, t = torch.zeros_like(v), torch.zeros_like(v), torch.zeros_like(v)
+        for step, mask in enumerate(step_masks(*v.shape[1:], device=v.device)):
+            mu_s, t_s = self.predict(step, psi, level16, y_hat)
+            y_hat = torch.where(mask, round_ste(v - mu_s) + mu_s, y_hat)
+            mu, t = torch.where(mask, mu_s, mu), torch.where(mask, t_s, t)
+        d = v + torch.rand_like(v) - 0.5 - mu if self.training else y_hat - mu
+        return Prediction(y_hat, mu, t), gaussian_bits(d, t), z_bits

@@ -1,0 +1,104 @@
+"""The analysis transform g_a and the synthesis transform g_s.
+
+    x  (B, 3, H, W) in [0, 1]
+       │ g_a:  ┌─ KLT, a 16×16 convolution of stride 16 ──────────────┐
+       │       └─ unshuffle 4 ─ C4 ─ ResBlock ─ s2 ─ C8 ─ … ─ s2 ─ C16 ┴─ + ─► y (B, 192, H/16, W/16)
+    y_hat
+       │ g_s:  the mirror image, with the transposed KLT beside it
+       ▼
+    x_hat
+
+The linear path starts as the Karhunen–Loève transform of 16×16 patches and its transpose, so that the
+codec is a linear transform codec before its first training step and the networks learn what that lacks.
+The arithmetic is spent in dense 3×3 kernels at 1/4 to 1/16 of the resolution, where CPUs are quick.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from codec.models.layers import ResidualBlock, act, conv
+
+PATCH = 16  # the latent's stride in pixels
+Y_CHANNELS = 192
+Y_UNIT = 16.0  # y counts orthonormal coefficients of a 0…255 image in units of this many
+WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
+#: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s);
+#: rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
+MARGIN = 112
+
+
+def blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+
+
+class Analysis(nn.Module):
+    """g_a: x (B, 3, H, W) in [0, 1], H and W multiples of 16 -> y (B, 192, H/16, W/16)."""
+
+    def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1)):
+        super().__init__()
+        c4, c8, c16 = widths
+        self.head = conv(3 * 16, c4)
+        self.res4 = blocks(c4, depths[0])
+        self.down8 = conv(c4, c8, stride=2)
+        self.res8 = blocks(c8, depths[1])
+        self.down16 = conv(c8, c16, stride=2)
+        self.res16 = blocks(c16, depths[2])
+        self.tail = conv(c16, channels)
+        self.klt = nn.Conv2d(3, channels, PATCH, PATCH, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.res4(self.head(nn.functional.pixel_unshuffle(2 * x - 1, 4)))
+        h = self.res8(self.down8(act(h)))
+        h = self.res16(self.down16(act(h)))
+        with torch.autocast(x.device.type, enabled=False):  # large coefficients need more than 8 bits
+            linear = self.klt(x.float())
+        return linear + self.tail(act(h)).float()
+
+
+class Synthesis(nn.Module):
+    """g_s: y_hat (B, 192, h, w) and the level map (B, 1, h, w) in [0, 1] -> x_hat (B, 3, 16h, 16w)."""
+
+    def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1)):
+        super().__init__()
+        c4, c8, c16 = widths
+        self.head = conv(channels + 1, c16)
+        self.res16 = blocks(c16, depths[2])
+        self.up8 = conv(c16, c8 * 4)
+        self.res8 = blocks(c8, depths[1])
+        self.up4 = conv(c8, c4 * 4)
+        self.res4 = blocks(c4, depths[0])
+        self.tail = conv(c4, 3 * 16)
+        self.klt = nn.ConvTranspose2d(channels, 3, PATCH, PATCH, bias=True)
+
+    def forward(self, y_hat: Tensor, level: Tensor) -> Tensor:
+        # The first coefficients are two orders of magnitude above the last: asinh brings them into range.
+        h = self.head(torch.cat([torch.asinh(y_hat), level], 1))
+        h = nn.functional.pixel_shuffle(self.up8(act(self.res16(h))), 2)
+        h = nn.functional.pixel_shuffle(self.up4(act(self.res8(h))), 2)
+        detail = nn.functional.pixel_shuffle(self.tail(act(self.res4(h))), 4)
+        with torch.autocast(y_hat.device.type, enabled=False):
+            linear = self.klt(y_hat.float())
+        return linear + detail.float() * (Y_UNIT / 255)
+
+
+@torch.no_grad()
+def init_klt(g_a: Analysis, g_s: Synthesis, patches: Tensor) -> Tensor:
+    """Sets the linear paths to the KLT of `patches` (n, 3, 16, 16) in [0, 1].
+
+    Returns the standard deviation of each of the coefficients, (C,), in the units of y.
+    """
+    channels = g_a.klt.out_channels
+    flat = patches.flatten(1).double()
+    mean = flat.mean(0)
+    variance, basis = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+    variance, basis = variance.flip(0)[:channels], basis.flip(1)[:, :channels].T
+    scale = 255 / Y_UNIT
+    g_a.klt.weight.copy_((basis * scale).view(channels, 3, PATCH, PATCH))
+    g_a.klt.bias.copy_(-(basis * scale) @ mean)
+    g_s.klt.weight.copy_((basis / scale).view(channels, 3, PATCH, PATCH))
+    # Patches average to a smooth mean picture: its mean per colour is all that a bias can carry.
+    g_s.klt.bias.copy_(mean.view(3, -1).mean(1))
+    for last in (g_a.tail, g_s.tail):
+        last.weight.mul_(0.05)
+        last.bias.zero_()
+    return (variance.clamp(min=0).sqrt() * scale).float()

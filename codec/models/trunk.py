@@ -1,0 +1,45 @@
+"""The trunk with its fidelity decoder, as trained: x -> (x_hat, bits)."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from codec.models.entropy_model import EntropyModel
+from codec.models.gain import ANCHORS, TOP, Gain
+from codec.models.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
+
+
+class Output(NamedTuple):
+    x_hat: Tensor  # (B, 3, H, W), not clipped
+    y_bits: Tensor  # (B, 192, H/16, W/16)
+    z_bits: Tensor  # (B, 64, H/64, W/64)
+
+
+class Codec(nn.Module):
+    """g_a, gain, entropy model and g_s. H and W must be multiples of 64."""
+
+    def __init__(self):
+        super().__init__()
+        self.g_a = Analysis()
+        self.gain = Gain(Y_CHANNELS)
+        self.entropy = EntropyModel(Y_CHANNELS)
+        self.g_s = Synthesis()
+
+    def init_linear(self, patches: Tensor) -> None:
+        """Makes the untrained model a linear transform codec; patches (n, 3, 16, 16) in [0, 1]."""
+        std = init_klt(self.g_a, self.g_s, patches)
+        # At high rate R + λ·D is least for a step of about 4.9/sqrt(λ) on 0…255 coefficients.
+        gain = torch.tensor([Y_UNIT * math.sqrt(lmbda) / 4.9 for lmbda in ANCHORS])
+        with torch.no_grad():
+            self.gain.log_gain.copy_(gain.log()[:, None].expand_as(self.gain.log_gain))
+        self.entropy.init_scales(std * gain[0], math.log(gain[-1] / gain[0]))
+
+    def forward(self, x: Tensor, level: Tensor) -> Output:
+        """x (B, 3, H, W) in [0, 1]; level (B, 1, H/64, W/64) in [0, TOP]."""
+        y = self.g_a(x)
+        gain = self.gain(level.repeat_interleave(4, 2).repeat_interleave(4, 3))
+        prediction, y_bits, z_bits = self.entropy(y * gain, level / TOP)
+        level16 = (level / TOP).repeat_interleave(4, 2).repeat_interleave(4, 3)
+        return Output(self.g_s(prediction.y_hat / gain, level16), y_bits, z_bits)

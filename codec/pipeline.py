@@ -1,0 +1,196 @@
+"""One picture through the codec: analysis once, then quantisation and range coding at any level, and back.
+
+    rgb ─ analyse ─► y ─ quantise(level) ─► Symbols ─ write ─► bytes ─ read ─► Symbols ─ synthesise ─► rgb
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec import bitstream, tiling
+from codec.bitstream import Stream
+from codec.entropy.coder import Decoder, Encoder, TableSet
+from codec.entropy.network import ONE, STEPS, gather, scatter, upsample
+from codec.errors import StreamError
+from codec.models.gain import BYTE_MAX
+from codec.models.registry import Trunk, load_decoder, load_trunk
+from codec.models.transforms import Synthesis
+
+
+class Timer:
+    """Milliseconds spent in each named stage."""
+
+    def __init__(self):
+        self.ms: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def stage(self, name: str):
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[name] = self.ms.get(name, 0.0) + 1e3 * (time.perf_counter() - start)
+
+
+@dataclass
+class Symbols:
+    """A quantised picture: what the range coder codes, and what the decoder gets of it.
+
+    z (64, h/4, w/4) int32; y and index: per step, int32 and uint8 arrays in coding order; y_hat float64
+    (1, C, h, w) in fixed point; level uint8 (h/4, w/4); y_bits and z_bits by the probability tables.
+    """
+
+    z: np.ndarray
+    y: list[np.ndarray]
+    index: list[np.ndarray]
+    y_hat: Tensor
+    level: np.ndarray
+    z_bits: float = 0.0
+    y_bits: float = 0.0
+
+
+@dataclass
+class Coded:
+    """The result of an encoding: the bytes, and what is known about them on the way."""
+
+    data: bytes
+    level: int | np.ndarray
+    estimate_bytes: float  # by the probability tables, payload only
+    payload_bytes: int
+    symbols: Symbols
+    timer: Timer = field(default_factory=Timer)
+
+
+class Codec:
+    """A trunk on a device. `precision` is that of the transforms: "float32" or "bfloat16".
+
+    No choice made here (device, precision, threads, tile) changes what y_hat is decoded from given bytes.
+    """
+
+    def __init__(self, trunk: Trunk | None = None, device: str = "cpu", precision="float32", tile: int | None = None):
+        self.trunk = trunk or load_trunk(device=device)
+        self.device = self.trunk.device
+        self.precision = precision
+        self.tile = tile
+
+    def _autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    @torch.inference_mode()
+    def analyse(self, rgb: np.ndarray, tick=None) -> Tensor:
+        """uint8 (H, W, 3) -> y float32 (1, C, h, w)."""
+        with self._autocast():
+            return tiling.analyse(self.trunk.g_a, rgb, self.device, self.tile, tick)
+
+    @torch.inference_mode()
+    def quantise(self, y: Tensor, level: int | np.ndarray) -> Symbols:
+        """y float32 (1, C, h, w) at a byte-valued level, or a map uint8 (h/4, w/4) of them -> Symbols.
+
+        Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
+        it takes the one with the smaller rdo·(squared error) + bits.
+        """
+        trunk = self.trunk
+        rows, columns = y.shape[2] // 4, y.shape[3] // 4
+        level_map = np.broadcast_to(np.asarray(level, dtype=np.uint8), (rows, columns))
+        level64 = torch.from_numpy(level_map.copy()).to(self.device)[None, None]
+        level16 = upsample(level64)
+        v = y * self._gain(level16)
+        z = torch.round(trunk.h_a(v)).clamp_(-(2**20), 2**20)
+        psi = trunk.entropy.psi(z, level64)
+        y_hat = torch.zeros(v.shape, dtype=torch.float64, device=self.device)
+        symbols, indices, bits = [], [], 0.0
+        widest = trunk.y_costs.shape[1] // 2
+        for step in range(STEPS):
+            mu, index = trunk.entropy.step(step, psi, level16, y_hat)
+            d = gather(v, step) - (mu / ONE).float()
+            row = index.long()
+            near = torch.round(d).clamp_(-(2**20), 2**20)
+            towards = near - torch.sign(near)
+            cost_near = trunk.y_costs[row, (near.long() + widest).clamp_(0, 2 * widest)]
+            cost_towards = trunk.y_costs[row, (towards.long() + widest).clamp_(0, 2 * widest)]
+            take = trunk.rdo * (d - towards) ** 2 + cost_towards < trunk.rdo * (d - near) ** 2 + cost_near
+            q = torch.where(take, towards, near)
+            bits += float(torch.where(take, cost_towards, cost_near).sum(dtype=torch.float64))
+            scatter(y_hat, step, q.double() * ONE + mu)
+            symbols.append(q.to(torch.int32).flatten().cpu().numpy())
+            indices.append(index.flatten().cpu().numpy())
+        z = z[0].to(torch.int32).cpu().numpy()
+        centre = trunk.z_costs.shape[1] // 2
+        z_columns = np.clip(z + centre, 0, 2 * centre)
+        z_bits = np.take_along_axis(trunk.z_costs[:, None], z_columns.reshape(len(z), 1, -1), 2).sum()
+        return Symbols(z, symbols, indices, y_hat, level_map, float(z_bits), bits)
+
+    def _gain(self, level16: Tensor) -> Tensor:
+        return self.trunk.gain[level16[0, 0].long()].permute(2, 0, 1)[None]
+
+    def write(self, symbols: Symbols, width: int, height: int, decoder: str = "mse") -> bytes:
+        """The stream of a quantised picture of this size in pixels."""
+        trunk = self.trunk
+        coder = Encoder()
+        coder.put(symbols.z.ravel(), z_index(symbols.z), trunk.z_tables)
+        z = coder.finish()
+        coder = Encoder()
+        for q, index in zip(symbols.y, symbols.index, strict=True):
+            coder.put(q, index, trunk.y_tables)
+        return bitstream.write(Stream(trunk.id, decoder, width, height, symbols.level, z, coder.finish()))
+
+    @torch.inference_mode()
+    def read(self, stream: Stream) -> Symbols:
+        """Decodes the payload of a parsed stream."""
+        trunk = self.trunk
+        if stream.trunk != trunk.id:
+            raise StreamError(f"The stream was made with the weights '{stream.trunk}', not with '{trunk.id}'.")
+        rows, columns = stream.regions
+        level_map = stream.level_map()
+        level64 = torch.from_numpy(level_map.copy()).to(self.device)[None, None]
+        level16 = upsample(level64)
+        z_shape = (len(trunk.z_tables), rows, columns)
+        z = Decoder(stream.z).get(z_index(np.empty(z_shape, dtype=np.int8)), trunk.z_tables).reshape(z_shape)
+        psi = trunk.entropy.psi(torch.from_numpy(z).to(self.device)[None], level64)
+        y_hat = torch.zeros(1, trunk.entropy.channels, rows * 4, columns * 4, dtype=torch.float64, device=self.device)
+        decoder = Decoder(stream.y)
+        symbols, indices = [], []
+        for step in range(STEPS):
+            mu, index = trunk.entropy.step(step, psi, level16, y_hat)
+            indices.append(index.flatten().cpu().numpy())
+            symbols.append(decoder.get(indices[-1], trunk.y_tables))
+            q = torch.from_numpy(symbols[-1]).to(self.device).view(mu.shape)
+            scatter(y_hat, step, q.double() * ONE + mu)
+        return Symbols(z, symbols, indices, y_hat, level_map)
+
+    def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor]:
+        """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
+        level16 = upsample(torch.from_numpy(symbols.level.copy()).to(self.device)[None, None])
+        return (symbols.y_hat / ONE).float() / self._gain(level16), level16.float() / BYTE_MAX
+
+    @torch.inference_mode()
+    def synthesise(self, symbols: Symbols, g_s: Synthesis, width: int, height: int, tick=None) -> np.ndarray:
+        """-> uint8 (height, width, 3)."""
+        y_hat, level = self.latent(symbols)
+        with self._autocast():
+            return tiling.synthesise(g_s, y_hat, level, width, height, self.tile, tick)
+
+    def decode(self, data: bytes, decoder: str | None = None, timer: Timer | None = None, tick=None) -> np.ndarray:
+        """A stream -> uint8 (H, W, 3), by the decoder it suggests or by another."""
+        timer = timer or Timer()
+        with timer.stage("container"):
+            stream = bitstream.read(data)
+        g_s = load_decoder(self.trunk.id, decoder or stream.decoder, str(self.device))
+        with timer.stage("entropy decoding"):
+            symbols = self.read(stream)
+        with timer.stage("synthesis"):
+            return self.synthesise(symbols, g_s, stream.width, stream.height, tick)
+
+
+def z_index(z: np.ndarray) -> np.ndarray:
+    """The table of every element of z (C, h, w), flat: its channel."""
+    return np.repeat(np.arange(z.shape[0], dtype=np.uint8), z.shape[1] * z.shape[2])
+
+
+Tick = Callable[[float], None]
+__all__ = ["Codec", "Coded", "Symbols", "TableSet", "Timer", "Tick", "z_index"]

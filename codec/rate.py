@@ -1,0 +1,51 @@
+"""From what the user asks for, a λ or a rate, to the level that the stream is coded at."""
+
+import math
+from collections.abc import Callable
+
+from codec.errors import CodecError
+from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level, level_from_lambda
+
+LAMBDA_MIN, LAMBDA_MAX = ANCHORS[0], ANCHORS[-1]
+
+
+def level_byte(lmbda: float) -> int:
+    """The byte-valued level of a λ. Raises CodecError outside the trained range."""
+    if not (math.isfinite(lmbda) and LAMBDA_MIN * 0.999 <= lmbda <= LAMBDA_MAX * 1.001):
+        raise CodecError(f"λ is {lmbda:g}; it must lie between {LAMBDA_MIN:g} and {LAMBDA_MAX:g}.")
+    return round(level_from_lambda(lmbda) / TOP * BYTE_MAX)
+
+
+def lambda_of_byte(level: int) -> float:
+    """The λ that a byte-valued level stands for."""
+    return lambda_from_level(level / BYTE_MAX * TOP)
+
+
+def largest_level(size_at: Callable[[int], int], target: int) -> int | None:
+    """The byte-valued level whose coded size is nearest to and not above `target` bytes.
+
+    `size_at(level)` codes the picture and returns the real size; sizes grow with the level, about
+    exponentially, which the search uses to aim: five calls are typical, ten the most. None where even
+    level 0 is larger than the target.
+    """
+    target_log = math.log(max(target, 1))
+    low, high = -1, BYTE_MAX + 1  # low fits (or is below the range), high does not (or is above it)
+    sizes: dict[int, float] = {}
+    guess, slope = BYTE_MAX // 2, math.log(12) / BYTE_MAX
+    for _ in range(10):
+        if high - low <= 1:
+            break
+        size = size_at(guess)
+        sizes[guess] = math.log(size)
+        if size <= target:
+            low = guess
+        else:
+            high = guess
+        if low in sizes and high in sizes:
+            slope = max(1e-4, (sizes[high] - sizes[low]) / (high - low))
+        aim = guess + (target_log - sizes[guess]) / slope
+        # Stay strictly inside the bracket, and halve it when aiming has not shrunk it well.
+        guess = min(max(math.floor(aim), low + 1), high - 1)
+        if len(sizes) >= 6:
+            guess = (low + high) // 2
+    return low if low >= 0 else None

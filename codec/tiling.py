@@ -1,0 +1,85 @@
+"""Runs the transforms over large pictures in overlapping tiles, so that memory stays bounded."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.bitstream import REGION
+from codec.models.transforms import MARGIN, PATCH
+
+TILE = 1024  # pixels per side that a tile adds to the result; pictures up to TILE_ABOVE go in one piece
+TILE_ABOVE = 2_500_000
+
+
+def padded_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height rounded up to whole regions."""
+    return -(-width // REGION) * REGION, -(-height // REGION) * REGION
+
+
+def tiles(width: int, height: int, tile: int) -> Iterator[tuple[slice, slice, slice, slice]]:
+    """For every tile: rows and columns to read (with margin), and rows and columns to keep, in pixels."""
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            bottom, right = min(top + tile, height), min(left + tile, width)
+            yield (
+                slice(max(0, top - MARGIN), min(height, bottom + MARGIN)),
+                slice(max(0, left - MARGIN), min(width, right + MARGIN)),
+                slice(top, bottom),
+                slice(left, right),
+            )
+
+
+def tile_size(width: int, height: int, tile: int | None) -> int:
+    """The tile to use: as asked, or one piece for pictures of moderate size."""
+    if tile is not None:
+        return max(REGION, tile // REGION * REGION)
+    return TILE if width * height > TILE_ABOVE else max(width, height)
+
+
+def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int | None, tick=None) -> Tensor:
+    """uint8 (H, W, 3) -> y float32 (1, C, h, w) of the picture padded by replication to whole regions."""
+    height, width = rgb.shape[:2]
+    full_width, full_height = padded_size(width, height)
+    y = None
+    grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile)))
+    for done, (rows, columns, keep_rows, keep_columns) in enumerate(grid):
+        # Clipped indices replicate the last row and column into the padding.
+        r = np.clip(np.arange(rows.start, rows.stop), None, height - 1)
+        c = np.clip(np.arange(columns.start, columns.stop), None, width - 1)
+        x = torch.from_numpy(rgb[r[:, None], c]).to(device).permute(2, 0, 1)[None].float() / 255
+        part = g_a(x.contiguous(memory_format=torch.channels_last))
+        if y is None:
+            y = part.new_empty(1, part.shape[1], full_height // PATCH, full_width // PATCH)
+        inner = [slice(s.start // PATCH, s.stop // PATCH) for s in (keep_rows, keep_columns)]
+        offset = [s.start // PATCH for s in (rows, columns)]
+        source = [slice(i.start - o, i.stop - o) for i, o in zip(inner, offset, strict=True)]
+        y[:, :, inner[0], inner[1]] = part[:, :, source[0], source[1]]
+        if tick:
+            tick((done + 1) / len(grid))
+    return y
+
+
+def synthesise(
+    g_s: Callable[[Tensor, Tensor], Tensor], y_hat: Tensor, level: Tensor, width: int, height: int, tile, tick=None
+) -> np.ndarray:
+    """y_hat (1, C, h, w), level (1, 1, h, w) in [0, 1] -> uint8 (height, width, 3)."""
+    full_width, full_height = y_hat.shape[3] * PATCH, y_hat.shape[2] * PATCH
+    rgb = np.empty((height, width, 3), dtype=np.uint8)
+    grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile)))
+    for done, (rows, columns, keep_rows, keep_columns) in enumerate(grid):
+        r, c = (slice(s.start // PATCH, s.stop // PATCH) for s in (rows, columns))
+        x_hat = g_s(y_hat[:, :, r, c].contiguous(memory_format=torch.channels_last), level[:, :, r, c])
+        bottom, right = min(keep_rows.stop, height), min(keep_columns.stop, width)
+        part = x_hat[
+            0,
+            :,
+            keep_rows.start - rows.start : bottom - rows.start,
+            keep_columns.start - columns.start : right - columns.start,
+        ]
+        part = (part.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+        rgb[keep_rows.start : bottom, keep_columns.start : right] = part.cpu().numpy()
+        if tick:
+            tick((done + 1) / len(grid))
+    return rgb

@@ -1,0 +1,215 @@
+"""From a training checkpoint to shipped weights, and back again to go on training from them."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save as save_safetensors
+from torch import Tensor
+
+from codec.entropy import integer, tables
+from codec.entropy.network import quantize
+from codec.models import registry
+from codec.models.entropy_model import N_SCALES, T_UNIT
+from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level
+from codec.models.trunk import Codec as TrainedCodec
+from codec.pipeline import Codec
+from codec.training import data as datasets
+from codec.training.losses import REFERENCE_LAMBDA
+
+RDO_CANDIDATES = (2.0, 4.0, 6.0, 9.0, 14.0)  # 8.7 is what high-rate theory says
+Z_SUPPORT = 20
+
+
+def trunk_tensors(model: TrainedCodec, y_tables: list[np.ndarray], z_tables: list[np.ndarray]) -> dict[str, Tensor]:
+    """Everything that the trunk's weights file holds."""
+    out = {f"g_a.{k}": v.half() for k, v in model.g_a.state_dict().items()}
+    out |= {f"h_a.{k}": v.half() for k, v in model.entropy.h_a.state_dict().items()}
+    out |= {f"int.{k}": v for k, v in quantize(model.entropy).items()}
+    out["gain"] = model.gain.table()
+    for name, group in (("y", y_tables), ("z", z_tables)):
+        flat, lengths = tables.pack(group)
+        out[f"tables.{name}.flat"], out[f"tables.{name}.lengths"] = map(torch.from_numpy, (flat, lengths))
+    # Small things that only further training needs.
+    out["train.log_gain"], out["train.unit"] = model.gain.log_gain.detach(), model.entropy.unit
+    out |= {f"train.z_prior.{k}": v for k, v in model.entropy.z_prior.state_dict().items()}
+    return {k: v.detach().cpu().contiguous() for k, v in out.items()}
+
+
+def restore(trunk: dict[str, Tensor], decoder: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of a trainable codec from shipped tensors; the inverse of `trunk_tensors` up to rounding."""
+    state = {k: v.float() for k, v in trunk.items() if k.startswith("g_a.")}
+    state |= {"entropy." + k: v.float() for k, v in trunk.items() if k.startswith("h_a.")}
+    state |= {f"g_s.{k}": v.float() for k, v in decoder.items()}
+    unit = trunk["train.unit"]
+    state["gain.log_gain"], state["entropy.unit"] = trunk["train.log_gain"], unit
+    state |= {k.replace("train.", "entropy."): v for k, v in trunk.items() if k.startswith("train.z_prior")}
+    out_scale = torch.cat([unit, torch.full_like(unit, T_UNIT)]).double()
+
+    def layer(stored: str, name: str) -> None:
+        step = torch.exp2(-trunk[f"int.{stored}.shift"].double())
+        weight = trunk[f"int.{stored}.weight"].double() * step[:, None, None, None]
+        bias = trunk[f"int.{stored}.bias"].double() * step / integer.ONE
+        if stored.startswith("ctx"):
+            weight = weight * unit.double()[None, :, None, None]
+        if stored.startswith("head") and stored.endswith("b"):
+            weight, bias = weight / out_scale[:, None, None, None], bias / out_scale
+        state[f"entropy.{name}.weight"], state[f"entropy.{name}.bias"] = weight.float(), bias.float()
+
+    for key in trunk:
+        if key.startswith("int.") and key.endswith(".weight"):
+            stored = key.split(".")[1]
+            if stored.startswith("up"):
+                layer(stored, f"h_s.{stored}")
+            elif stored.startswith("ctx"):
+                layer(stored, f"ctx.{int(stored[3:]) - 1}")
+            else:
+                layer(stored, f"heads.{stored[4]}.conv{'ab'.index(stored[5]) + 1}")
+    return state
+
+
+def shipped_state(folder: str | Path) -> dict[str, Tensor]:
+    """The trainable state of the weights in a folder, to start a run from."""
+    folder = Path(folder)
+    known = json.loads((folder / "manifest.json").read_text())
+
+    def tensors(entry: dict) -> dict[str, Tensor]:
+        return registry.load_safetensors((folder / entry["file"]).read_bytes())
+
+    trunk = known["trunk"]
+    return restore(tensors(known["trunks"][trunk]), tensors(known["decoders"][f"{trunk}/mse"]))
+
+
+class Counts:
+    """Occurrences of symbols under each table, the escape last."""
+
+    def __init__(self):
+        self.y = {i: np.zeros(2 * tables.support(i) + 2, dtype=np.int64) for i in range(N_SCALES)}
+        self.z = None
+
+    def add(self, symbols) -> None:
+        for q, index in zip(symbols.y, symbols.index, strict=True):
+            for i in np.unique(index):
+                limit = len(self.y[i]) // 2 - 1
+                values = q[index == i]
+                values = np.where(np.abs(values) > limit, limit + 1, values) + limit
+                self.y[i] += np.bincount(values, minlength=2 * limit + 2)
+        if self.z is None:
+            self.z = np.zeros((len(symbols.z), 2 * Z_SUPPORT + 2), dtype=np.int64)
+        z = symbols.z.reshape(len(symbols.z), -1)
+        z = np.where(np.abs(z) > Z_SUPPORT, Z_SUPPORT + 1, z) + Z_SUPPORT
+        for row, values in zip(self.z, z, strict=True):
+            row += np.bincount(values, minlength=2 * Z_SUPPORT + 2)
+
+
+def count_symbols(codec: Codec, crops: Iterable[np.ndarray], rng: np.random.Generator) -> Counts:
+    """Codes every crop at three levels spread over the range."""
+    counts = Counts()
+    for crop in crops:
+        y = codec.analyse(crop)
+        for third in range(3):
+            counts.add(codec.quantise(y, int((third + rng.random()) / 3 * BYTE_MAX)))
+    return counts
+
+
+def fit(model: TrainedCodec, crops: list[np.ndarray], rdo: float, rounds: int = 2, device="cpu") -> dict[str, Tensor]:
+    """Trunk tensors whose probability tables are fitted to what the encoder really codes on `crops`."""
+    z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
+    tensors = trunk_tensors(model, tables.fit_y(), z_tables)
+    for _ in range(rounds):  # rounding depends on the tables, and the tables on rounding
+        trunk = registry.Trunk.from_tensors(tensors, "unnamed!", rdo, device)
+        counts = count_symbols(Codec(trunk), crops, np.random.default_rng(1))
+        tensors = trunk_tensors(model, tables.fit_y(counts.y), tables.fit_z(counts.z))
+    return tensors
+
+
+def score(codec: Codec, g_s, images: list[np.ndarray], levels=(0.0, 2.0, 4.0, 6.0)) -> dict:
+    """Mean weighted R + λ·D over images and levels, with R from the tables and D from 8-bit pictures."""
+    rows = []
+    for rgb in images:
+        y = codec.analyse(rgb)
+        for level in levels:
+            symbols = codec.quantise(y, round(level / TOP * BYTE_MAX))
+            decoded = codec.synthesise(symbols, g_s, rgb.shape[1], rgb.shape[0])
+            mse = float(np.mean((decoded.astype(np.float32) - rgb) ** 2))
+            bpp = (symbols.y_bits + symbols.z_bits) / (rgb.shape[0] * rgb.shape[1])
+            lmbda = lambda_from_level(level)
+            rows.append(((bpp + lmbda * mse) * (lmbda / REFERENCE_LAMBDA) ** -0.5, bpp, 10 * np.log10(255**2 / mse)))
+    table = np.array(rows).reshape(len(images), len(levels), 3).mean(0)
+    return {
+        "score": round(float(table[:, 0].mean()), 5),
+        "bpp": table[:, 1].round(4).tolist(),
+        "psnr": table[:, 2].round(3).tolist(),
+    }
+
+
+def revision() -> str:
+    try:
+        return subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def export(checkpoint: str, out: str, data: str, validation: str, crops: int = 48, device: str = "cpu") -> None:
+    """Writes weights/trunk-ID.safetensors, weights/mse-ID.safetensors and the manifest."""
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    model = TrainedCodec()
+    model.load_state_dict(saved["ema"])
+    model.requires_grad_(False)
+    half = {k: v.half().contiguous() for k, v in model.g_s.state_dict().items()}
+    model.g_s.load_state_dict({k: v.float() for k, v in half.items()})
+    g_s = model.g_s.eval().to(device)
+    source = datasets.Crops(data)
+    batch = source.sample(np.random.default_rng(0), crops, 384).permute(0, 2, 3, 1).numpy()
+    images = [np.asarray(datasets.read_rgb(p)) for p in datasets.image_files(validation)]
+
+    best = None
+    for rdo in RDO_CANDIDATES:
+        tensors = fit(model, batch[:16], rdo, device=device)
+        result = score(Codec(registry.Trunk.from_tensors(tensors, "unnamed!", rdo, device)), g_s, images[::4])
+        print(f"rdo {rdo:g}: {result}", flush=True)
+        if best is None or result["score"] < best[0]:
+            best = (result["score"], rdo)
+    rdo = best[1]
+    tensors = fit(model, list(batch), rdo, device=device)
+    final = score(Codec(registry.Trunk.from_tensors(tensors, "unnamed!", rdo, device)), g_s, images)
+    print(f"final, rdo {rdo:g}: {final}", flush=True)
+
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    trunk_bytes, decoder_bytes = save_safetensors(tensors), save_safetensors(half)
+    name = registry.trunk_id(trunk_bytes)
+    for old in [*folder.glob("trunk-*.safetensors"), *folder.glob("mse-*.safetensors")]:
+        old.unlink()
+    common = {
+        "steps": saved["total_steps"],
+        "wall_minutes": round(saved["total_seconds"] / 60, 1),
+        "seed": saved["settings"]["seed"],
+        "data": "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500",
+        "revision": revision(),
+        "validation": {"set": "41 images of CID22's validation split", **final},
+    }
+    entry = {
+        "file": f"trunk-{name}.safetensors",
+        "sha256": hashlib.sha256(trunk_bytes).hexdigest(),
+        "architecture": "KLT + residual 3×3 transforms, mean–scale hyperprior with four-step context",
+        "lambda": [ANCHORS[0], ANCHORS[-1]],
+        "rdo": rdo,
+        "device": saved["settings"]["device"],
+        **common,
+    }
+    decoder = {
+        "file": f"mse-{name}.safetensors",
+        "sha256": hashlib.sha256(decoder_bytes).hexdigest(),
+        "loss": "R + λ·255²·MSE",
+        **common,
+    }
+    (folder / entry["file"]).write_bytes(trunk_bytes)
+    (folder / decoder["file"]).write_bytes(decoder_bytes)
+    known = {"trunk": name, "trunks": {name: entry}, "decoders": {f"{name}/mse": decoder}}
+    (folder / "manifest.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    print(f"wrote {entry['file']} ({len(trunk_bytes):,} bytes) and {decoder['file']} ({len(decoder_bytes):,} bytes)")

@@ -1,0 +1,40 @@
+"""Muon (Jordan et al. 2024) for convolution kernels: momentum, orthogonalised.
+
+torch.optim.Muon takes matrices only; a kernel is used here as the matrix (out, in·k·k).
+"""
+
+import torch
+from torch import Tensor
+
+
+def orthogonalize(g: Tensor, steps: int = 5) -> Tensor:
+    """Nearest semi-orthogonal matrix to g (m, n), roughly, by a quintic Newton–Schulz iteration."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = g.bfloat16()
+    transposed = x.shape[0] > x.shape[1]
+    if transposed:
+        x = x.T
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * (gram @ gram)) @ x
+    return (x.T if transposed else x).to(g.dtype)
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum whose update is orthogonalised; a step changes the spectral norm by about lr."""
+
+    def __init__(self, params, lr: float = 0.02, momentum: float = 0.95):
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+                buffer.lerp_(p.grad, 1 - group["momentum"])
+                update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
+                scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
+                p.add_(orthogonalize(update).view_as(p), alpha=-group["lr"] * scale)
