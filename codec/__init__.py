@@ -1,7 +1,7 @@
 """A learned image codec with a shared bitstream and several decoders.
 
-    data = codec.compress("photo.png", lmbda=0.0067)     # or bpp=0.3
-    picture = codec.decompress(data)                     # a PIL.Image
+data = codec.compress("photo.png", lmbda=0.0067)     # or bpp=0.3
+picture = codec.decompress(data)                     # a PIL.Image
 """
 
 from codec.errors import CodecError, ImageError, StreamError, WeightsError

@@ -31,7 +31,7 @@ class RateResult:
 
     level: int
     reached: bool
-    at_top: bool  # the best quality there is stays below the target
+    at_top: bool  # the best quality there is fits into the target
     codings: int
 
 
@@ -143,9 +143,18 @@ def info(data: bytes) -> dict:
     """Every header field of a stream, its sizes in bytes and its rate, fit for JSON."""
     stream = bitstream.read(data)
     uniform = isinstance(stream.level, int)
-    level = {"level": stream.level, "lambda": round(rate.lambda_of_byte(stream.level), 6)} if uniform else {
-        "level_map": {"rows": stream.regions[0], "columns": stream.regions[1],
-                      "min": int(stream.level.min()), "max": int(stream.level.max())}}
+    level = (
+        {"level": stream.level, "lambda": round(rate.lambda_of_byte(stream.level), 6)}
+        if uniform
+        else {
+            "level_map": {
+                "rows": stream.regions[0],
+                "columns": stream.regions[1],
+                "min": int(stream.level.min()),
+                "max": int(stream.level.max()),
+            }
+        }
+    )
     return {
         "version": bitstream.VERSION,
         "trunk": stream.trunk,

@@ -1,18 +1,18 @@
 """The container: header fields and payloads <-> bytes. No torch, no weights.
 
-    offset  size  field
-    0       3     magic "LIC"
-    3       1     format version, 1
-    4       4     trunk: first bytes of the SHA-256 of its weights file
-    8       1     suggested decoder, an index into DECODERS
-    9       var   width, height: unsigned LEB128, in pixels
-            1     level, if uniform: 0…255 (see codec.models.gain); preceded by
-            1     level kind: 0 uniform, 1 a map
-            var   (a map only) length of the map, LEB128, and the map: rows of bytes, one per 64×64
-                  pixels, delta-coded and deflated
-            var   length of the z payload, LEB128
-            4     CRC-32 of everything before and after this field
-            …     z payload, then y payload up to the end
+offset  size  field
+0       3     magic "LIC"
+3       1     format version, 1
+4       4     trunk: first bytes of the SHA-256 of its weights file
+8       1     suggested decoder, an index into DECODERS
+9       var   width, height: unsigned LEB128, in pixels
+        1     level, if uniform: 0…255 (see codec.models.gain); preceded by
+        1     level kind: 0 uniform, 1 a map
+        var   (a map only) length of the map, LEB128, and the map: rows of bytes, one per 64×64
+              pixels, delta-coded and deflated
+        var   length of the z payload, LEB128
+        4     CRC-32 of everything before and after this field
+        …     z payload, then y payload up to the end
 """
 
 import zlib

@@ -1,11 +1,10 @@
 """One picture through the codec: analysis once, then quantisation and range coding at any level, and back.
 
-    rgb ─ analyse ─► y ─ quantise(level) ─► Symbols ─ write ─► bytes ─ read ─► Symbols ─ synthesise ─► rgb
+rgb ─ analyse ─► y ─ quantise(level) ─► Symbols ─ write ─► bytes ─ read ─► Symbols ─ synthesise ─► rgb
 """
 
 import contextlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,9 +13,11 @@ from torch import Tensor
 
 from codec import bitstream, tiling
 from codec.bitstream import Stream
-from codec.entropy.coder import Decoder, Encoder, TableSet
-from codec.entropy.network import ONE, STEPS, gather, scatter, upsample
+from codec.entropy.coder import Decoder, Encoder
+from codec.entropy.integer import ONE
+from codec.entropy.network import gather, scatter, upsample
 from codec.errors import StreamError
+from codec.models.entropy_model import STEPS
 from codec.models.gain import BYTE_MAX
 from codec.models.registry import Trunk, load_decoder, load_trunk
 from codec.models.transforms import Synthesis
@@ -132,36 +133,46 @@ class Codec:
         """The stream of a quantised picture of this size in pixels."""
         trunk = self.trunk
         coder = Encoder()
-        coder.put(symbols.z.ravel(), z_index(symbols.z), trunk.z_tables)
+        coder.put(symbols.z.ravel(), z_index(symbols.z.shape), trunk.z_tables)
         z = coder.finish()
         coder = Encoder()
         for q, index in zip(symbols.y, symbols.index, strict=True):
             coder.put(q, index, trunk.y_tables)
         return bitstream.write(Stream(trunk.id, decoder, width, height, symbols.level, z, coder.finish()))
 
-    @torch.inference_mode()
     def read(self, stream: Stream) -> Symbols:
         """Decodes the payload of a parsed stream."""
+        return self.read_batch([stream])[0]
+
+    @torch.inference_mode()
+    def read_batch(self, streams: list[Stream]) -> list[Symbols]:
+        """Decodes the payloads of streams that have the same number of regions, the networks running once."""
         trunk = self.trunk
-        if stream.trunk != trunk.id:
-            raise StreamError(f"The stream was made with the weights '{stream.trunk}', not with '{trunk.id}'.")
-        rows, columns = stream.regions
-        level_map = stream.level_map()
-        level64 = torch.from_numpy(level_map.copy()).to(self.device)[None, None]
+        for stream in streams:
+            if stream.trunk != trunk.id:
+                raise StreamError(f"The stream was made with the weights '{stream.trunk}', not with '{trunk.id}'.")
+        rows, columns = streams[0].regions
+        levels = np.stack([stream.level_map() for stream in streams])
+        level64 = torch.from_numpy(levels).to(self.device)[:, None]
         level16 = upsample(level64)
         z_shape = (len(trunk.z_tables), rows, columns)
-        z = Decoder(stream.z).get(z_index(np.empty(z_shape, dtype=np.int8)), trunk.z_tables).reshape(z_shape)
-        psi = trunk.entropy.psi(torch.from_numpy(z).to(self.device)[None], level64)
-        y_hat = torch.zeros(1, trunk.entropy.channels, rows * 4, columns * 4, dtype=torch.float64, device=self.device)
-        decoder = Decoder(stream.y)
+        index = z_index(z_shape)
+        z = np.stack([Decoder(stream.z).get(index, trunk.z_tables).reshape(z_shape) for stream in streams])
+        psi = trunk.entropy.psi(torch.from_numpy(z).to(self.device), level64)
+        shape = (len(streams), trunk.entropy.channels, rows * 4, columns * 4)
+        y_hat = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        decoders = [Decoder(stream.y) for stream in streams]
         symbols, indices = [], []
         for step in range(STEPS):
             mu, index = trunk.entropy.step(step, psi, level16, y_hat)
-            indices.append(index.flatten().cpu().numpy())
-            symbols.append(decoder.get(indices[-1], trunk.y_tables))
+            indices.append(index.flatten(1).cpu().numpy())
+            symbols.append(np.stack([d.get(i, trunk.y_tables) for d, i in zip(decoders, indices[-1], strict=True)]))
             q = torch.from_numpy(symbols[-1]).to(self.device).view(mu.shape)
             scatter(y_hat, step, q.double() * ONE + mu)
-        return Symbols(z, symbols, indices, y_hat, level_map)
+        return [
+            Symbols(z[i], [s[i] for s in symbols], [n[i] for n in indices], y_hat[i : i + 1], levels[i])
+            for i in range(len(streams))
+        ]
 
     def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor]:
         """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
@@ -187,10 +198,6 @@ class Codec:
             return self.synthesise(symbols, g_s, stream.width, stream.height, tick)
 
 
-def z_index(z: np.ndarray) -> np.ndarray:
-    """The table of every element of z (C, h, w), flat: its channel."""
-    return np.repeat(np.arange(z.shape[0], dtype=np.uint8), z.shape[1] * z.shape[2])
-
-
-Tick = Callable[[float], None]
-__all__ = ["Codec", "Coded", "Symbols", "TableSet", "Timer", "Tick", "z_index"]
+def z_index(shape: tuple[int, int, int]) -> np.ndarray:
+    """The table of every element of z, of shape (C, h, w), in coding order: its channel."""
+    return np.repeat(np.arange(shape[0], dtype=np.uint8), shape[1] * shape[2])

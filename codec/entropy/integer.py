@@ -83,7 +83,8 @@ class IntegerConv:
         batch, _, height, width = x.shape
         out = x.new_empty(batch, len(self.bias), height, width)
         pad = self.kernel // 2
-        padded = torch.nn.functional.pad(x, (pad,) * 4)
+        # Without the clip a hostile latent could push sums past 2^53, where machines begin to differ.
+        padded = torch.nn.functional.pad(x.clamp(-LIMIT, LIMIT), (pad,) * 4)
         step = max(1, MAX_COLUMNS // max(1, width))
         for top in range(0, height, step):
             bottom = min(top + step, height)

@@ -6,8 +6,8 @@ The counterpart, layer by layer, of `codec.models.entropy_model`, from whose wei
 import torch
 from torch import Tensor
 
-from codec.entropy.integer import FRACTION, ONE, IntegerConv, act
-from codec.models.entropy_model import N_SCALES, STEPS, T_UNIT, EntropyModel, step_masks
+from codec.entropy.integer import ONE, IntegerConv, act
+from codec.models.entropy_model import N_SCALES, T_UNIT, EntropyModel, step_masks
 from codec.models.gain import BYTE_MAX
 
 
@@ -93,6 +93,3 @@ def scatter(x: Tensor, step: int, values: Tensor) -> None:
     for i, (group, phase) in enumerate(step_pattern(step)):
         view = phase_of(x[:, group::4], phase)
         view.copy_(values[:, i].reshape(view.shape))
-
-
-__all__ = ["FRACTION", "ONE", "STEPS", "IntegerEntropyModel", "gather", "level_fixed", "quantize", "scatter", "upsample"]

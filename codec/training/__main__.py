@@ -24,8 +24,9 @@ def main() -> None:
         if field.type is bool or field.type == "bool":
             trainer.add_argument(flag, action="store_true")
         else:
-            trainer.add_argument(flag, type=type(default) if default is not None else str, default=default,
-                                 required=default is None)
+            trainer.add_argument(
+                flag, type=type(default) if default is not None else str, default=default, required=default is None
+            )
     exporter = commands.add_parser("export", help="make shipped weights from a checkpoint")
     exporter.add_argument("--checkpoint", default="runs/trunk/best.pt")
     exporter.add_argument("--out", default="weights")

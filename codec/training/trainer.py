@@ -171,7 +171,11 @@ def train(settings: Settings) -> None:
             "elapsed": elapsed,
             "best": best,
         }
-        state |= {"settings": asdict(settings), "total_steps": steps_before + step, "total_seconds": seconds_before + elapsed}
+        state |= {
+            "settings": asdict(settings),
+            "total_steps": steps_before + step,
+            "total_seconds": seconds_before + elapsed,
+        }
         if name != "last.pt":
             state = {k: v for k, v in state.items() if k not in ("model", "optimizers")}
         torch.save(state, run / (name + ".part"))

@@ -1,0 +1,298 @@
+"""Classical codecs at the size of a stream: what JPEG, WebP, JPEG 2000, AVIF and HEIC make of as many bytes.
+
+Encoders: libjpeg-turbo (progressive, optimised Huffman tables), libwebp (method 6), OpenJPEG (irreversible,
+bare codestream) and libavif through Pillow, x265 through pillow-heif. No metadata is written that a codec can
+do without, for at small sizes it would count against the codec.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFile, Jpeg2KImagePlugin  # noqa: F401  the import registers JPEG 2000 with Pillow
+
+from codec.errors import CodecError, ImageError
+from codec.images import check_rgb, register_heif
+from codec.metrics import psnr
+
+CODECS = ("jpeg", "webp", "jpeg2000", "avif", "heic")
+NAMES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "heic": "HEIC"}
+
+_MAX_SIDE = {"jpeg": 65_500, "webp": 16_383}  # of the libraries; JPEG's own format goes to 65,535
+# libwebp has 128 quantiser levels and finds them by a cube root: 24 of them lie between qualities 0 and 1, a
+# factor of two in size and more. So below 12 we go by level, from there by whole qualities.
+_WEBP_LOW = tuple(round(150 * (level / 127) ** 3, 4) for level in range(1, 55))
+_QUALITIES: dict[str, tuple[float, ...]] = {
+    "jpeg": tuple(range(1, 101)),
+    "webp": (0, *_WEBP_LOW, *range(12, 101)),
+    "avif": tuple(range(101)),
+    "heic": (0, *range(1, 101, 2)),  # libheif halves it to x265's integer rate factor: 1 and 2 are the same
+}
+# Up to these many pixels all qualities are tried: there the size is far from monotone in the quality, and an
+# encode takes next to no time. (Measured in JPEG: never off for photographs of 256² and more, up to 30 steps
+# of quality at 96² and below.) Above it, so many positions on either side of the edge are tried as well.
+_EXHAUSTIVE_PIXELS = {"jpeg": 256 * 256, "webp": 128 * 128, "avif": 48 * 48, "heic": 32 * 32}
+_NEIGHBOURS = {"jpeg": 2, "webp": 1, "avif": 0, "heic": 0}
+# Where the search begins (a position in _QUALITIES, near 0.5 bpp on photographs), and how much the logarithm
+# of the size grows in a step, until two sizes are known.
+_FIRST_GUESS = {"jpeg": 25, "webp": 80, "avif": 45, "heic": 17}
+_SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15}
+_JPEG2000_TOLERANCE = 0.005  # its rate is continuous: stop this near below the size
+_JPEG2000_ENCODES = 6
+
+_maxblock_lock = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class BaselineResult:
+    """A picture in a classical codec.
+
+    data: the whole file. rgb: uint8, height × width × 3, decoded from these bytes.
+    setting: in words, "quality 37, 4:2:0". fits: whether `data` is within the size that was asked for;
+    note: where it is not, a sentence that says so, else empty.
+    """
+
+    codec: str
+    data: bytes
+    rgb: np.ndarray
+    setting: str
+    fits: bool
+    note: str
+
+
+def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int, *, avif_speed: int = 6) -> BaselineResult:
+    """The encoding of `rgb` (uint8, height × width × 3) whose size is nearest to, and not above, `max_bytes`.
+
+    For JPEG this is done with 4:4:4 and with 4:2:0 chroma, and the one with the higher PSNR is taken. Where
+    even the lowest quality is larger, the smallest encoding comes back with `fits` False. Raises ImageError
+    for pictures that the codec cannot hold, CodecError for an unknown codec.
+    """
+    _check(rgb, codec)
+    if codec == "jpeg2000":
+        return _jpeg2000_at_most(rgb, max_bytes)
+    if codec == "jpeg":
+        return _jpeg_at_most(rgb, max_bytes)
+    encoder = functools.partial(encode, rgb, codec, avif_speed=avif_speed)
+    data, quality = _search(encoder, rgb, codec, max_bytes)
+    details = {"webp": "method 6", "avif": f"speed {avif_speed}, 4:2:0", "heic": "4:2:0"}[codec]
+    setting = f"quality {quality:g}"
+    return _result(codec, data, decode(data), f"{setting}, {details}", max_bytes, f"at {setting} ")
+
+
+def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0", avif_speed: int = 6) -> bytes:
+    """`rgb` (uint8, height × width × 3) in `codec`, higher `quality` meaning more bytes.
+
+    quality is an integer 1…100 for JPEG, 0…100 for AVIF and HEIC, any number 0…100 for WebP, and for
+    JPEG 2000 the PSNR aimed at in dB. subsampling ("4:4:4", "4:2:0") counts for JPEG, AVIF and HEIC; WebP is
+    4:2:0 by definition, JPEG 2000 4:4:4.
+    Raises ImageError for pictures that the codec cannot hold, CodecError for an unknown codec or quality.
+    """
+    _check(rgb, codec)
+    if codec == "jpeg2000":
+        if not (math.isfinite(quality) and quality > 0):
+            raise CodecError(f"A quality of {quality} dB is not one that JPEG 2000 can aim at.")
+        return _save(rgb, codec, quality_mode="dB", quality_layers=[quality], **_JPEG2000)
+    low = int(_QUALITIES[codec][0])
+    if not low <= quality <= 100 or (codec != "webp" and quality != int(quality)):
+        whole = "" if codec == "webp" else "whole "
+        raise CodecError(f"{NAMES[codec]} has {whole}qualities from {low} to 100, not {quality}.")
+    quality = quality if codec == "webp" else int(quality)
+    if codec == "jpeg":
+        return _save(rgb, codec, quality=quality, subsampling=subsampling, progressive=True, optimize=True)
+    if codec == "webp":
+        return _save(rgb, codec, quality=quality, method=6)
+    if codec == "avif":
+        # Tiles cost rate, and their number would depend on how many cores this machine has.
+        return _save(rgb, codec, quality=quality, speed=avif_speed, subsampling=subsampling, autotiling=False)
+    return _save(rgb, codec, quality=quality, chroma=int(subsampling.replace(":", "")))
+
+
+def decode(data: bytes) -> np.ndarray:
+    """uint8 height × width × 3 from the bytes of any of the codecs. Raises ImageError for any other bytes."""
+    register_heif()
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP", "JPEG2000", "AVIF", "HEIF"]) as image:
+            return np.array(image.convert("RGB"))
+    except Exception as error:
+        raise ImageError("These bytes are not a picture that this codec can decode.") from error
+
+
+# --- encoders -----------------------------------------------------------------------------------------------
+
+_PILLOW_NAMES = {"jpeg": "JPEG", "webp": "WEBP", "jpeg2000": "JPEG2000", "avif": "AVIF", "heic": "HEIF"}
+# The bare codestream spares the 85 bytes of JP2 boxes, the comment replaces OpenJPEG's 33-byte advertisement.
+_JPEG2000 = {"irreversible": True, "mct": 1, "no_jp2": True, "comment": " "}
+
+
+def _check(rgb: np.ndarray, codec: str) -> None:
+    if codec not in CODECS:
+        raise CodecError(f"There is no codec '{codec}'; choose one of {', '.join(CODECS)}.")
+    check_rgb(rgb)
+    height, width = rgb.shape[:2]
+    limit = _MAX_SIDE.get(codec, max(width, height))
+    if max(width, height) > limit:
+        raise ImageError(
+            f"{NAMES[codec]} cannot hold a picture of {width}×{height} pixels; its limit is {limit} a side."
+        )
+
+
+def _save(rgb: np.ndarray, codec: str, **options: object) -> bytes:
+    if codec == "heic":
+        register_heif()
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    try:
+        return _save_image(image, codec, options)
+    except Exception as error:
+        if codec == "jpeg":
+            return _save_large_jpeg(image, options)
+        size = f"{image.width}×{image.height}"
+        raise ImageError(f"The {NAMES[codec]} encoder does not take this picture of {size} pixels.") from error
+
+
+def _save_image(image: Image.Image, codec: str, options: dict) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, _PILLOW_NAMES[codec], **options)
+    return buffer.getvalue()
+
+
+def _save_large_jpeg(image: Image.Image, options: dict) -> bytes:
+    """For noise at high quality: Pillow's buffer is a byte a pixel, and progressive JPEG must fit into it.
+
+    Its least size is a global that Pillow leaves to its users; a larger one does other threads no harm.
+    """
+    with _maxblock_lock:
+        before = ImageFile.MAXBLOCK
+        ImageFile.MAXBLOCK = max(before, 6 * image.width * image.height + (1 << 16))
+        try:
+            return _save_image(image, "jpeg", options)
+        finally:
+            ImageFile.MAXBLOCK = before
+
+
+# --- searching the quality ----------------------------------------------------------------------------------
+
+
+def _jpeg_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
+    candidates = []
+    guess = _FIRST_GUESS["jpeg"]
+    for subsampling in ("4:2:0", "4:4:4"):
+        encoder = functools.partial(encode, rgb, "jpeg", subsampling=subsampling)
+        data, quality = _search(encoder, rgb, "jpeg", max_bytes, guess)
+        candidates.append((data, quality, subsampling))
+        guess = _QUALITIES["jpeg"].index(quality)
+    fitting = [c for c in candidates if len(c[0]) <= max_bytes]
+    if fitting:
+        decoded = [(psnr(rgb, decode(data)), data, q, s) for data, q, s in fitting]
+        _, data, quality, subsampling = max(decoded, key=lambda c: c[0])
+    else:
+        data, quality, subsampling = min(candidates, key=lambda c: len(c[0]))
+    setting = f"quality {quality}, {subsampling}"
+    return _result("jpeg", data, decode(data), setting, max_bytes, f"at quality {quality} ")
+
+
+def _search(
+    encoder: Callable[[float], bytes], rgb: np.ndarray, codec: str, max_bytes: int, guess: int | None = None
+) -> tuple[bytes, float]:
+    """(data, quality) of the largest encoding of at most `max_bytes`, else of the smallest that was found."""
+    qualities = _QUALITIES[codec]
+    made: dict[int, bytes] = {}
+
+    def size(position: int) -> int:
+        if position not in made:
+            made[position] = encoder(qualities[position])
+        return len(made[position])
+
+    if rgb.shape[0] * rgb.shape[1] <= _EXHAUSTIVE_PIXELS[codec]:
+        for position in range(len(qualities)):
+            size(position)
+    else:
+        guess = _FIRST_GUESS[codec] if guess is None else guess
+        edge = _bracket(size, len(qualities), max_bytes, guess, _SLOPE[codec])
+        reach = _NEIGHBOURS[codec]
+        for position in range(max(0, edge - reach), min(len(qualities), edge + reach + 2)):
+            size(position)
+    fitting = [p for p in made if len(made[p]) <= max_bytes]
+    # Of equal sizes the higher quality: it is the one that spends its bytes better.
+    best = max(fitting, key=lambda p: (size(p), p)) if fitting else min(made, key=lambda p: (size(p), -p))
+    return made[best], qualities[best]
+
+
+def _bracket(size: Callable[[int], int], count: int, max_bytes: int, guess: int, slope: float) -> int:
+    """A position in -1…count-1 with size(position) <= max_bytes < size(position + 1), the ends being open.
+
+    Interpolates the logarithm of the size, which is nearly straight in the quality, and halves the interval
+    whenever that has not done so: 4 or 5 encodes where bisection takes 7.
+    """
+    low, high, target = -1, count, math.log(max(1, max_bytes))
+    at: dict[int, float] = {}
+    position, halve = guess, False
+    while high - low > 1:
+        width = high - low
+        position = (low + high) // 2 if halve else min(max(position, low + 1), high - 1)
+        at[position] = math.log(size(position))
+        if at[position] <= target:
+            low = position
+        else:
+            high = position
+        halve = high - low > max(1, width // 2) and low in at and high in at
+        if low in at and high in at:
+            share = (target - at[low]) / max(1e-9, at[high] - at[low])
+            position = low + max(1, round(share * (high - low)))
+        elif low in at:
+            position = low + max(1, round((target - at[low]) / slope))
+        else:
+            position = high - max(1, round((at[high] - target) / slope))
+    return low
+
+
+def _jpeg2000_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
+    """OpenJPEG aims at a size itself but misses it by some percent either way: correct the aim, repeat."""
+    raw = rgb.size
+    best: bytes | None = None
+    below: tuple[float, int] | None = None  # (aim, size) nearest to the limit on either side
+    above: tuple[float, int] | None = None
+    aim = float(max(1, max_bytes))
+    for _ in range(_JPEG2000_ENCODES):
+        data = _jpeg2000_aimed(rgb, aim)
+        if len(data) > max_bytes:
+            above = (aim, len(data))
+        else:
+            if best is not None and len(data) <= len(best) and above is None:
+                break  # a higher aim brings nothing more: all there is to code is in
+            best, below = (data if best is None or len(data) > len(best) else best), (aim, len(data))
+            if len(data) >= max_bytes * (1 - _JPEG2000_TOLERANCE) or aim >= raw:
+                break
+        aim = max(1.0, _next_aim(below, above, max_bytes))
+    if best is None:
+        best = _jpeg2000_aimed(rgb, 1.0)  # nothing but headers, hence the picture's mean at most
+    ratio = f"ratio {raw / len(best):.1f}:1, irreversible"
+    return _result("jpeg2000", best, decode(best), ratio, max_bytes, "with nothing but its headers ")
+
+
+def _next_aim(below: tuple[float, int] | None, above: tuple[float, int] | None, max_bytes: int) -> float:
+    goal = max_bytes * (1 - _JPEG2000_TOLERANCE / 2)
+    if below and above and above[1] > below[1] and above[0] > below[0]:
+        share = (goal - below[1]) / (above[1] - below[1])
+        return below[0] + min(max(share, 0.1), 0.9) * (above[0] - below[0])
+    aim, reached = above or below
+    return aim * goal / reached * (0.99 if above else 1.0)
+
+
+def _jpeg2000_aimed(rgb: np.ndarray, n_bytes: float) -> bytes:
+    return _save(rgb, "jpeg2000", quality_mode="rates", quality_layers=[max(1.0, rgb.size / n_bytes)], **_JPEG2000)
+
+
+def _result(codec: str, data: bytes, rgb: np.ndarray, setting: str, max_bytes: int, smallest: str) -> BaselineResult:
+    fits = len(data) <= max_bytes
+    article = "an" if codec == "avif" else "a"
+    note = (
+        f"Even {smallest}{article} {NAMES[codec]} of this picture takes {len(data):,} bytes, "
+        f"more than the {max_bytes:,} allowed."
+    )
+    return BaselineResult(codec, data, rgb, setting, fits, "" if fits else note)

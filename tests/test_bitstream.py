@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec import bitstream
+from codec.bitstream import Stream
+from codec.errors import StreamError
+
+
+def make(width=100, height=70, level: int | np.ndarray = 90, z=b"zzz", y=b"yyyyy") -> Stream:
+    return Stream("0123abcd", "mse", width, height, level, z, y)
+
+
+@given(
+    st.integers(1, 30_000),
+    st.integers(1, 1600),
+    st.integers(0, 255),
+    st.binary(max_size=300),
+    st.binary(max_size=300),
+    st.sampled_from(bitstream.DECODERS),
+)
+def test_every_field_survives(width, height, level, z, y, decoder):
+    stream = Stream("0123abcd", decoder, width, height, level, z, y)
+    data = bitstream.write(stream)
+    assert bitstream.read(data) == stream
+    assert len(data) == bitstream.header_bytes(stream) + len(z) + len(y)
+
+
+def test_a_uniform_level_costs_a_small_header():
+    assert bitstream.header_bytes(make()) <= 20
+
+
+def test_a_level_map_survives():
+    level = np.random.default_rng(0).integers(0, 256, (2, 2), dtype=np.uint8)
+    found = bitstream.read(bitstream.write(make(level=level)))
+    assert (found.level == level).all() and (found.level_map() == level).all()
+
+
+def test_a_flat_map_becomes_a_uniform_level():
+    assert bitstream.read(bitstream.write(make(level=np.full((2, 2), 7, np.uint8)))).level == 7
+
+
+def test_every_single_changed_byte_is_refused():
+    data = bitstream.write(make(level=np.array([[1, 2], [3, 4]], np.uint8)))
+    for position in range(len(data)):
+        for flip in (1, 0x80, 0xFF):
+            damaged = bytearray(data)
+            damaged[position] ^= flip
+            with pytest.raises(StreamError):
+                bitstream.read(bytes(damaged))
+
+
+def test_every_truncation_is_refused():
+    data = bitstream.write(make())
+    for length in range(len(data)):
+        with pytest.raises(StreamError):
+            bitstream.read(data[:length])
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_random_bytes_raise_nothing_but_stream_errors(data, plausible):
+    with pytest.raises(StreamError):
+        bitstream.read((b"LIC\1" if plausible else b"") + data)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (30_001, 1), (10_000, 10_000), (2**34, 2**34)])
+def test_sizes_beyond_the_limits_are_refused_before_anything_is_allocated(size):
+    width, height = size
+    head = b"LIC\1" + bytes(4) + b"\0" + bitstream._varint(width) + bitstream._varint(height)
+    with pytest.raises(StreamError):
+        bitstream.read(head + bytes(20))
+
+
+def test_a_map_that_inflates_beyond_its_size_is_refused():
+    import zlib
+
+    bomb = zlib.compress(bytes(10_000_000), 9)
+    head = b"LIC\1" + bytes(4) + b"\0" + bytes([64, 64]) + b"\1" + bitstream._varint(len(bomb)) + bomb + b"\0"
+    with pytest.raises(StreamError, match="map of levels"):
+        bitstream.read(head + zlib.crc32(head).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize(
+    "data, words", [(b"", "empty"), (b"\x89PNG....", "not a compressed stream"), (b"LIC\7", "version 7")]
+)
+def test_foreign_files_get_a_sentence_that_names_the_matter(data, words):
+    with pytest.raises(StreamError, match=words):
+        bitstream.read(data)
