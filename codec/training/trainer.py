@@ -33,7 +33,7 @@ class Settings:
     lr: float = 0.02  # of Muon
     adam_lr: float = 1e-2
     warmup: int = 100
-    decay: float = 0.8  # the part of the run over which the learning rate falls
+    decay: float = 1.5  # exponent of the fall of the learning rate; see `schedule`
     final: float = 0.01  # of the learning rate, at the end
     ema: float = 0.999
     seed: int = 0
@@ -56,11 +56,9 @@ def parameter_groups(model: Codec, settings: Settings) -> list[torch.optim.Optim
 
 
 def schedule(progress: float, step: int, settings: Settings) -> float:
-    """The factor on the learning rates: warm-up, constant, then a cosine over the last `decay` of the run."""
-    start = 1 - settings.decay
-    falling = max(0.0, min(1.0, (progress - start) / max(settings.decay, 1e-9)))
-    cosine = settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * falling))
-    return min(1.0, (step + 1) / settings.warmup) * cosine
+    """The factor on the learning rates: warm-up, then (1 - progress)^decay down to `final`."""
+    falling = settings.final + (1 - settings.final) * (1 - min(1.0, progress)) ** settings.decay
+    return min(1.0, (step + 1) / settings.warmup) * falling
 
 
 @torch.no_grad()

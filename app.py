@@ -1,0 +1,12 @@
+"""Starts the page: `python app.py`, then open the address it prints."""
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from codec.ui import build, launch_options
+
+demo = build()
+
+if __name__ == "__main__":
+    demo.launch(**launch_options())

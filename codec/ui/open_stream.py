@@ -1,0 +1,45 @@
+"""The tab that opens anyone's stream: the picture and the header, or what is wrong with it."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import gradio as gr
+
+from codec.errors import CodecError
+
+MAX_BYTES = 60_000_000
+
+
+def run(path: str | None):
+    """Decode a stream. path: the .lic file. Gives the picture as a PNG and the header as JSON."""
+    if not path:
+        raise gr.Error("Choose a stream first: a .lic file that was downloaded here.", print_exception=False)
+    from codec.api import info, load
+    from codec.images import save_png
+
+    data = Path(path).read_bytes()
+    try:
+        header = info(data)
+        decoded = load(header["trunk"]).decode(data)
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    with tempfile.TemporaryDirectory() as folder:
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem)[:60] or "stream"
+        target = Path(folder) / f"{stem}.png"
+        save_png(decoded, target)
+        # A generator, so that the file still exists while Gradio copies it.
+        yield str(target), header
+
+
+def build() -> None:
+    """Lays out the tab inside the current one and connects it."""
+    with gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            upload = gr.File(label="A stream (.lic)", type="filepath", height=130, elem_id="stream-upload")
+            button = gr.Button("Open", variant="primary")
+            header = gr.JSON(label="Header")
+        with gr.Column(scale=3, min_width=320):
+            picture = gr.Image(label="Decoded picture", format="png", type="filepath", interactive=False)
+    button.click(run, upload, [picture, header], api_name="decompress", concurrency_id="codec")
+    upload.upload(run, upload, [picture, header], api_visibility="private", concurrency_id="codec")

@@ -1,0 +1,76 @@
+"""Puts the tabs together and sets what holds for the whole page."""
+
+import threading
+
+import gradio as gr
+
+from codec.ui import compare, open_stream
+
+TITLE = "A neural image codec you can watch working"
+INTRO = (
+    "Pick a picture. It is squeezed into real bytes by a small neural network, and drawn again from those bytes alone."
+)
+CSS = """
+.gradio-container { max-width: 1320px !important; width: 100%; margin: 0 auto !important; }
+#title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
+#title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
+#headline { padding: 0; }
+#headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
+#headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
+#comparison img { image-rendering: pixelated; }
+#figures { overflow-x: auto; padding: 0; }
+#examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
+#examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
+#figures table { width: 100%; border: 0 !important; border-collapse: collapse; margin: 0;
+  font-variant-numeric: tabular-nums; }
+#figures th, #figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
+  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
+  color: var(--body-text-color); }
+#figures th { font-weight: 500; }
+#figures th:first-child, #figures td:first-child { text-align: left; }
+"""
+
+
+def theme() -> gr.themes.Base:
+    """System fonts only: a web font would be a request to another origin."""
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    return gr.themes.Default(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", **fonts)
+
+
+def warm_up() -> None:
+    """Loads the weights and runs the codec once, so that the first visitor does not wait for it."""
+    import numpy as np
+
+    from codec.api import encode, load
+    from codec.errors import CodecError
+
+    try:
+        coded, _ = encode(np.zeros((512, 768, 3), np.uint8))
+        load().decode(coded.data)
+    except CodecError as error:  # missing weights: the page itself will say so at the first click
+        print(error)
+
+
+def build() -> gr.Blocks:
+    """The page as Gradio blocks, ready to `launch(**launch_options())`."""
+    threading.Thread(target=warm_up, daemon=True).start()
+    with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as demo:
+        gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
+        with gr.Tab("Compare", id="compare"):
+            compare.build(demo)
+        with gr.Tab("Open a stream", id="open"):
+            open_stream.build()
+    return demo.queue(max_size=64, default_concurrency_limit=2)
+
+
+def launch_options() -> dict:
+    """What to pass to `launch`; in Gradio 6 looks belong there as well."""
+    return {
+        "theme": theme(),
+        "css": CSS,
+        "max_file_size": "60mb",
+        "show_error": False,
+        "run_history": False,
+        "state_session_capacity": 200,
+        "footer_links": ["api", "settings"],
+    }

@@ -1,0 +1,177 @@
+"""The page, through its API and in a real browser."""
+
+import io
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+from PIL import Image
+
+import codec as package
+
+CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PIXELS = """img => {
+    const c = document.createElement('canvas');
+    c.width = img.naturalWidth; c.height = img.naturalHeight;
+    const g = c.getContext('2d', {willReadFrequently: true});
+    g.drawImage(img, 0, 0);
+    return Array.from(g.getImageData(0, 0, c.width, c.height).data);
+}"""
+
+
+@pytest.fixture(scope="module")
+def url(codec, tmp_path_factory):
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+    from codec.ui import build, launch_options
+
+    demo = build()
+    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    yield demo.local_url
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    from gradio_client import Client
+
+    return Client(url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "my photo!.png"
+    Image.fromarray(picture(300, 200, seed=8, grain=16)).save(path)
+    return path
+
+
+def compress(client, path, mode="Quality (λ)", lmbda=0.0067, bpp=0.3):
+    from gradio_client import handle_file
+
+    return client.predict(handle_file(path), mode, lmbda, bpp, "mse", api_name="/compress")
+
+
+def test_the_api_gives_a_stream_and_what_it_decodes_to(client, photo):
+    headline, _, table, stream, decoded, jpeg, *_ = compress(client, photo)
+    data = Path(stream).read_bytes()
+    assert Path(stream).name == "my-photo.lic" and f"{len(data):,}" in table and "dB" in headline
+    assert (np.asarray(package.decompress(data)) == np.asarray(Image.open(decoded))).all()
+    assert Path(jpeg).stat().st_size <= len(data)
+
+
+def test_the_api_keeps_a_target_rate(client, photo):
+    stream = compress(client, photo, mode="File size (bpp)", bpp=0.4)[3]
+    assert 0.38 < 8 * Path(stream).stat().st_size / (300 * 200) <= 0.4
+
+
+def test_a_rate_out_of_reach_is_said_as_such(client, photo):
+    headline = compress(client, photo, mode="File size (bpp)", bpp=0.004)[0]
+    assert "below what the model can reach" in headline
+
+
+@pytest.mark.parametrize("content, words", [(b"hello", "not an image"), (b"", "empty")])
+def test_a_bad_picture_gets_its_sentence(client, tmp_path, content, words):
+    from gradio_client.exceptions import AppError
+
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(content)
+    with pytest.raises(AppError, match=words):
+        compress(client, bad)
+
+
+def test_streams_open_or_get_their_sentence(client, photo, tmp_path):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    stream = compress(client, photo)[3]
+    decoded, header = client.predict(handle_file(stream), api_name="/decompress")
+    assert header["width"] == 300
+    wanted = np.asarray(package.decompress(Path(stream).read_bytes()))
+    decoded = decoded["path"] if isinstance(decoded, dict) else decoded
+    assert (np.asarray(Image.open(decoded).convert("RGB")) == wanted).all()
+    damaged = bytearray(Path(stream).read_bytes())
+    damaged[-1] ^= 1
+    (tmp_path / "damaged.lic").write_bytes(damaged)
+    with pytest.raises(AppError, match="checksum"):
+        client.predict(handle_file(tmp_path / "damaged.lic"), api_name="/decompress")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def shown_pixels(page, which: int) -> np.ndarray:
+    """What the browser really has for one of the two pictures, uint8 (H, W, 3)."""
+    image = page.locator("#comparison img").nth(which)
+    size = image.evaluate("i => [i.naturalHeight, i.naturalWidth]")
+    return np.array(image.evaluate(PIXELS), dtype=np.uint8).reshape(*size, 4)[:, :, :3]
+
+
+def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_path):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    foreign = []
+    page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None)
+    page.goto(url)
+    row = page.locator("#figures tbody tr")
+    row.nth(2).wait_for(timeout=60_000)  # the first example appears by itself, its JPEG after it
+
+    def upload(path: Path) -> None:
+        page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
+        page.locator("#upload input[type=file]").set_input_files(str(path))
+
+    upload(photo)
+    page.get_by_text("Original (PNG)").wait_for(timeout=60_000)
+    page.locator("#figures tbody tr", has_text="JPEG").first.wait_for(timeout=60_000)
+
+    page.locator("#compress").click()
+    with page.expect_download(timeout=60_000) as download:
+        page.locator("#get-stream").click()
+    stream = tmp_path / "stream.lic"
+    download.value.save_as(stream)
+    decoded = np.asarray(package.decompress(stream.read_bytes()))
+    page.wait_for_function(
+        "() => Array.from(document.querySelectorAll('#comparison img')).every(i => i.naturalWidth == 300 && i.complete)"
+    )
+    shown = [shown_pixels(page, i) for i in (0, 1)]
+    original = np.asarray(Image.open(photo))
+    assert any((s == decoded).all() for s in shown) and any((s == original).all() for s in shown)
+
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"<html>not a picture</html>")
+    upload(bad)
+    page.get_by_text("This file is not an image").first.wait_for(timeout=60_000)
+
+    good = tmp_path / "good.webp"
+    buffer = io.BytesIO()
+    Image.fromarray(picture(120, 90)).save(buffer, "WEBP", lossless=True)
+    good.write_bytes(buffer.getvalue())
+    upload(good)
+    page.get_by_text("Original (WebP)").wait_for(timeout=60_000)
+    assert foreign == []
+    page.close()
+
+
+def test_nothing_scrolls_sideways_on_a_phone(browser, url):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(url)
+    page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
