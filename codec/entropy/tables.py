@@ -39,7 +39,7 @@ def gaussian(index: int) -> np.ndarray:
     return np.concatenate([half[:0:-1], half, [2 * upper[-1]]])
 
 
-def fit_y(counts: dict[int, np.ndarray] | None = None, prior_weight: float = 200.0) -> list[np.ndarray]:
+def fit_y(counts: list[np.ndarray] | None = None, prior_weight: float = 200.0) -> list[np.ndarray]:
     """Tables for all scale indices: Gaussians, corrected by counts of what was really coded.
 
     counts[i] (2L + 2,) are occurrences under scale index i. They are made symmetric, because the sign of a

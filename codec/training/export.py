@@ -17,7 +17,7 @@ from codec.models import registry
 from codec.models.entropy_model import N_SCALES, T_UNIT
 from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level
 from codec.models.trunk import Codec as TrainedCodec
-from codec.pipeline import Codec
+from codec.pipeline import Codec, Symbols, z_index
 from codec.training import data as datasets
 from codec.training.losses import REFERENCE_LAMBDA
 
@@ -87,28 +87,32 @@ def shipped_state(folder: str | Path) -> dict[str, Tensor]:
 class Counts:
     """Occurrences of symbols under each table, the escape last."""
 
-    def __init__(self):
-        self.y = {i: np.zeros(2 * tables.support(i) + 2, dtype=np.int64) for i in range(N_SCALES)}
-        self.z = None
+    def __init__(self, z_channels: int):
+        self.y_limits = np.array([tables.support(i) for i in range(N_SCALES)])
+        self.z_limits = np.full(z_channels, Z_SUPPORT)
+        self.y, self.z = (np.zeros(int((2 * m + 2).sum()), np.int64) for m in (self.y_limits, self.z_limits))
 
-    def add(self, symbols) -> None:
+    def add(self, symbols: Symbols) -> None:
         for q, index in zip(symbols.y, symbols.index, strict=True):
-            for i in np.unique(index):
-                limit = len(self.y[i]) // 2 - 1
-                values = q[index == i]
-                values = np.where(np.abs(values) > limit, limit + 1, values) + limit
-                self.y[i] += np.bincount(values, minlength=2 * limit + 2)
-        if self.z is None:
-            self.z = np.zeros((len(symbols.z), 2 * Z_SUPPORT + 2), dtype=np.int64)
-        z = symbols.z.reshape(len(symbols.z), -1)
-        z = np.where(np.abs(z) > Z_SUPPORT, Z_SUPPORT + 1, z) + Z_SUPPORT
-        for row, values in zip(self.z, z, strict=True):
-            row += np.bincount(values, minlength=2 * Z_SUPPORT + 2)
+            self._count(self.y, self.y_limits, q, index)
+        self._count(self.z, self.z_limits, symbols.z.ravel(), z_index(symbols.z.shape))
+
+    @staticmethod
+    def _count(total: np.ndarray, limits: np.ndarray, values: np.ndarray, index: np.ndarray) -> None:
+        limit = limits[index]
+        starts = np.concatenate([[0], np.cumsum(2 * limits + 2)[:-1]])
+        column = np.where(np.abs(values) > limit, 2 * limit + 1, values + limit)
+        total += np.bincount(starts[index] + column, minlength=len(total))
+
+    def tables(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The probability tables of y and z that fit what was counted."""
+        y = np.split(self.y, np.cumsum(2 * self.y_limits + 2)[:-1])
+        return tables.fit_y(y), tables.fit_z(self.z.reshape(len(self.z_limits), -1))
 
 
 def count_symbols(codec: Codec, crops: Iterable[np.ndarray], rng: np.random.Generator) -> Counts:
     """Codes every crop at three levels spread over the range."""
-    counts = Counts()
+    counts = Counts(len(codec.trunk.z_tables))
     for crop in crops:
         y = codec.analyse(crop)
         for third in range(3):
@@ -123,7 +127,7 @@ def fit(model: TrainedCodec, crops: list[np.ndarray], rdo: float, rounds: int = 
     for _ in range(rounds):  # rounding depends on the tables, and the tables on rounding
         trunk = registry.Trunk.from_tensors(tensors, "unnamed!", rdo, device)
         counts = count_symbols(Codec(trunk), crops, np.random.default_rng(1))
-        tensors = trunk_tensors(model, tables.fit_y(counts.y), tables.fit_z(counts.z))
+        tensors = trunk_tensors(model, *counts.tables())
     return tensors
 
 
