@@ -93,14 +93,15 @@ class Codec:
         """y float32 (1, C, h, w) at a byte-valued level, or a map uint8 (h/4, w/4) of them -> Symbols.
 
         Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
-        it takes the one with the smaller rdo·(squared error) + bits.
+        it takes the one for which bits + λ·distortion is less, distortion as `gain.error_worth` has it.
         """
         trunk = self.trunk
         rows, columns = y.shape[2] // 4, y.shape[3] // 4
         level_map = np.broadcast_to(np.asarray(level, dtype=np.uint8), (rows, columns))
         level64 = torch.from_numpy(level_map.copy()).to(self.device)[None, None]
         level16 = upsample(level64)
-        v = y * self._gain(level16)
+        v = y * by_level(trunk.gain, level16)
+        worth = by_level(trunk.rdo, level16)
         z = torch.round(trunk.h_a(v)).clamp_(-(2**20), 2**20)
         psi = trunk.entropy.psi(z, level64)
         y_hat = torch.zeros(v.shape, dtype=torch.float64, device=self.device)
@@ -114,7 +115,8 @@ class Codec:
             towards = near - torch.sign(near)
             cost_near = trunk.y_costs[row, (near.long() + widest).clamp_(0, 2 * widest)]
             cost_towards = trunk.y_costs[row, (towards.long() + widest).clamp_(0, 2 * widest)]
-            take = trunk.rdo * (d - towards) ** 2 + cost_towards < trunk.rdo * (d - near) ** 2 + cost_near
+            loss = gather(worth, step) * ((d - towards) ** 2 - (d - near) ** 2)
+            take = loss < cost_near - cost_towards
             q = torch.where(take, towards, near)
             bits += float(torch.where(take, cost_towards, cost_near).sum(dtype=torch.float64))
             scatter(y_hat, step, q.double() * ONE + mu)
@@ -125,9 +127,6 @@ class Codec:
         z_columns = np.clip(z + centre, 0, 2 * centre)
         z_bits = np.take_along_axis(trunk.z_costs[:, None], z_columns.reshape(len(z), 1, -1), 2).sum()
         return Symbols(z, symbols, indices, y_hat, level_map, float(z_bits), bits)
-
-    def _gain(self, level16: Tensor) -> Tensor:
-        return self.trunk.gain[level16[0, 0].long()].permute(2, 0, 1)[None]
 
     def write(self, symbols: Symbols, width: int, height: int, decoder: str = "mse") -> bytes:
         """The stream of a quantised picture of this size in pixels."""
@@ -177,7 +176,7 @@ class Codec:
     def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor]:
         """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
         level16 = upsample(torch.from_numpy(symbols.level.copy()).to(self.device)[None, None])
-        return (symbols.y_hat / ONE).float() / self._gain(level16), level16.float() / BYTE_MAX
+        return (symbols.y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX
 
     @torch.inference_mode()
     def synthesise(self, symbols: Symbols, g_s: Synthesis, width: int, height: int, tick=None) -> np.ndarray:
@@ -201,3 +200,8 @@ class Codec:
 def z_index(shape: tuple[int, int, int]) -> np.ndarray:
     """The table of every element of z, of shape (C, h, w), in coding order: its channel."""
     return np.repeat(np.arange(shape[0], dtype=np.uint8), shape[1] * shape[2])
+
+
+def by_level(table: Tensor, level16: Tensor) -> Tensor:
+    """The rows of table (256, C) for a level map (1, 1, h, w) of bytes: (1, C, h, w)."""
+    return table[level16[0, 0].long()].permute(2, 0, 1)[None]

@@ -1,4 +1,4 @@
-"""Command line: `python -m codec.evaluation rd | checks FOLDER --out FILE.json`."""
+"""Command line: `python -m codec.evaluation rd | checks FOLDER --out FILE.json`, or `readme`."""
 
 import argparse
 import os
@@ -18,7 +18,15 @@ def main() -> int:
     checks.add_argument("folder", type=Path)
     checks.add_argument("--out", type=Path, required=True)
     checks.add_argument("--only", default="rate,estimate,exactness,speed,memory")
+    readme = commands.add_parser("readme", help="write the measured tables of the README from results/")
+    readme.add_argument("--readme", type=Path, default=Path("README.md"))
+    readme.add_argument("--results", type=Path, default=Path("results"))
     args = parser.parse_args()
+    if args.command == "readme":
+        from codec.evaluation.readme import update
+
+        print("changed" if update(args.readme, args.results) else "already up to date")
+        return 0
     if args.command == "rd":
         from codec.evaluation.rd import evaluate, summarize, write_json
 

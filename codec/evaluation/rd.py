@@ -4,8 +4,10 @@ A point is one picture at one setting. Classical codecs run over qualities, ours
 JPEG a setting is a quality at 4:2:0, whose size then goes to the better of 4:2:0 and 4:4:4 by PSNR.
 """
 
+import contextlib
 import hashlib
 import json
+import multiprocessing
 import os
 import platform
 import time
@@ -137,8 +139,12 @@ def evaluate(folder: Path, out: Path, codecs: list[str], workers: int) -> dict:
             if wanted:
                 tasks.append((str(path), name, wanted))
     failures = []
-    with ProcessPoolExecutor(workers) as pool:
-        futures = {pool.submit(_run, task): task for task in tasks}
+    # Forking a process whose thread pools have run can hang; spawned ones start clean.
+    with contextlib.ExitStack() as stack:
+        futures = {}
+        if tasks:
+            pool = stack.enter_context(ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")))
+            futures = {pool.submit(_run, task): task for task in tasks}
         for future in tqdm(as_completed(futures), total=len(futures), unit="task"):
             try:
                 rows += future.result()

@@ -120,6 +120,18 @@ def gaussian_bits(d: Tensor, t: Tensor) -> Tensor:
     return -torch.log2(p.clamp(min=1e-9))
 
 
+@torch.no_grad()
+def frugal_shift(d: Tensor, t: Tensor, worth: Tensor) -> Tensor:
+    """How far the encoder moves round(d) to save bits: 0, or one towards zero; all shapes as d.
+
+    `worth` is what a squared error is worth in bits. The twin of what `codec.pipeline` does with real tables.
+    """
+    near = torch.round(d)
+    towards = near - torch.sign(near)
+    loss = worth * ((d - towards) ** 2 - (d - near) ** 2)
+    return torch.where(loss < gaussian_bits(near, t) - gaussian_bits(towards, t), towards - near, 0.0)
+
+
 class EntropyModel(nn.Module):
     """Everything between the gained latent and its bits. See the figure at the top of the module."""
 
@@ -157,11 +169,12 @@ class EntropyModel(nn.Module):
         mu, t = self.heads[step](h, level).chunk(2, 1)
         return mu * self.unit[:, None, None], (t * T_UNIT).clamp(0, N_SCALES - 1)
 
-    def forward(self, v: Tensor, level: Tensor) -> tuple[Prediction, Tensor, Tensor]:
+    def forward(self, v: Tensor, level: Tensor, worth: Tensor) -> tuple[Prediction, Tensor, Tensor]:
         """Gained latent v (B, C, h, w), level (B, 1, h/4, w/4) in [0, 1] -> prediction, y bits, z bits.
 
         In training the bits come from additive uniform noise and y_hat from straight-through rounding
-        (the mixture of Minnen & Singh 2020); in evaluation both from rounding.
+        (the mixture of Minnen & Singh 2020); in evaluation both from rounding. Rounding is the encoder's, which
+        weighs bits against error (`frugal_shift`), so that means and synthesis learn what they will meet.
         """
         z = self.h_a(v)
         z_hat = round_ste(z)
@@ -171,7 +184,8 @@ class EntropyModel(nn.Module):
         y_hat, mu, t = torch.zeros_like(v), torch.zeros_like(v), torch.zeros_like(v)
         for step, mask in enumerate(step_masks(*v.shape[1:], device=v.device)):
             mu_s, t_s = self.predict(step, psi, level16, y_hat)
-            y_hat = torch.where(mask, round_ste(v - mu_s) + mu_s, y_hat)
+            q = round_ste(v - mu_s) + frugal_shift((v - mu_s).detach(), t_s, worth)
+            y_hat = torch.where(mask, q + mu_s, y_hat)
             mu, t = torch.where(mask, mu_s, mu), torch.where(mask, t_s, t)
         d = v + torch.rand_like(v) - 0.5 - mu if self.training else y_hat - mu
         return Prediction(y_hat, mu, t), gaussian_bits(d, t), z_bits

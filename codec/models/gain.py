@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from codec.models.transforms import Y_UNIT
+
 #: λ on the scale of CompressAI, loss = R + λ·255²·MSE with R in bits per pixel and MSE on [0, 1]. The two
 #: lowest reach below CompressAI's range, because 0.10 and 0.14 bpp lie there for many photographs.
 ANCHORS = (0.0005, 0.0009, 0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483)
@@ -43,6 +45,19 @@ def interpolate(table: Tensor, level: Tensor) -> Tensor:
     anchors = torch.arange(table.shape[0], device=level.device, dtype=level.dtype).view(1, -1, 1, 1)
     hat = (1 - (level - anchors).abs()).clamp(min=0)
     return torch.einsum("bahw,ac->bchw", hat, table)
+
+
+def byte_lambdas() -> Tensor:
+    """λ of every byte-valued level, float32 (256,)."""
+    return torch.tensor([lambda_from_level(i / BYTE_MAX * TOP) for i in range(BYTE_MAX + 1)])
+
+
+def error_worth(gain: Tensor, lmbda: Tensor) -> Tensor:
+    """λ·255²·MSE per squared error in the gained latent, were g_s the transposed KLT; shape of gain.
+
+    The KLT is orthonormal but for Y_UNIT, and the MSE is a mean over three colours.
+    """
+    return lmbda * Y_UNIT**2 / (3 * gain**2)
 
 
 class Gain(nn.Module):

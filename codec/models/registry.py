@@ -17,6 +17,7 @@ from codec.entropy.network import IntegerEntropyModel
 from codec.entropy.tables import bit_costs, unpack
 from codec.errors import WeightsError
 from codec.models.entropy_model import HyperAnalysis
+from codec.models.gain import byte_lambdas, error_worth
 from codec.models.transforms import Y_CHANNELS, Analysis, Synthesis
 
 #: Where the weights are; the environment variable CODEC_WEIGHTS names another folder.
@@ -68,7 +69,7 @@ class Trunk:
     z_tables: TableSet
     y_costs: Tensor  # float32, bits of each symbol under each table
     z_costs: np.ndarray
-    rdo: float  # weight of distortion against bits when the encoder rounds; see codec.pipeline
+    rdo: Tensor  # float32 (256, C): what a squared rounding error is worth in bits; see codec.pipeline
     device: torch.device
 
     @classmethod
@@ -82,18 +83,18 @@ class Trunk:
             net = net.to(device=device, memory_format=torch.channels_last)
             return net.eval().requires_grad_(False)
 
-        y_tables, z_tables = tables("y"), tables("z")
+        y_tables, z_tables, gain = tables("y"), tables("z"), tensors["gain"].float()
         return cls(
             id=name,
             g_a=module(Analysis(), "g_a."),
             h_a=module(HyperAnalysis(Y_CHANNELS), "h_a."),
-            gain=tensors["gain"].float().to(device),
+            gain=gain.to(device),
             entropy=IntegerEntropyModel(select(tensors, "int."), device),
             y_tables=y_tables,
             z_tables=z_tables,
             y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),
             z_costs=bit_costs(z_tables.tables),
-            rdo=rdo,
+            rdo=(rdo * error_worth(gain, byte_lambdas()[:, None])).to(device),
             device=torch.device(device),
         )
 

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from codec.models.entropy_model import EntropyModel
-from codec.models.gain import ANCHORS, TOP, Gain
+from codec.models.gain import ANCHORS, TOP, Gain, error_worth, lambda_map
 from codec.models.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
+
+CAUTION = 2.0  # of the rounding in training: how much more than linear theory says an error is taken to cost
 
 
 class Output(NamedTuple):
@@ -39,7 +41,8 @@ class Codec(nn.Module):
     def forward(self, x: Tensor, level: Tensor) -> Output:
         """x (B, 3, H, W) in [0, 1]; level (B, 1, H/64, W/64) in [0, TOP]."""
         y = self.g_a(x)
-        gain = self.gain(level.repeat_interleave(4, 2).repeat_interleave(4, 3))
-        prediction, y_bits, z_bits = self.entropy(y * gain, level / TOP)
-        level16 = (level / TOP).repeat_interleave(4, 2).repeat_interleave(4, 3)
-        return Output(self.g_s(prediction.y_hat / gain, level16), y_bits, z_bits)
+        level16 = level.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        gain = self.gain(level16)
+        worth = CAUTION * error_worth(gain.detach(), lambda_map(level16))
+        prediction, y_bits, z_bits = self.entropy(y * gain, level / TOP, worth)
+        return Output(self.g_s(prediction.y_hat / gain, level16 / TOP), y_bits, z_bits)

@@ -1,10 +1,11 @@
-"""Command line of the trainer: `python -m codec.training train --data DIR --validation DIR --run DIR`."""
+"""Command line of the trainer: `python -m codec.training train | export | plot`, each with --help."""
 
 import argparse
 import dataclasses
 import os
 
 from codec.training.export import export
+from codec.training.plot import plot
 from codec.training.trainer import Settings, train
 
 
@@ -33,11 +34,17 @@ def main() -> None:
     for name in ("data", "validation"):
         exporter.add_argument(f"--{name}", default=defaults[name], required=defaults[name] is None)
     exporter.add_argument("--device", default="cpu")
+    plotter = commands.add_parser("plot", help="the progress of a run as an HTML page")
+    plotter.add_argument("--run", default="runs/trunk")
+    plotter.add_argument("--out", default="progress.html")
     args = vars(parser.parse_args())
-    if args.pop("command") == "train":
+    command = args.pop("command")
+    if command == "train":
         train(Settings(**args))
-    else:
+    elif command == "export":
         export(**args)
+    else:
+        plot(**args)
 
 
 main()

@@ -21,7 +21,7 @@ from codec.pipeline import Codec, Symbols, z_index
 from codec.training import data as datasets
 from codec.training.losses import REFERENCE_LAMBDA
 
-RDO_CANDIDATES = (2.0, 4.0, 6.0, 9.0, 14.0)  # 8.7 is what high-rate theory says
+RDO_CANDIDATES = (0.7, 1.0, 1.4, 2.0, 1e6)  # of what theory says an error is worth; the last is plain rounding
 Z_SUPPORT = 20
 
 
