@@ -1,4 +1,4 @@
-"""What the codec promises, measured: rate targets, honest estimates, exactness, speed and memory."""
+"""What the codec promises, measured: rate targets, honest estimates, exactness, speed, memory, the page."""
 
 import json
 import resource
@@ -161,6 +161,13 @@ def check_speed(images: dict[str, np.ndarray]) -> dict:
     return result
 
 
+def check_page(images: dict[str, np.ndarray]) -> dict:
+    """Click to picture in a real browser, on a 768×512 picture."""
+    from codec.evaluation.page_speed import measure
+
+    return measure(next(r for r in images.values() if r.shape[:2] == (512, 768)))
+
+
 def large_picture(images: dict[str, np.ndarray], width: int = 6000, height: int = 4000) -> np.ndarray:
     """A mosaic of the pictures, uint8 (height, width, 3)."""
     upright = [r if r.shape[0] <= r.shape[1] else np.rot90(r) for r in images.values()]
@@ -213,7 +220,13 @@ def run(folder: Path, out: Path, only: list[str]) -> int:
     result = json.loads(out.read_text()) if out.exists() else {}
     images = pictures(folder)
     result |= {"weights": load_trunk().id, "versions": versions()}
-    checks = {"rate": check_rate, "estimate": check_estimate, "exactness": check_exactness, "speed": check_speed}
+    checks = {
+        "rate": check_rate,
+        "estimate": check_estimate,
+        "exactness": check_exactness,
+        "speed": check_speed,
+        "page": check_page,
+    }
     for name in only:
         if name == "memory":  # in a process of its own, whose peak nothing else has raised
             command = [sys.executable, "-m", "codec.evaluation.checks", str(folder)]

@@ -48,7 +48,7 @@ def promises(checks: dict) -> str:
             for t in checks["rate"]["targets"]
         ],
     )
-    estimate, exact, speed, memory = (checks[k] for k in ("estimate", "exactness", "speed", "memory"))
+    estimate, exact, speed, memory, page = (checks[k] for k in ("estimate", "exactness", "speed", "memory", "page"))
     stages = speed["float32"]["stages_ms"]
     lines = [
         f"- **Real size against the model's own estimate:** at most {100 * estimate['worst']['relative']:.2f} % apart "
@@ -62,6 +62,8 @@ def promises(checks: dict) -> str:
         f"{speed['float32']['compress_and_decompress_ms']:.0f} ms ("
         + ", ".join(f"{k} {v:.0f}" for k, v in stages.items())
         + f"); to a target rate {speed['float32']['rate_targeted_compress_ms']:.0f} ms.",
+        f"- **Page**, {page['size']}: from the click to the picture {page['fixed_lambda_ms']} ms at a fixed λ, "
+        f"{page['target_rate_ms']} ms at a target rate, in {page['browser'].title()} on the same machine.",
         f"- **Memory**, {memory['size']}: {memory['peak_mb']:,} MB at the peak of coding and decoding "
         f"({memory['encode_s']} s and {memory['decode_s']} s); tiled against whole: "
         f"{memory['psnr_of_tiled_against_whole']}"

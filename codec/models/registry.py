@@ -24,9 +24,12 @@ from codec.models.transforms import Y_CHANNELS, Analysis, Synthesis
 WEIGHTS = Path(os.environ.get("CODEC_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
 
 
-def trunk_id(file_bytes: bytes) -> str:
-    """The id that streams carry: eight hexadecimal digits of the SHA-256 of the trunk's weights file."""
-    return hashlib.sha256(file_bytes).hexdigest()[:8]
+def trunk_id(entropy_file: bytes) -> str:
+    """The id that streams carry: eight hexadecimal digits of the SHA-256 of the file that decoding depends on.
+
+    Another analysis transform makes other streams, but all of them decode; so it does not count.
+    """
+    return hashlib.sha256(entropy_file).hexdigest()[:8]
 
 
 def manifest() -> dict:
@@ -40,16 +43,19 @@ def manifest() -> dict:
         raise WeightsError(f"The file '{path}' is damaged; restore the weights folder.") from None
 
 
-def read_weights(name: str, sha256: str) -> dict[str, Tensor]:
-    """The tensors of weights/NAME after its hash has been checked."""
-    path = WEIGHTS / name
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise WeightsError(f"The weights file '{path}' is missing; restore the weights folder.") from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
-    return load_safetensors(data)
+def read_weights(files: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors of the files in the weights folder, named with their SHA-256, after that has been checked."""
+    tensors: dict[str, Tensor] = {}
+    for name, sha256 in files.items():
+        path = WEIGHTS / name
+        try:
+            data = path.read_bytes()
+        except OSError:
+            raise WeightsError(f"The weights file '{path}' is missing; restore the weights folder.") from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
+        tensors |= load_safetensors(data)
+    return tensors
 
 
 def select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -110,7 +116,7 @@ def load_trunk(name: str = "", device: str = "cpu") -> Trunk:
             f"The stream was made with the weights '{name}', which are not here; "
             f"this installation has: {', '.join(known['trunks'])}."
         )
-    return Trunk.from_tensors(read_weights(entry["file"], entry["sha256"]), name, entry["rdo"], device)
+    return Trunk.from_tensors(read_weights(entry["files"]), name, entry["rdo"], device)
 
 
 @functools.cache
@@ -120,7 +126,7 @@ def load_decoder(trunk: str, decoder: str = "mse", device: str = "cpu") -> Synth
     if entry is None:
         raise WeightsError(f"There is no '{decoder}' decoder for the weights '{trunk}'; use {', '.join(models())}.")
     net = Synthesis()
-    tensors = read_weights(entry["file"], entry["sha256"])
+    tensors = read_weights(entry["files"])
     net.load_state_dict({k: v.float() for k, v in tensors.items()})
     net = net.to(device=device, memory_format=torch.channels_last)
     return net.eval().requires_grad_(False)

@@ -2,7 +2,7 @@
 
     x  (B, 3, H, W) in [0, 1]
        │ g_a:  ┌─ KLT, a 16×16 convolution of stride 16 ──────────────┐
-       │       └─ unshuffle 4 ─ C4 ─ ResBlock ─ s2 ─ C8 ─ … ─ s2 ─ C16 ┴─ + ─► y (B, 192, H/16, W/16)
+       │       └─ unshuffle 4 ─ C4 ─ ResBlock ─ s2 ─ C8 ─ … ─ s2 ─ C16 ┴─ + ─► y (B, 320, H/16, W/16)
     y_hat
        │ g_s:  the mirror image, with the transposed KLT beside it
        ▼
@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from codec.models.layers import ResidualBlock, act, conv
 
 PATCH = 16  # the latent's stride in pixels
-Y_CHANNELS = 192
+#: Of the 768 directions of a 16×16 patch. With the first 192 the linear path alone stops at 34.3 dB on Kodak,
+#: unquantised, and training hardly lifts that; with 320 at 41.4 dB.
+Y_CHANNELS = 320
 Y_UNIT = 16.0  # y counts orthonormal coefficients of a 0…255 image in units of this many
 WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
 #: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s);
@@ -32,7 +34,7 @@ def blocks(channels: int, count: int) -> nn.Sequential:
 
 
 class Analysis(nn.Module):
-    """g_a: x (B, 3, H, W) in [0, 1], H and W multiples of 16 -> y (B, 192, H/16, W/16)."""
+    """g_a: x (B, 3, H, W) in [0, 1], H and W multiples of 16 -> y (B, 320, H/16, W/16)."""
 
     def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1)):
         super().__init__()
@@ -56,7 +58,7 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """g_s: y_hat (B, 192, h, w) and the level map (B, 1, h, w) in [0, 1] -> x_hat (B, 3, 16h, 16w)."""
+    """g_s: y_hat (B, 320, h, w) and the level map (B, 1, h, w) in [0, 1] -> x_hat (B, 3, 16h, 16w)."""
 
     def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1)):
         super().__init__()

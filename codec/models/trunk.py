@@ -15,7 +15,7 @@ CAUTION = 2.0  # of the rounding in training: how much more than linear theory s
 
 class Output(NamedTuple):
     x_hat: Tensor  # (B, 3, H, W), not clipped
-    y_bits: Tensor  # (B, 192, H/16, W/16)
+    y_bits: Tensor  # (B, 320, H/16, W/16)
     z_bits: Tensor  # (B, 64, H/64, W/64)
 
 

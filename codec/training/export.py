@@ -21,12 +21,12 @@ from codec.pipeline import Codec, Symbols, z_index
 from codec.training import data as datasets
 from codec.training.losses import REFERENCE_LAMBDA
 
-RDO_CANDIDATES = (0.7, 1.0, 1.4, 2.0, 1e6)  # of what theory says an error is worth; the last is plain rounding
+RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
 Z_SUPPORT = 20
 
 
 def trunk_tensors(model: TrainedCodec, y_tables: list[np.ndarray], z_tables: list[np.ndarray]) -> dict[str, Tensor]:
-    """Everything that the trunk's weights file holds."""
+    """Everything that the trunk's weights files hold."""
     out = {f"g_a.{k}": v.half() for k, v in model.g_a.state_dict().items()}
     out |= {f"h_a.{k}": v.half() for k, v in model.entropy.h_a.state_dict().items()}
     out |= {f"int.{k}": v for k, v in quantize(model.entropy).items()}
@@ -78,7 +78,8 @@ def shipped_state(folder: str | Path) -> dict[str, Tensor]:
     known = json.loads((folder / "manifest.json").read_text())
 
     def tensors(entry: dict) -> dict[str, Tensor]:
-        return registry.load_safetensors((folder / entry["file"]).read_bytes())
+        files = [registry.load_safetensors((folder / name).read_bytes()) for name in entry["files"]]
+        return {k: v for file in files for k, v in file.items()}
 
     trunk = known["trunk"]
     return restore(tensors(known["trunks"][trunk]), tensors(known["decoders"][f"{trunk}/mse"]))
@@ -159,7 +160,7 @@ def revision() -> str:
 
 
 def export(checkpoint: str, out: str, data: str, validation: str, crops: int = 48, device: str = "cpu") -> None:
-    """Writes weights/trunk-ID.safetensors, weights/mse-ID.safetensors and the manifest."""
+    """Writes entropy-ID, analysis-ID and mse-ID.safetensors and the manifest to the folder `out`."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = TrainedCodec()
     model.load_state_dict(saved["ema"])
@@ -185,10 +186,18 @@ def export(checkpoint: str, out: str, data: str, validation: str, crops: int = 4
 
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    trunk_bytes, decoder_bytes = save_safetensors(tensors), save_safetensors(half)
-    name = registry.trunk_id(trunk_bytes)
-    for old in [*folder.glob("trunk-*.safetensors"), *folder.glob("mse-*.safetensors")]:
+    for old in folder.glob("*-????????.safetensors"):
         old.unlink()
+    analysis = {k: v for k, v in tensors.items() if k.startswith(("g_a.", "h_a.", "train."))}
+    entropy = {k: v for k, v in tensors.items() if k not in analysis}
+    name = registry.trunk_id(save_safetensors(entropy))
+
+    def write(kind: str, part: dict[str, Tensor]) -> dict[str, str]:
+        data = save_safetensors(part)
+        (folder / f"{kind}-{name}.safetensors").write_bytes(data)
+        print(f"wrote {kind}-{name}.safetensors ({len(data):,} bytes)")
+        return {f"{kind}-{name}.safetensors": hashlib.sha256(data).hexdigest()}
+
     common = {
         "steps": saved["total_steps"],
         "wall_minutes": round(saved["total_seconds"] / 60, 1),
@@ -198,22 +207,13 @@ def export(checkpoint: str, out: str, data: str, validation: str, crops: int = 4
         "validation": {"set": "41 images of CID22's validation split", **final},
     }
     entry = {
-        "file": f"trunk-{name}.safetensors",
-        "sha256": hashlib.sha256(trunk_bytes).hexdigest(),
+        "files": write("entropy", entropy) | write("analysis", analysis),
         "architecture": "KLT + residual 3×3 transforms, mean–scale hyperprior with four-step context",
         "lambda": [ANCHORS[0], ANCHORS[-1]],
         "rdo": rdo,
         "device": saved["settings"]["device"],
         **common,
     }
-    decoder = {
-        "file": f"mse-{name}.safetensors",
-        "sha256": hashlib.sha256(decoder_bytes).hexdigest(),
-        "loss": "R + λ·255²·MSE",
-        **common,
-    }
-    (folder / entry["file"]).write_bytes(trunk_bytes)
-    (folder / decoder["file"]).write_bytes(decoder_bytes)
+    decoder = {"files": write("mse", half), "loss": "R + λ·255²·MSE", **common}
     known = {"trunk": name, "trunks": {name: entry}, "decoders": {f"{name}/mse": decoder}}
     (folder / "manifest.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
-    print(f"wrote {entry['file']} ({len(trunk_bytes):,} bytes) and {decoder['file']} ({len(decoder_bytes):,} bytes)")

@@ -41,7 +41,7 @@ class Settings:
     compile: bool = False
     validate_minutes: float = 12.0
     save_minutes: float = 4.0
-    init: str = ""  # a weights folder that the run starts from
+    init: str = ""  # a weights folder, or a checkpoint, that the run starts from
     down_weight: str = "bsds500=0.3"
 
 
@@ -131,7 +131,11 @@ def train(settings: Settings) -> None:
 
     model = Codec().to(device)
     steps_before, seconds_before = 0, 0.0
-    if settings.init:
+    if settings.init.endswith(".pt"):
+        before = torch.load(settings.init, map_location=device, weights_only=True)
+        model.load_state_dict(before["ema"])
+        steps_before, seconds_before = before["total_steps"], before["total_seconds"]
+    elif settings.init:
         model.load_state_dict(shipped_state(settings.init))
         before = json.loads((Path(settings.init) / "manifest.json").read_text())
         before = before["trunks"][before["trunk"]]
