@@ -31,7 +31,7 @@ def largest_level(size_at: Callable[[int], int], target: int) -> int | None:
     target_log = math.log(max(target, 1))
     low, high = -1, BYTE_MAX + 1  # low fits (or is below the range), high does not (or is above it)
     sizes: dict[int, float] = {}
-    guess, slope = BYTE_MAX // 2, math.log(12) / BYTE_MAX
+    guess, before, slope = BYTE_MAX // 2, None, math.log(12) / BYTE_MAX
     for _ in range(10):
         if high - low <= 1:
             break
@@ -42,8 +42,10 @@ def largest_level(size_at: Callable[[int], int], target: int) -> int | None:
         else:
             high = guess
         if low in sizes and high in sizes:
-            slope = max(1e-4, (sizes[high] - sizes[low]) / (high - low))
-        aim = guess + (target_log - sizes[guess]) / slope
+            slope = max(1e-3, (sizes[high] - sizes[low]) / (high - low))
+        elif before is not None:  # still one-sided: the slope between the last two
+            slope = max(1e-3, (sizes[guess] - sizes[before]) / (guess - before))
+        before, aim = guess, guess + (target_log - sizes[guess]) / slope
         # Stay strictly inside the bracket, and halve it when aiming has not shrunk it well.
         guess = min(max(math.floor(aim), low + 1), high - 1)
         if len(sizes) >= 6:

@@ -44,7 +44,8 @@ def measure(rgb: np.ndarray) -> dict:
                 wait_for_jpeg(page)
             times = []
             for i in range(RUNS + 1):
-                value = f"{0.004 + 0.0003 * i:.4f}" if mode == "fixed_lambda_ms" else f"{0.3 + 0.05 * i:.2f}"
+                # None is the value that the page starts with: the picture has to change.
+                value = f"{0.004 + 0.0003 * i:.4f}" if mode == "fixed_lambda_ms" else f"{0.35 + 0.05 * i:.2f}"
                 page.get_by_label(label).first.fill(value)
                 times.append(click_to_picture(page))
                 wait_for_jpeg(page)
@@ -71,7 +72,14 @@ def click_to_picture(page) -> float:
 
 
 def wait_for_jpeg(page) -> None:
-    """Waits until the row of the JPEG, the last thing to come, has stood for a while."""
-    page.wait_for_timeout(300)
-    page.locator("#figures tbody tr").nth(2).wait_for(timeout=60_000)
-    page.wait_for_timeout(700)
+    """Waits until everything has come, the JPEG last, and the page has stood still for a second and a half."""
+    page.wait_for_function(
+        """() => {
+            const now = document.querySelector('#headline').innerText
+                + Array.from(document.querySelectorAll('#comparison img')).map(i => i.currentSrc).join();
+            if (now !== window.lastSeen) { window.lastSeen = now; window.lastChange = performance.now(); }
+            return !now.includes('…') && performance.now() - window.lastChange > 1500;
+        }""",
+        polling=100,
+        timeout=60_000,
+    )
