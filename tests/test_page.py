@@ -63,7 +63,7 @@ def compress(client, path, mode="Quality (λ)", lmbda=0.0067, bpp=0.3):
 
 
 def test_the_api_gives_a_stream_and_what_it_decodes_to(client, photo):
-    headline, _, table, stream, decoded, jpeg, *_ = compress(client, photo)
+    headline, _, _, table, stream, decoded, jpeg, *_ = compress(client, photo)
     data = Path(stream).read_bytes()
     assert Path(stream).name == "my-photo.lic" and f"{len(data):,}" in table and "dB" in headline
     assert (np.asarray(package.decompress(data)) == np.asarray(Image.open(decoded))).all()
@@ -71,14 +71,14 @@ def test_the_api_gives_a_stream_and_what_it_decodes_to(client, photo):
 
 
 def test_the_api_keeps_a_target_rate(client, photo):
-    stream = compress(client, photo, mode="File size (bpp)", bpp=0.4)[3]
+    stream = compress(client, photo, mode="Size (bpp)", bpp=0.4)[4]
     assert 0.38 < 8 * Path(stream).stat().st_size / (300 * 200) <= 0.4
 
 
 def test_a_rate_out_of_reach_is_said_as_such(client, tmp_path):
     noise = np.random.default_rng(1).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    headline = compress(client, tmp_path / "noise.png", mode="File size (bpp)", bpp=0.05)[0]
+    headline = compress(client, tmp_path / "noise.png", mode="Size (bpp)", bpp=0.05)[0]
     assert "below what the model can reach" in headline
 
 
@@ -96,7 +96,7 @@ def test_streams_open_or_get_their_sentence(client, photo, tmp_path):
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
 
-    stream = compress(client, photo)[3]
+    stream = compress(client, photo)[4]
     decoded, header = client.predict(handle_file(stream), api_name="/decompress")
     assert header["width"] == 300
     wanted = np.asarray(package.decompress(Path(stream).read_bytes()))

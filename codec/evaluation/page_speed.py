@@ -40,7 +40,7 @@ def measure(rgb: np.ndarray) -> dict:
             ("target_rate_ms", "so many bits"),
         ):
             if mode == "target_rate_ms":
-                page.get_by_label("File size (bpp)").check()
+                page.get_by_label("Size (bpp)").check()
                 wait_for_jpeg(page)
             times = []
             for i in range(RUNS + 1):

@@ -9,9 +9,9 @@ from pathlib import Path
 import gradio as gr
 
 from codec.errors import CodecError
-from codec.ui import examples
+from codec.ui import closeups, examples
 
-BY_LAMBDA, BY_RATE = "Quality (λ)", "File size (bpp)"
+BY_LAMBDA, BY_RATE = "Quality (λ)", "Size (bpp)"
 ORIGINAL, OURS, JPEG = SIDES = "Original", "Ours", "JPEG"
 TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
 LAMBDA_MIN, LAMBDA_MAX, LAMBDA_START = 0.0005, 0.0483, 0.0035  # as codec.rate has them; torch stays unloaded here
@@ -53,12 +53,10 @@ def table(rows: list[Row]) -> str:
         if r.psnr is not None and r.psnr == best:
             psnr = f"<td><b>{r.psnr:.2f}</b></td>"
         lines.append(
-            f"<tr><td>{escape(r.name)}</td><td>{r.size:,}</td>{cell(r.bpp, '.3f')}{cell(r.ratio, '.1f')}"
+            f"<tr><td>{escape(r.name)}</td><td>{r.size:,}</td>{cell(r.bpp, '.3f')}{cell(r.ratio, '.0f')}"
             f"{psnr}{cell(r.encode_ms, '.0f')}{cell(r.decode_ms, '.0f')}</tr>"
         )
-    head = "".join(
-        f"<th>{h}</th>" for h in ("", "bytes", "bpp", "times smaller", "PSNR, dB", "encode, ms", "decode, ms")
-    )
+    head = "".join(f"<th>{h}</th>" for h in ("", "bytes", "bpp", "ratio", "PSNR, dB", "encode, ms", "decode, ms"))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
@@ -72,9 +70,9 @@ def headline(ours: Row, lmbda: float, notes: list[str], jpeg: str) -> str:
 def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, progress=gr.Progress()):  # noqa: B008
     """Compress a picture and decode the bytes again; then find the JPEG of the same size.
 
-    path: the picture. mode: "Quality (λ)" or "File size (bpp)". lmbda: 0.0005…0.0483, bpp: bits per pixel.
-    model: the decoder. Yields the headline, the pair to compare, the table, and files: the stream, the decoded
-    picture, the JPEG, the original as PNG, and the decoded JPEG as PNG.
+    path: the picture. mode: "Quality (λ)" or "Size (bpp)". lmbda: 0.0005…0.0483, bpp: bits per pixel.
+    model: the decoder. Yields the headline, the pair to compare, close-ups, the table, and files: the stream, the
+    decoded picture, the JPEG, the original as PNG, and the decoded JPEG as PNG.
     """
     if not path:
         raise gr.Error("Choose a picture first: drop one, or pick an example.", print_exception=False)
@@ -130,11 +128,20 @@ def results(folder: Path, path: str, mode: str, lmbda: float, bpp: float, model:
     save_png(decoded, files[".decoded.png"])
     save_png(image.rgb, files[".original.png"])
     pair = (str(files[".original.png"]), str(files[".decoded.png"]))
+    ours_said = f"{kilobytes(ours.size)}, {ours.psnr:.1f} dB"
+
+    def details(jpeg_rgb, jpeg_said: str) -> str:
+        size = kilobytes(originals[0].size)
+        return closeups.html(
+            [(ORIGINAL, size, image.rgb), (OURS, ours_said, decoded), (JPEG, jpeg_said, jpeg_rgb)],
+        )
+
     used = rate.lambda_of_byte(coded.level)
     # The picture first; the JPEG of the same size takes a search, and follows.
     yield (
         headline(ours, used, notes, "A JPEG of this size: …"),
         pair,
+        details(None, ""),
         table([ours, *originals]),
         str(files[".lic"]),
         str(files[".decoded.png"]),
@@ -152,6 +159,7 @@ def results(folder: Path, path: str, mode: str, lmbda: float, bpp: float, model:
     yield (
         headline(ours, used, notes, said),
         pair,
+        details(jpeg.rgb, f"{kilobytes(jpeg_row.size)}, {jpeg_row.psnr:.1f} dB"),
         table([ours, jpeg_row, *originals]),
         *(str(files[k]) for k in (".lic", ".decoded.png", ".jpg", ".original.png", ".jpg.png")),
     )
@@ -184,17 +192,14 @@ def build(demo: gr.Blocks) -> None:
                 max_height=470,
                 buttons=["fullscreen"],
             )
-            gr.HTML(
-                "Drag the divider (or use its slider below); zoom with the wheel.", elem_classes="hint", padding=False
-            )
-            with gr.Row():
-                left = gr.Radio(
-                    [ORIGINAL, OURS, JPEG], value=ORIGINAL, label="Left of the divider", min_width=150, scale=5
+            with gr.Row(elem_id="sides"):
+                left = gr.Radio(list(SIDES), value=ORIGINAL, label="Left of the divider", min_width=230, scale=5)
+                right = gr.Radio(list(SIDES), value=OURS, label="Right of the divider", min_width=230, scale=5)
+                position = gr.Slider(
+                    0, 100, 50, step=1, label="Divider", min_width=130, scale=4, buttons=[], elem_id="position"
                 )
-                position = gr.Slider(0, 100, 50, step=1, label="Divider", min_width=130, scale=3)
-                right = gr.Radio(
-                    [ORIGINAL, OURS, JPEG], value=OURS, label="Right of the divider", min_width=150, scale=5
-                )
+            hint("Drag the divider, zoom with the wheel. Below: the busiest detail of the picture, enlarged.")
+            details = gr.HTML(elem_id="details", padding=False)
             figures = gr.HTML(elem_id="figures", padding=False)
             with gr.Row():
                 stream_file = gr.DownloadButton("Stream (.lic)", elem_id="get-stream", min_width=120)
@@ -203,9 +208,7 @@ def build(demo: gr.Blocks) -> None:
             original_file, jpeg_png = gr.File(visible=False), gr.File(visible=False)
         with gr.Column(scale=1, min_width=300):
             upload = gr.File(label="Your picture", file_types=TYPES, type="filepath", height=130, elem_id="upload")
-            gr.HTML(
-                "Or one of these: two JPEG photographs, three lossless drawings.", elem_classes="hint", padding=False
-            )
+            hint("Or one of these: two JPEG photographs, three lossless drawings.")
             gallery = gr.Gallery(
                 value=examples.files(),
                 label="Examples",
@@ -222,13 +225,15 @@ def build(demo: gr.Blocks) -> None:
             model = gr.Radio([("MSE: the least error", "mse")], value="mse", label="Model")
             mode = gr.Radio([BY_LAMBDA, BY_RATE], value=BY_LAMBDA, label="Aim for")
             with gr.Group() as lambda_group:
-                quality = gr.Slider(0, 100, 42.5, step=0.5, label="Smaller file ⟷ better picture")
+                quality = gr.Slider(
+                    0, 100, 42.5, step=0.5, label="Smaller file ⟷ better picture", buttons=[], elem_id="quality"
+                )
                 lmbda = gr.Number(LAMBDA_START, label="λ, the price of distortion in R + λ·D", minimum=0, step=0.0001)
             bpp = gr.Slider(0.05, 2, 0.3, step=0.01, label="At most so many bits per pixel", visible=False)
             button = gr.Button("Compress", variant="primary", elem_id="compress")
 
     inputs = [upload, mode, lmbda, bpp, model]
-    outputs = [headline_box, slider, figures, stream_file, png_file, jpeg_file, original_file, jpeg_png]
+    outputs = [headline_box, slider, details, figures, stream_file, png_file, jpeg_file, original_file, jpeg_png]
     how = {"concurrency_id": "codec", "concurrency_limit": 2, "trigger_mode": "always_last", "show_progress_on": slider}
     private = {"api_visibility": "private"}
     pick = gallery.select(pick_example, None, upload, queue=False, **private)

@@ -12,22 +12,39 @@ INTRO = (
 )
 CSS = """
 .gradio-container { max-width: 1320px !important; width: 100%; margin: 0 auto !important; }
+.gradio-container { --body-text-color-subdued: color-mix(in srgb, var(--body-text-color) 72%, transparent); }
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
-#headline { padding: 0; }
+#headline .html-container, #details .html-container, #figures .html-container, .hint .html-container { padding: 0; }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
 #headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
-#comparison img { image-rendering: pixelated; }
-#figures { overflow-x: auto; padding: 0; }
+#comparison img, .closeups img { image-rendering: pixelated; }
+.closeups { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.5rem; }
+.closeups figure { margin: 0; min-width: 0; }
+.closeups img { width: 100%; height: auto; display: block; border-radius: 4px; margin: 0; }
+.closeups figcaption { font-size: 0.9rem; margin-top: 0.2rem; }
+.closeups .pending { aspect-ratio: 3 / 2; display: grid; place-items: center;
+  background: var(--background-fill-secondary); border-radius: 4px; }
+/* These two say in words, or show beside them, what the number in their box would: hide the box. */
+#quality .tab-like-container, #position .tab-like-container { display: none; }
+#quality .min_value, #quality .max_value, #position .min_value, #position .max_value { display: none; }
 #examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
-#figures table { width: 100%; border: 0 !important; border-collapse: collapse; margin: 0;
-  font-variant-numeric: tabular-nums; }
+#figures { overflow-x: auto; }
+#figures table, #figures tr { border: 0 !important; }
+#figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
 #figures th, #figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
   color: var(--body-text-color); }
 #figures th { font-weight: 500; }
 #figures th:first-child, #figures td:first-child { text-align: left; }
+@media (max-width: 640px) {
+  #headline .big { font-size: 1.15rem; }
+  #figures th, #figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
+  #figures th, #figures td:first-child { white-space: normal; }
+  .closeups { gap: 0.25rem; }
+  .closeups figcaption { font-size: 0.75rem; }
+}
 """
 
 
