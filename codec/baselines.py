@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image, ImageFile, Jpeg2KImagePlugin  # noqa: F401  the import registers JPEG 2000 with Pillow
 
 from codec.errors import CodecError, ImageError
-from codec.images import check_rgb, register_heif
+from codec.image_files import register_heif
+from codec.images import check_rgb
 from codec.metrics import psnr
 
 CODECS = ("jpeg", "webp", "jpeg2000", "avif", "heic")

@@ -15,9 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageSequence
 
-from codec import images
+from codec import image_files
 from codec.errors import CodecError, ImageError
-from codec.images import atomic_write, load_image, png_bytes, register_heif, save_png
+from codec.image_files import register_heif
+from codec.images import atomic_write, load_image, png_bytes, save_png
 
 register_heif()
 RNG = np.random.default_rng(0)
@@ -519,10 +520,10 @@ def test_file_size_limit(monkeypatch, tmp_path):
     data = saved(NOISE, "BMP")
     path = tmp_path / "a.bmp"
     path.write_bytes(data)
-    monkeypatch.setattr(images, "MAX_FILE_BYTES", len(data))
+    monkeypatch.setattr(image_files, "MAX_FILE_BYTES", len(data))
     for source in (data, path, io.BytesIO(data)):
         assert (load_image(source).rgb == NOISE).all()
-    monkeypatch.setattr(images, "MAX_FILE_BYTES", 2000)
+    monkeypatch.setattr(image_files, "MAX_FILE_BYTES", 2000)
     for source in (data, path, io.BytesIO(data)):
         refused(source, "larger than the limit of 0.002 MB")
 

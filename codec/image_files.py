@@ -1,0 +1,305 @@
+"""From a picture file of any kind to an opened Pillow image, checked by its header, not yet decoded.
+
+Whatever is wrong ends as an `ImageError` whose message is one sentence for the person at the screen. Limits
+are checked before a decoder allocates anything.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import io
+import os
+import re
+import stat
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from PIL import (
+    AvifImagePlugin,  # noqa: F401  importing a plugin registers its format with Pillow
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
+
+from codec.errors import ImageError
+
+MAX_PIXELS = 50_000_000
+MAX_SIDE = 30_000
+MAX_FILE_BYTES = 100_000_000
+
+# AVIF before HEIF: both may carry the brand "mif1", and only Pillow's AVIF reader tells them apart.
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+NAMES = {"WEBP": "WebP", "HEIF": "HEIC", "MPO": "JPEG"}
+
+_MAX_FRAMES_COUNTED = 1000  # a file may chain millions of pages; past this the note just says "more than"
+_MAX_PNG_CHUNKS = 300_000
+_PNG_PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_MAX_GIF_PREAMBLE = 1_000_000  # bytes of comments and the like; Pillow's time is quadratic in them
+
+_READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or HEIC"
+_NOT_AN_IMAGE = f"This file is not an image in a format that can be read here ({_READABLE})."
+DAMAGED = "The image is truncated or damaged: it could not be decoded to its end, so try another copy of it."
+_NO_PIXELS = "The image is damaged: it holds no pixels, so try another copy of it."
+_HEAVY_METADATA = "The image carries more embedded text or metadata than can be read; save it again without them."
+_NO_MEMORY = "There is not enough memory to decode this image; scale it down first."
+
+
+def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+    """Raises ImageError where a picture of width × height pixels is beyond what this package takes."""
+    if width < 1 or height < 1:
+        raise ImageError(f"The image is {width}×{height} pixels, so there is nothing to compress.")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"The image is {width}×{height} pixels ({width * height / 1e6:.1f} MP); "
+            f"the limit is {max_pixels / 1e6:g} MP, so scale it down first."
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f"The image is {width}×{height} pixels; the limit is {MAX_SIDE} a side, so scale it down first."
+        )
+
+
+@functools.cache
+def register_heif() -> None:
+    """Makes Pillow read and write HEIC. Deferred, so that importing this module does not load libheif."""
+    import pillow_heif
+
+    # Thumbnails, depth maps and other auxiliary pictures are never wanted: less code meets hostile bytes.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+
+# --- reading the bytes --------------------------------------------------------------------------------------
+
+
+def read_path(path: str | os.PathLike) -> bytes:
+    name = shown(path)
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(f"'{name}' is a folder; choose an image file in it.")
+        if not stat.S_ISREG(mode):  # opening a pipe or a device could wait, or read, for ever
+            raise ImageError(f"'{name}' is not an ordinary file; choose an image file.")
+        with open(path, "rb") as file:
+            return _read_limited(file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError(f"There is no file '{name}'.") from None
+    except PermissionError:
+        raise ImageError(f"The file '{name}' may not be read: permission was denied.") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ImageError(f"There is no file '{name[:80]}…'.") from None
+        raise ImageError(f"The file '{name}' could not be read: {error.strerror or error}.") from error
+    except ImageError:
+        raise
+    except ValueError:  # a NUL byte in the name
+        raise ImageError(f"There is no file '{name}'.") from None
+
+
+def shown(path: str | os.PathLike) -> str:
+    """A path as it can be printed anywhere: names may be invalid Unicode or hold control characters."""
+    text = os.fsdecode(path).encode("utf-8", "replace").decode()
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def read_stream(stream: Any) -> bytes:
+    try:
+        # As Pillow does: an upload that something else has looked at already may not stand at its start.
+        if hasattr(stream, "seek") and getattr(stream, "seekable", lambda: True)():
+            stream.seek(0)
+        return _read_limited(stream)
+    except ImageError:
+        raise
+    except (OSError, ValueError, TypeError) as error:
+        raise ImageError(f"The file could not be read: {error}.") from error
+
+
+def _read_limited(stream: Any) -> bytes:
+    """The rest of a binary stream, refused once it is longer than MAX_FILE_BYTES."""
+    blocks, total = [], 0
+    while block := stream.read(MAX_FILE_BYTES + 1 - total):
+        if not isinstance(block, (bytes, bytearray)):
+            raise ImageError("The file was opened as text; open it in binary mode ('rb').")
+        blocks.append(block)
+        total += len(block)
+        if total > MAX_FILE_BYTES:
+            raise _file_too_large()
+    return b"".join(blocks)
+
+
+def _file_too_large() -> ImageError:
+    return ImageError(f"The file is larger than the limit of {MAX_FILE_BYTES / 1e6:g} MB; save it smaller first.")
+
+
+# --- from bytes to a Pillow image ---------------------------------------------------------------------------
+
+
+def open_image(data: bytes, max_pixels: int) -> Image.Image:
+    """The header of the picture in `data`; no pixel is decoded.
+
+    The readers are called one by one instead of by `Image.open`, for that checks the size against Pillow's
+    own limit (a global of the process) before it hands over the size that our sentence has to name.
+    """
+    if not data:
+        raise ImageError("This file is empty (0 bytes); choose an image file.")
+    if len(data) > MAX_FILE_BYTES:
+        raise _file_too_large()
+    if data[4:8] == b"ftyp":
+        register_heif()
+    failure = None
+    for name in _FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory is None or accept(data[:16]) is not True:
+            continue
+        if name in _CHECKS:
+            _CHECKS[name](data, max_pixels)
+        try:
+            with pillow_errors(_bad_header(name)):
+                return factory(io.BytesIO(data), "")
+        except ImageError as error:  # not yet the end: several formats share the first bytes of AVIF and HEIC
+            failure = error
+    raise failure or ImageError(_NOT_AN_IMAGE)
+
+
+def _bad_header(name: str) -> str:
+    kind = NAMES.get(name, name)
+    return f"This {kind} file is truncated, damaged or of a kind that cannot be read here; save it as PNG first."
+
+
+@contextmanager
+def pillow_errors(sentence: str) -> Iterator[None]:
+    """Around calls into Pillow and the libraries below it only: whatever they raise becomes an ImageError.
+
+    On damaged files they raise nearly everything (OSError, SyntaxError, ValueError, EOFError, KeyError,
+    struct.error, zlib.error, RuntimeError, …) and the list grows with every release.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(_NO_MEMORY) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError("The image has far more pixels than can be handled; scale it down first.") from error
+    except Exception as error:
+        heavy = isinstance(error, ValueError) and re.search("MAX_TEXT|text chunks", str(error))
+        raise ImageError(_HEAVY_METADATA if heavy else sentence) from error
+
+
+def _check_png(data: bytes, max_pixels: int) -> None:
+    """Size limits, then the checksums of the chunks that make the picture, which Pillow leaves unchecked."""
+    if len(data) < 33 or data[8:16] != b"\0\0\0\rIHDR":
+        raise ImageError(_bad_header("PNG"))
+    check_size(*struct.unpack(">II", data[16:24]), max_pixels)
+    position, view, pixels = 8, memoryview(data), False
+    for _ in range(_MAX_PNG_CHUNKS):
+        if position + 12 > len(data):
+            raise ImageError(DAMAGED)
+        (length,), kind = struct.unpack_from(">I", data, position), data[position + 4 : position + 8]
+        end = position + 12 + length
+        if end > len(data):
+            raise ImageError(DAMAGED)
+        pixels |= kind == b"IDAT"
+        (checksum,) = struct.unpack_from(">I", data, end - 4)
+        if kind in _PNG_PICTURE_CHUNKS and zlib.crc32(view[position + 4 : end - 4]) != checksum:
+            raise ImageError(DAMAGED)
+        if kind == b"IEND":
+            if not pixels:
+                raise ImageError(_NO_PIXELS)
+            return
+        position = end
+    raise ImageError(_HEAVY_METADATA)
+
+
+def _check_webp(data: bytes, max_pixels: int) -> None:
+    """The canvas of an extended WebP: its decoder allocates two whole canvases as soon as it is made."""
+    if data[12:16] == b"VP8X" and len(data) >= 30:
+        width = 1 + int.from_bytes(data[24:27], "little")
+        height = 1 + int.from_bytes(data[27:30], "little")
+        check_size(width, height, max_pixels)
+
+
+def _check_gif(data: bytes, max_pixels: int) -> None:
+    if len(data) < 13:
+        raise ImageError(_bad_header("GIF"))
+    # A canvas of 0×0 does occur: browsers and Pillow take the size of the first frame instead.
+    width, height = struct.unpack("<HH", data[6:10])
+    if width and height:
+        check_size(width, height, max_pixels)
+    preamble = 0
+    for kind, start, end in _gif_blocks(data):
+        if kind == b",":
+            return
+        preamble += end - start
+        if preamble > _MAX_GIF_PREAMBLE:
+            raise ImageError(_HEAVY_METADATA)
+    raise ImageError(_NO_PIXELS)
+
+
+_CHECKS: dict[str, Callable[[bytes, int], None]] = {"PNG": _check_png, "WEBP": _check_webp, "GIF": _check_gif}
+
+
+def _gif_blocks(data: bytes, max_steps: int = 2_000_000) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, start, end) of a GIF's blocks, b"," a frame, b"!" an extension, until damage or `max_steps`."""
+    position = 13 + _gif_table_bytes(data[10])
+    steps = 0
+    while position + 10 < len(data):
+        kind, start = data[position : position + 1], position
+        if kind == b",":
+            position += 11 + _gif_table_bytes(data[position + 9])  # descriptor, local colours, LZW code size
+        elif kind == b"!":
+            position += 2
+        elif kind == b";":
+            return
+        else:  # stray bytes between blocks are passed over, as Pillow does
+            position, steps = position + 1, steps + 1
+            if steps >= max_steps:
+                return
+            continue
+        while position < len(data) and data[position] and steps < max_steps:
+            position += 1 + data[position]
+            steps += 1
+        position += 1
+        steps += 1
+        yield kind, start, min(position, len(data))
+        if steps >= max_steps:
+            return
+
+
+def _gif_table_bytes(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def frames_note(image: Image.Image, data: bytes) -> str:
+    """One sentence where the file holds more pictures than the one that was taken, else the empty string."""
+    if image.format == "TIFF":
+        count = _count_pages(image)
+    elif image.format == "GIF":
+        count = sum(kind == b"," for kind, _, _ in _gif_blocks(data))
+    else:
+        count = getattr(image, "n_frames", 1)
+    if count < 2:
+        return ""
+    number = str(count) if count <= _MAX_FRAMES_COUNTED else f"more than {_MAX_FRAMES_COUNTED}"
+    if image.format == "TIFF":
+        return f"First page of {number}."
+    if image.format in ("MPO", "HEIF"):  # gain maps, bursts, stereo pairs: not an animation
+        return f"Main picture of the {number} in the file."
+    return f"First frame of an animation of {number}."
+
+
+def _count_pages(image: Image.Image) -> int:
+    """Pages of a TIFF, at most one more than _MAX_FRAMES_COUNTED; damage after the first ends the count."""
+    count = 1
+    with suppress(Exception):
+        while count <= _MAX_FRAMES_COUNTED:
+            image.seek(count)
+            count += 1
+    return count

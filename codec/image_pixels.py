@@ -1,0 +1,243 @@
+"""From an opened Pillow image of any mode to upright sRGB in 8 bits, on white; and what to say of that."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from codec.errors import ImageError
+from codec.image_files import DAMAGED, check_size, pillow_errors
+
+_BAD_PROFILE = "Its ICC profile could not be read and was ignored."
+
+_ORIENTATION_TAG = 0x0112
+_BITS_PER_SAMPLE_TAG = 258
+_SAMPLE_FORMAT_TAG = 339
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: x[::-1].swapaxes(0, 1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: x[:, ::-1].swapaxes(0, 1),
+}
+
+
+def from_pil(image: Image.Image, max_pixels: int) -> tuple[np.ndarray, list[str]]:
+    """(uint8 height × width × 3, notes) of the current frame of an opened image."""
+    check_size(*image.size, max_pixels)
+    bits, orientation_before = _sample_bits(image), _tiff_orientation(image)
+    with pillow_errors(DAMAGED):
+        image.load()
+    check_size(*image.size, max_pixels)  # HEIC may turn out to be of another size than its header says
+    notes: list[str] = []
+    base, alpha = _split_alpha(image, bits)
+    if base.mode in ("I", "F") or base.mode.startswith("I;16"):
+        base = _to_eight_bits(base, bits, _is_unsigned(image), notes)
+    elif bits > 8:
+        notes.append(f"{bits}-bit samples were scaled to 8 bits.")
+    rgb_image = _to_srgb(base, image.info, notes)
+    if alpha is not None:
+        rgb_image = on_white(rgb_image, alpha, notes)
+    if _hdr_curve(image):
+        notes.append(f"Its HDR brightness ({_hdr_curve(image)}) was not tone-mapped, so it may look pale.")
+    rgb = _upright(np.array(rgb_image), image, orientation_before, notes)
+    return np.ascontiguousarray(rgb), notes
+
+
+def _sample_bits(image: Image.Image) -> int:
+    """Bits per sample in the file, as far as an opened but not yet decoded image tells; else 8."""
+    bits: Any = 8
+    with suppress(Exception):
+        if image.format == "PNG" and image.tile:
+            raw = str(image.tile[0].args)  # "RGB;16B", "L;4", "P"; a plain mode name means 8 bits
+            bits = int(re.findall(r";(\d+)", raw)[0]) if ";" in raw else 8
+        elif image.format == "TIFF":
+            bits = max(image.tag_v2.get(_BITS_PER_SAMPLE_TAG, (8,)))
+        elif image.format == "HEIF":
+            bits = image.info.get("bit_depth", 8)
+    if image.mode.startswith("I;16") and bits == 8:
+        bits = 16
+    return bits if isinstance(bits, int) and 1 <= bits <= 64 else 8
+
+
+def _is_unsigned(image: Image.Image) -> bool:
+    """Whether a 32-bit integer TIFF is unsigned: Pillow hands its samples out as if they were signed."""
+    unsigned = False
+    with suppress(Exception):
+        unsigned = image.format == "TIFF" and image.tag_v2.get(_SAMPLE_FORMAT_TAG, (1,))[0] == 1
+    return unsigned
+
+
+def _split_alpha(image: Image.Image, bits: int) -> tuple[Image.Image, Image.Image | None]:
+    """The picture without its transparency, and its opacity (mode L), None where it has none."""
+    transparent = image.info.get("transparency")
+    if image.mode.startswith("I;16"):
+        if not isinstance(transparent, int):
+            return image, None
+        with pillow_errors(DAMAGED):
+            return image, Image.fromarray(np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8))
+    with pillow_errors(DAMAGED):
+        if image.mode in ("I", "F", "CMYK", "LAB") or not image.has_transparency_data:
+            return image, None
+        if image.mode in ("1", "L", "RGB"):  # one colour is named as transparent
+            if not isinstance(transparent, tuple if image.mode == "RGB" else int):
+                return image, None  # left behind by a conversion of an in-memory image
+            keyed = image.copy()
+            keyed.info["transparency"] = _scaled_key(transparent, image.mode, bits)
+            alpha = keyed.convert("RGBA").getchannel("A")
+            del keyed.info["transparency"]
+            return keyed, alpha
+        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        grey = image.mode == "LA"  # stays grey, so that a grey ICC profile still fits
+        return image.getchannel("L") if grey else rgba.convert("RGB"), rgba.getchannel("A")
+
+
+def _scaled_key(key: Any, mode: str, bits: int) -> Any:
+    """A PNG's transparent colour on the scale of the decoded samples; Pillow leaves it on the file's."""
+    if mode == "RGB" and bits == 16:
+        return tuple(value >> 8 for value in key)
+    if mode == "L" and bits in (2, 4):
+        return (key & ((1 << bits) - 1)) * 255 // ((1 << bits) - 1)
+    return tuple(value & 255 for value in key) if mode == "RGB" else key & 255
+
+
+def _to_eight_bits(image: Image.Image, bits: int, unsigned: bool, notes: list[str]) -> Image.Image:
+    """Mode L from one of Pillow's deep grey modes (I;16 and its byte orders, I, F)."""
+    with pillow_errors(DAMAGED):
+        samples = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        top = (1 << min(bits, 16)) - 1  # 12-bit TIFFs use only a sixteenth of the range
+        table = ((np.arange(1 << 16).clip(0, top) * 510 + top) // (2 * top)).astype(np.uint8)
+        notes.append(f"{min(bits, 16)}-bit samples were scaled to 8 bits.")
+        return Image.fromarray(table[samples])
+    if image.mode == "I" and unsigned and bits == 32:
+        samples = samples.view(np.uint32)
+    if not np.isfinite(samples).all():
+        raise ImageError("The image holds samples that are NaN or infinite; save it without them.")
+    low, high = float(samples.min()), float(samples.max())
+    if image.mode == "F" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+        notes.append("Floating-point samples from 0 to 1 were scaled to 8 bits.")
+    elif low >= 0 and high <= 255:
+        low, high = 0.0, 255.0
+    else:
+        notes.append(f"Samples from {low:g} to {high:g} were stretched over the range from black to white.")
+    scale = 255 / (high - low) if high > low else 0.0
+    return Image.fromarray(rows_to_uint8(samples, lambda rows: (rows - low) * scale))
+
+
+def rows_to_uint8(samples: np.ndarray, level: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Rounded and clipped `level` of every sample, in blocks of rows: float64 of the whole is 8 times it."""
+    out = np.empty(samples.shape, np.uint8)
+    step = max(1, (1 << 20) // max(1, samples[0].size))
+    for top in range(0, len(samples), step):
+        block = level(samples[top : top + step].astype(np.float64))
+        out[top : top + step] = np.clip(np.rint(block), 0, 255)
+    return out
+
+
+def on_white(image: Image.Image, alpha: Image.Image, notes: list[str]) -> Image.Image:
+    """An RGB image laid on white through its opacity (mode L); the same image where that is full."""
+    if alpha.getextrema()[0] == 255:
+        return image
+    notes.append("Transparency was composited on white.")
+    page = Image.new("RGB", image.size, "white")
+    page.paste(image, mask=alpha)
+    return page
+
+
+def _tiff_orientation(image: Image.Image) -> int:
+    """A TIFF's orientation has to be asked before decoding, in which Pillow applies and forgets it."""
+    value = None
+    with suppress(Exception):
+        value = image.tag_v2.get(_ORIENTATION_TAG) if image.format == "TIFF" else None
+    return value if isinstance(value, int) else 1
+
+
+def _upright(rgb: np.ndarray, image: Image.Image, orientation_before: int, notes: list[str]) -> np.ndarray:
+    value: Any = 1
+    with suppress(Exception):  # unreadable EXIF data leave the picture as it lies
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    done_already = orientation_before
+    if image.format == "HEIF":  # libheif has turned it, and pillow-heif keeps what EXIF said
+        done_already = image.info.get("original_orientation") or 1
+    turn = _UPRIGHT.get(value) if isinstance(value, int) else None
+    if turn or done_already in _UPRIGHT:
+        notes.append("Rotated upright as its EXIF data asks.")
+    return turn(rgb) if turn else rgb
+
+
+def _hdr_curve(image: Image.Image) -> str:
+    """PQ or HLG where a HEIC file says that it is coded so, else empty. (Pillow tells nothing of AVIF's.)"""
+    profile = image.info.get("nclx_profile")
+    curve = profile.get("transfer_characteristics") if isinstance(profile, dict) else None
+    return {16: "PQ", 18: "HLG"}.get(curve, "")
+
+
+# --- colour -------------------------------------------------------------------------------------------------
+
+
+def _to_srgb(image: Image.Image, info: dict, notes: list[str]) -> Image.Image:
+    """Mode RGB, through the embedded ICC profile in `info` where there is one that fits."""
+    if image.mode == "CMYK":
+        notes.append("Converted from CMYK.")
+    elif image.mode == "LAB":
+        notes.append("Converted from Lab colours.")
+    elif image.mode not in ("L", "RGB"):
+        with pillow_errors(DAMAGED):
+            image = image.convert("L" if image.mode == "1" else "RGB")
+    if "icc_profile" in info and image.mode != "LAB":  # Lab is absolute: its profile says nothing more
+        try:
+            return _through_profile(image, info["icc_profile"], notes)
+        except ImageError:
+            notes.append(_BAD_PROFILE)
+    with pillow_errors(DAMAGED):
+        return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
+    """`image` (L, RGB or CMYK) as sRGB. ImageError where the profile is damaged or for other pixels."""
+    with pillow_errors(_BAD_PROFILE):
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = source.profile.xcolor_space.strip()
+        name = " ".join(ImageCms.getProfileDescription(source).split())[:80] or "unnamed"
+        if space == "RGB" and image.mode == "L":  # grey files tagged with an RGB profile are common
+            image = image.convert("RGB")
+        if {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(space) != image.mode:
+            raise ImageError(_BAD_PROFILE)
+        transform = ImageCms.buildTransform(
+            source,
+            ImageCms.createProfile("sRGB"),
+            image.mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    if _changes_nothing(transform, image.mode):
+        return image.convert("RGB")
+    with pillow_errors(_BAD_PROFILE):
+        converted = ImageCms.applyTransform(image, transform)
+    notes.append(f"Converted from its ICC profile '{name}' to sRGB.")
+    return converted
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether a profile is sRGB by its effect; names mislead both ways ("c2", "sRGB-elle-V2-g10")."""
+    if mode == "CMYK":
+        return False
+    levels = np.arange(0, 256, 15, dtype=np.uint8)  # 0 and 255 are among them
+    colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
+    if mode == "L":
+        colours = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    probe = Image.fromarray(colours[..., 0] if mode == "L" else colours)
+    with pillow_errors(_BAD_PROFILE):
+        result = np.asarray(ImageCms.applyTransform(probe, transform))
+    return int(np.abs(result.astype(int) - colours).max()) <= 2  # the roundings of two transfer curves
