@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from codec import bitstream, rate
 from codec.errors import CodecError
@@ -44,12 +45,14 @@ def encode(
     max_bytes: int | None = None,
     level: int | np.ndarray | None = None,
     codec: Codec | None = None,
+    y: Tensor | None = None,
     tick=None,
 ) -> tuple[Coded, RateResult]:
     """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given byte-valued levels.
 
     Where the target is below the model's range the smallest stream is returned, with `reached` False. This is
-    `compress` with everything that is known on the way; see there for errors.
+    `compress` with everything that is known on the way; see there for errors. `y` is what `codec.analyse` has
+    made of the picture already.
     """
     if sum(v is not None for v in (lmbda, bpp, max_bytes, level)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
@@ -63,7 +66,7 @@ def encode(
         max_bytes = int(bpp * width * height / 8)
     timer = Timer()
     with timer.stage("analysis"):
-        y = codec.analyse(rgb, tick)
+        y = codec.analyse(rgb, tick) if y is None else y
     made: dict[int, tuple[Symbols, bytes]] = {}
     codings = 0
 

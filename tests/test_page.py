@@ -82,6 +82,35 @@ def test_a_rate_out_of_reach_is_said_as_such(client, tmp_path):
     assert "below what the model can reach" in headline
 
 
+def test_the_map_of_bits_sums_to_the_file(client, photo):
+    from gradio_client import handle_file
+
+    stream = compress(client, photo)[4]
+    pair, ledger, along = client.predict(handle_file(stream), handle_file(photo), api_name="/bits")
+    assert f"{Path(stream).stat().st_size:,}</b> bytes, the whole file" in ledger
+    decoded = np.asarray(Image.open(pair[0]).convert("RGB"))
+    assert (decoded == np.asarray(package.decompress(Path(stream).read_bytes()))).all()
+    assert len(along) == 3
+
+
+def test_the_prior_draws_the_same_for_the_same_seed(client, photo):
+    from gradio_client import handle_file
+
+    from codec.ui.sampling import MODES
+
+    stream = handle_file(compress(client, photo)[4])
+    prior, side, channels = MODES
+
+    def draw(mode, seed, stream=None):
+        picture, said = client.predict(mode, seed, 1.0, 100, "256×256", 16, stream, api_name="/sample")
+        return np.asarray(Image.open(picture).convert("RGB")), said
+
+    first, said = draw(prior, 1)
+    assert first.shape == (256, 256, 3) and "bytes" in said
+    assert (first == draw(prior, 1)[0]).all() and (first != draw(prior, 2)[0]).any()
+    assert draw(side, 1, stream)[0].shape == draw(channels, 1, stream)[0].shape == (200, 300, 3)
+
+
 @pytest.mark.parametrize("content, words", [(b"hello", "not an image"), (b"", "empty")])
 def test_a_bad_picture_gets_its_sentence(client, tmp_path, content, words):
     from gradio_client.exceptions import AppError

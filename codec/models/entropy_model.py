@@ -90,8 +90,7 @@ class StepHead(nn.Module):
 
     def forward(self, h: Tensor, level: Tensor) -> Tensor:
         h = act(self.conv1(act(h)))
-        with torch.autocast(h.device.type, enabled=False):
-            return self.conv2(torch.cat([h.float(), level], 1))
+        return self.conv2(torch.cat([h, level], 1))
 
 
 class LogisticMixture(nn.Module):
@@ -181,14 +180,16 @@ class EntropyModel(nn.Module):
         z = self.h_a(v)
         z_hat = round_ste(z)
         z_bits = self.z_prior.bits(z + torch.rand_like(z) - 0.5 if self.training else z_hat)
-        psi = self.h_s(z_hat, level)
         level16 = level.repeat_interleave(4, 2).repeat_interleave(4, 3)
         y_hat, mu, t = torch.zeros_like(v), torch.zeros_like(v), torch.zeros_like(v)
-        for step, mask in enumerate(step_masks(*v.shape[1:], device=v.device)):
-            mu_s, t_s = self.predict(step, psi, level16, y_hat)
-            q = round_ste(v - mu_s) + frugal_shift((v - mu_s).detach(), t_s, worth)
-            y_hat = torch.where(mask, q + mu_s, y_hat)
-            mu, t = torch.where(mask, mu_s, mu), torch.where(mask, t_s, t)
+        # In integers afterwards, exact to 1/4096; bfloat16 would miss the mean of a large coefficient by a step or two.
+        with torch.autocast(v.device.type, enabled=False):
+            psi = self.h_s(z_hat, level)
+            for step, mask in enumerate(step_masks(*v.shape[1:], device=v.device)):
+                mu_s, t_s = self.predict(step, psi, level16, y_hat)
+                q = round_ste(v - mu_s) + frugal_shift((v - mu_s).detach(), t_s, worth)
+                y_hat = torch.where(mask, q + mu_s, y_hat)
+                mu, t = torch.where(mask, mu_s, mu), torch.where(mask, t_s, t)
         y_bits = gaussian_bits((y_hat - mu).detach(), t) if self.training else gaussian_bits(y_hat - mu, t)
         if self.training:
             soft = gaussian_bits(v + torch.rand_like(v) - 0.5 - mu, t.detach())

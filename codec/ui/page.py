@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import compare, open_stream
+from codec.ui import bits, compare, open_stream, sampling
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -15,10 +15,11 @@ CSS = """
 .gradio-container { --body-text-color-subdued: color-mix(in srgb, var(--body-text-color) 72%, transparent); }
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
-#headline .html-container, #details .html-container, #figures .html-container, .hint .html-container { padding: 0; }
+#headline .html-container, #details .html-container, #figures .html-container,
+#ledger .html-container, .hint .html-container { padding: 0; }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
 #headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
-#comparison img, .closeups img { image-rendering: pixelated; }
+#comparison img, #bit-map img, .closeups img { image-rendering: pixelated; }
 .closeups { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.5rem; }
 .closeups figure { margin: 0; min-width: 0; }
 .closeups img { width: 100%; height: auto; display: block; border-radius: 4px; margin: 0; }
@@ -26,6 +27,13 @@ CSS = """
 .closeups .pending { aspect-ratio: 3 / 2; display: grid; place-items: center;
   background: var(--background-fill-secondary); border-radius: 4px; }
 /* These two say in words, or show beside them, what the number in their box would: hide the box. */
+.ledger { display: flex; height: 1.4rem; border-radius: 4px; overflow: hidden; gap: 1px; }
+.ledger span { min-width: 3px; }
+.scale { height: 0.8rem; border-radius: 4px; margin-top: 1rem; }
+.ends { display: flex; justify-content: space-between; font-size: 0.85rem; }
+#along-lambda .grid-container { grid-template-rows: auto !important; height: auto; }
+#along-lambda .thumbnail-lg { aspect-ratio: auto; height: auto; }
+#along-lambda .thumbnail-lg img { height: auto; image-rendering: pixelated; }
 #quality .tab-like-container, #position .tab-like-container { display: none; }
 #quality .min_value, #quality .max_value, #position .min_value, #position .max_value { display: none; }
 #examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
@@ -74,7 +82,11 @@ def build() -> gr.Blocks:
     with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as demo:
         gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
         with gr.Tab("Compare", id="compare"):
-            compare.build(demo)
+            stream, original = compare.build(demo)
+        with gr.Tab("Where the bits go", id="bits") as tab:
+            bits.build(tab, stream, original)
+        with gr.Tab("Generative decoder", id="generative"):
+            sampling.build(stream)
         with gr.Tab("Open a stream", id="open"):
             open_stream.build()
     return demo.queue(max_size=64, default_concurrency_limit=2)

@@ -1,0 +1,110 @@
+"""What the decoder draws when latents come from the model's own prior instead of from a picture.
+
+z is drawn from its factorized prior, then y step by step given z and what has been drawn of y, with the very
+probability tables that the range coder uses. So a sample is what a random string of bits would decode to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.entropy.coder import TableSet
+from codec.entropy.integer import ONE
+from codec.entropy.network import gather, scatter, upsample
+from codec.errors import CodecError
+from codec.importance import symbol_bits
+from codec.models.entropy_model import STEPS
+from codec.pipeline import Codec, Symbols
+
+MAX_REGIONS = 256  # of 64×64 pixels: a megapixel
+
+
+def draw(tables: TableSet, index: np.ndarray, rng: np.random.Generator, temperature: float) -> np.ndarray:
+    """One symbol for each entry of index (n,), from the table that it names: int32 (n,).
+
+    Probabilities are raised to 1/temperature: 0 takes the likeliest symbol, 1 the model's own distribution.
+    Escapes are never drawn.
+    """
+    symbols = np.zeros(len(index), dtype=np.int32)
+    for i in np.unique(index):
+        table = tables.tables[i][:-1].astype(np.float64)
+        where = np.flatnonzero(index == i)
+        if temperature <= 0:
+            symbols[where] = int(table.argmax()) - len(table) // 2
+            continue
+        weights = np.exp((np.log(table) - np.log(table.max())) / temperature)
+        edges = np.cumsum(weights / weights.sum())
+        drawn = np.searchsorted(edges, rng.random(len(where)), side="right")
+        symbols[where] = np.minimum(drawn, len(table) - 1) - len(table) // 2
+    return symbols
+
+
+@torch.inference_mode()
+def rebuild(codec: Codec, z: np.ndarray, level: np.ndarray, choose: Callable[[int, Tensor], np.ndarray]) -> Symbols:
+    """Symbols whose z is given and whose y are chosen step by step, each step knowing the ones before.
+
+    z int32 (64, rows, columns); level uint8 (rows, columns). choose(step, index) gets the table index of the
+    symbols of a step, uint8 (1, 4, C/4, h/2·w/2), and returns them as int32 of as many elements.
+    """
+    entropy = codec.trunk.entropy
+    level64 = torch.from_numpy(np.ascontiguousarray(level)).to(codec.device)[None, None]
+    level16 = upsample(level64)
+    psi = entropy.psi(torch.from_numpy(z)[None].to(codec.device), level64)
+    shape = (1, entropy.channels, 4 * level.shape[0], 4 * level.shape[1])
+    y_hat = torch.zeros(shape, dtype=torch.float64, device=codec.device)
+    symbols, indices = [], []
+    for step in range(STEPS):
+        mu, index = entropy.step(step, psi, level16, y_hat)
+        q = choose(step, index)
+        scatter(y_hat, step, torch.from_numpy(q).to(codec.device).view(mu.shape).double() * ONE + mu)
+        symbols.append(q.ravel())
+        indices.append(index.flatten().cpu().numpy())
+    return Symbols(z, symbols, indices, y_hat, level)
+
+
+def sample(
+    codec: Codec, rows: int, columns: int, level: int, seed: int, temperature: float = 1.0, z: np.ndarray | None = None
+) -> Symbols:
+    """Latents drawn from the prior, for rows × columns regions of 64×64 pixels at a byte-valued level.
+
+    With `z` given only y is drawn: what the side information alone says of a picture. Raises CodecError for
+    sizes, levels and temperatures that make no sense.
+    """
+    if not (rows >= 1 and columns >= 1 and rows * columns <= MAX_REGIONS):
+        raise CodecError(f"A sample has 1 to {MAX_REGIONS} regions of 64×64 pixels, not {rows}×{columns}.")
+    if not 0 <= level <= 255:
+        raise CodecError(f"The level is {level}; it must lie between 0 and 255.")
+    if not 0 <= temperature <= 2:
+        raise CodecError(f"The temperature is {temperature}; it must lie between 0 and 2.")
+    rng = np.random.default_rng(seed)
+    z_tables = codec.trunk.z_tables
+    if z is None:
+        index = np.repeat(np.arange(len(z_tables)), rows * columns)
+        z = draw(z_tables, index, rng, temperature).reshape(len(z_tables), rows, columns)
+
+    def choose(step: int, index: Tensor) -> np.ndarray:
+        return draw(codec.trunk.y_tables, index.flatten().cpu().numpy(), rng, temperature)
+
+    return rebuild(codec, z, np.full((rows, columns), level, np.uint8), choose)
+
+
+def keep_channels(codec: Codec, symbols: Symbols, count: int) -> tuple[Symbols, float]:
+    """The picture from its `count` most expensive channels of y alone, the others as their means predict them.
+
+    Returns the symbols and the share of y's bits that those channels have.
+    """
+    bits = symbol_bits(codec, symbols)[0].sum((1, 2))
+    kept = torch.zeros(len(bits), dtype=torch.bool)
+    kept[bits.argsort(descending=True)[:count]] = True
+    y_hat = torch.zeros(symbols.y_hat.shape)
+
+    def choose(step: int, index: Tensor) -> np.ndarray:
+        mask = gather(kept[None, :, None, None].expand_as(y_hat), step)
+        return np.where(mask.flatten().numpy(), symbols.y[step], 0).astype(np.int32)
+
+    chosen = rebuild(codec, symbols.z, symbols.level, choose)
+    return chosen, float(bits[kept].sum() / bits.sum().clamp(min=1e-9))

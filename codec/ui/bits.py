@@ -1,0 +1,112 @@
+"""The tab that shows where the bits of a stream went."""
+
+import tempfile
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from codec.errors import CodecError
+from codec.ui import heat
+
+LAMBDAS = (0.0009, 0.0067, 0.0483)
+PARTS = ("var(--neutral-500)", "#e35933", "var(--primary-500)")
+
+
+def run(stream: str | None, original: str | None):
+    """Map the bits of a stream. stream: a .lic file; original: the picture it was made from, or nothing.
+
+    Gives the decoded picture beside the map (PNG), the ledger of bytes as HTML, and, where the original is given,
+    the maps of the same picture at three λ's (PNG).
+    """
+    if not stream:
+        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from results(Path(folder), Path(stream).read_bytes(), original)
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+
+
+def results(folder: Path, data: bytes, original: str | None):
+    """The work of `run`, with a folder to write to: first the map of the stream, then those along λ."""
+    import numpy as np
+
+    from codec import bitstream, importance
+    from codec.api import encode, load
+    from codec.images import load_image, save_png
+    from codec.models.registry import load_decoder
+
+    stream = bitstream.read(data)
+    codec = load(stream.trunk)
+    symbols = codec.read(stream)
+    decoded = codec.synthesise(symbols, load_decoder(stream.trunk, stream.decoder), stream.width, stream.height)
+    blocks = importance.block_bits(codec, symbols, len(stream.z) + len(stream.y))
+    top = float(np.quantile(blocks, 0.995))
+    save_png(decoded, folder / "decoded.png")
+    save_png(heat.over(decoded, blocks, top), folder / "map.png")
+    pair = (str(folder / "decoded.png"), str(folder / "map.png"))
+    said = ledger(importance.ledger(data), blocks, top)
+    yield pair, said, gr.skip()
+    if not original:
+        return
+    rgb, shown = load_image(original).rgb, []
+    y = codec.analyse(rgb)
+    for lmbda in LAMBDAS:
+        coded, _ = encode(rgb, lmbda=lmbda, codec=codec, y=y)
+        blocks = importance.block_bits(codec, coded.symbols, coded.payload_bytes)
+        path = folder / f"lambda-{lmbda:g}.png"
+        save_png(heat.over(rgb, blocks, float(np.quantile(blocks, 0.995))), path)
+        shown.append((str(path), f"λ = {lmbda:g}: {len(coded.data):,} bytes, {100 * half_of(blocks):.0f} % hold half"))
+    yield pair, said, shown
+
+
+def half_of(blocks) -> float:
+    """The share of blocks that together hold half of the bits, the dearest first."""
+    import numpy as np
+
+    total = np.cumsum(np.sort(blocks.ravel())[::-1])
+    return float(np.searchsorted(total, total[-1] / 2) + 1) / total.size
+
+
+def ledger(parts: dict[str, int], blocks, top: float) -> str:
+    """The bytes as a bar, the scale of the map, and a sentence."""
+    total = sum(parts.values())
+    bar = "".join(
+        f"<span style='flex:{n / total:.5f};background:{color}' title='{escape(name)}: {n:,} bytes'></span>"
+        for (name, n), color in zip(parts.items(), PARTS, strict=True)
+    )
+    names = " + ".join(
+        f"<b style='color:{color}'>{n:,}</b> {escape(name)}"
+        for (name, n), color in zip(parts.items(), PARTS, strict=True)
+    )
+    return (
+        f"<div class='ledger'>{bar}</div><p>{names} = <b>{total:,}</b> bytes, the whole file.</p>"
+        f"<div class='scale' style='background:{heat.CSS_GRADIENT}'></div>"
+        f"<div class='ends'><span>0</span><span>{top:.0f} bits and more in a block of 16×16</span></div>"
+        f"<p>Half of the bits lie in {100 * half_of(blocks):.0f} % of the blocks. The map's numbers sum to the "
+        f"payload of the file.</p>"
+    )
+
+
+def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
+    """Lays out the tab and fills it whenever it is opened, from what the first tab has made."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            pair = gr.ImageSlider(
+                label="The decoded picture and its map",
+                show_label=False,
+                elem_id="bit-map",
+                format="png",
+                type="filepath",
+                interactive=False,
+                max_height=520,
+                buttons=["fullscreen"],
+            )
+        with gr.Column(scale=1, min_width=280):
+            said = gr.HTML(elem_id="ledger", padding=False)
+    gr.HTML("The same picture at three prices of distortion, each map on its own scale:", elem_classes="hint")
+    along = gr.Gallery(
+        show_label=False, columns=3, height="auto", object_fit="contain", format="png", elem_id="along-lambda"
+    )
+    tab.select(run, [stream, original], [pair, said, along], api_name="bits", concurrency_id="codec")

@@ -1,0 +1,76 @@
+"""Where the bits went, and what the prior draws."""
+
+import numpy as np
+import pytest
+from conftest import picture
+
+from codec import generative, importance
+from codec.api import encode
+from codec.bitstream import read
+from codec.errors import CodecError
+
+
+@pytest.fixture(scope="module")
+def coded(codec):
+    rgb = picture(200, 130, seed=3, grain=25)
+    rgb[:, 120:] = 128  # an empty part, which should cost next to nothing
+    return encode(rgb, lmbda=0.0067)[0]
+
+
+def test_blocks_sum_to_the_payload_and_follow_the_content(codec, coded):
+    symbols = codec.read(read(coded.data))
+    bits = importance.block_bits(codec, symbols, coded.payload_bytes)
+    assert bits.shape == (12, 16) and bits.min() >= 0
+    assert bits.sum() == pytest.approx(8 * coded.payload_bytes, rel=1e-9)
+    assert bits[:, :6].mean() > 5 * bits[:, 9:12].mean()
+
+
+def test_costs_are_what_the_encoder_estimated(codec, coded):
+    symbols = codec.read(read(coded.data))
+    total = float(importance.symbol_bits(codec, symbols).sum()) + float(importance.hyper_bits(codec, symbols).sum())
+    assert total / 8 == pytest.approx(coded.estimate_bytes, rel=1e-4)
+
+
+def test_the_ledger_sums_to_the_file(coded):
+    assert sum(importance.ledger(coded.data).values()) == len(coded.data)
+
+
+def test_samples_follow_their_seed_and_cost_what_the_prior_says(codec):
+    first, again, other = (generative.sample(codec, 2, 3, 120, seed) for seed in (1, 1, 2))
+    assert (first.y_hat == again.y_hat).all() and not (first.y_hat == other.y_hat).all()
+    # A sample is a stream like any other: it can be written, and reads back as itself.
+    data = codec.write(first, 192, 128)
+    assert (codec.read(read(data)).y_hat == first.y_hat).all()
+    bits = importance.block_bits(codec, first, len(read(data).z) + len(read(data).y))
+    estimate = float(importance.symbol_bits(codec, first).sum()) + float(importance.hyper_bits(codec, first).sum())
+    assert bits.sum() == pytest.approx(estimate, rel=0.02, abs=64)
+
+
+def test_temperature_zero_is_the_likeliest_latent(codec):
+    one, other = (generative.sample(codec, 1, 1, 200, seed, temperature=0.0) for seed in (5, 6))
+    assert (one.y_hat == other.y_hat).all()
+
+
+def test_drawn_symbols_have_the_tables_frequencies(codec):
+    tables, row = codec.trunk.y_tables, 40
+    drawn = generative.draw(tables, np.full(200_000, row), np.random.default_rng(0), 1.0)
+    table = tables.tables[row]
+    limit = int(tables.limits[row])
+    seen = np.bincount(drawn + limit, minlength=2 * limit + 1) / len(drawn)
+    assert np.abs(seen - table[:-1] / table.sum()).max() < 0.005
+
+
+def test_all_channels_give_the_picture_back_and_fewer_give_less(codec, coded):
+    symbols = codec.read(read(coded.data))
+    everything, share = generative.keep_channels(codec, symbols, 320)
+    assert (everything.y_hat == symbols.y_hat).all() and share == pytest.approx(1)
+    some, share = generative.keep_channels(codec, symbols, 10)
+    assert 0 < share < 1 and not (some.y_hat == symbols.y_hat).all()
+    side_only = generative.sample(codec, *symbols.z.shape[1:], 120, 0, 0.0, z=symbols.z)
+    assert (side_only.z == symbols.z).all()
+
+
+@pytest.mark.parametrize("values", [(0, 1, 0, 0), (100, 100, 0, 0), (1, 1, 300, 0), (1, 1, 0, 0, 3.0)])
+def test_senseless_samples_are_refused(codec, values):
+    with pytest.raises(CodecError):
+        generative.sample(codec, *values)
