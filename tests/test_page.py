@@ -111,6 +111,26 @@ def test_the_prior_draws_the_same_for_the_same_seed(client, photo):
     assert draw(side, 1, stream)[0].shape == draw(channels, 1, stream)[0].shape == (200, 300, 3)
 
 
+def test_a_sweep_measures_every_point_and_its_line_of_equal_cost_touches(client, photo):
+    import csv
+
+    from gradio_client import handle_file
+
+    from codec.ui.curves import MSE, iso_cost
+
+    *_, table = client.predict(handle_file(photo), ["jpeg"], MSE, api_name="/sweep")
+    with open(table) as file:
+        rows = [(r["codec"], *(float(v) for v in list(r.values())[1:])) for r in csv.DictReader(file)]
+    ours = [r for r in rows if r[0] == "ours"]
+    assert len(ours) == 8 and len(rows) == 15
+    assert all(r[3] == pytest.approx(8 * r[2] / (300 * 200), abs=1e-4) for r in rows)
+    rates, errors, cost = iso_cost(rows, 0.0067, MSE)
+    chosen = next(r for r in ours if r[1] == 0.0067)
+    assert cost == pytest.approx(chosen[3] + 0.0067 * chosen[5])
+    slopes = [(b - a) / (q - p) for a, b, p, q in zip(errors, errors[1:], rates, rates[1:], strict=False)]
+    assert slopes == pytest.approx([-1 / 0.0067] * len(slopes))
+
+
 @pytest.mark.parametrize("content, words", [(b"hello", "not an image"), (b"", "empty")])
 def test_a_bad_picture_gets_its_sentence(client, tmp_path, content, words):
     from gradio_client.exceptions import AppError

@@ -177,8 +177,8 @@ def hint(text: str) -> gr.HTML:
     return gr.HTML(text, elem_classes="hint", padding=False)
 
 
-def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File]:
-    """Lays out the tab inside the current one and connects it. Returns what holds the stream and the original."""
+def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
+    """Lays out the tab inside the current one and connects it. Returns what holds the stream, the original and λ."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             headline_box = gr.HTML(elem_id="headline", padding=False)
@@ -255,7 +255,7 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File]:
         **private,
     )
     position.input(lambda p: gr.ImageSlider(slider_position=p), position, slider, queue=False, **private)
-    return stream_file, original_file
+    return stream_file, original_file, lmbda
 
 
 def pick_example(event: gr.SelectData) -> str:

@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import bits, compare, open_stream, sampling
+from codec.ui import bits, compare, curves, open_stream, sampling
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -82,7 +82,9 @@ def build() -> gr.Blocks:
     with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as demo:
         gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
         with gr.Tab("Compare", id="compare"):
-            stream, original = compare.build(demo)
+            stream, original, lmbda = compare.build(demo)
+        with gr.Tab("Rate–distortion", id="curves"):
+            curves.build(original, lmbda)
         with gr.Tab("Where the bits go", id="bits") as tab:
             bits.build(tab, stream, original)
         with gr.Tab("Generative decoder", id="generative"):
