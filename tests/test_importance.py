@@ -74,3 +74,20 @@ def test_all_channels_give_the_picture_back_and_fewer_give_less(codec, coded):
 def test_senseless_samples_are_refused(codec, values):
     with pytest.raises(CodecError):
         generative.sample(codec, *values)
+
+
+def test_huffman_lengths_of_a_known_code():
+    from codec.ladder import huffman_lengths
+
+    assert huffman_lengths(np.array([8, 4, 2, 1, 1])).tolist() == [1, 2, 3, 4, 4]
+    assert huffman_lengths(np.array([5])).tolist() == [1]
+
+
+def test_every_rung_of_the_ladder_is_shorter(codec, coded):
+    from codec.ladder import ladder
+
+    stream = read(coded.data)
+    rungs = ladder(codec.read(stream), stream)
+    assert [r.total for r in rungs] == sorted((r.total for r in rungs), reverse=True)
+    assert rungs[-1].total == coded.payload_bytes
+    assert rungs[1].symbols * 8 >= sum(len(q) for q in coded.symbols.y)  # a Huffman symbol takes a bit at least

@@ -131,6 +131,21 @@ def test_a_sweep_measures_every_point_and_its_line_of_equal_cost_touches(client,
     assert slopes == pytest.approx([-1 / 0.0067] * len(slopes))
 
 
+def test_the_inside_and_what_damage_does(client, photo):
+    from gradio_client import handle_file
+
+    stream = compress(client, photo)[4]
+    ladder, channels = client.predict(handle_file(stream), api_name="/inside")
+    assert "Huffman" in ladder and len(channels) == 12
+    said, picture = client.predict(handle_file(stream), 0.5, False, api_name="/damage")
+    assert "checksum" in said and picture is None
+    for position in (0.05, 0.3, 0.99):
+        said, picture = client.predict(handle_file(stream), position, True, api_name="/damage")
+        if picture is not None:  # a damaged header may not allow any
+            assert np.asarray(Image.open(picture).convert("RGB")).shape == (200, 300, 3)
+    assert picture is not None
+
+
 @pytest.mark.parametrize("content, words", [(b"hello", "not an image"), (b"", "empty")])
 def test_a_bad_picture_gets_its_sentence(client, tmp_path, content, words):
     from gradio_client.exceptions import AppError

@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import bits, compare, curves, open_stream, sampling
+from codec.ui import bits, compare, curves, inside, open_stream, sampling
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -16,7 +16,7 @@ CSS = """
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
 #headline .html-container, #details .html-container, #figures .html-container,
-#ledger .html-container, .hint .html-container { padding: 0; }
+#ledger .html-container, #ladder .html-container, #broken-said .html-container, .hint .html-container { padding: 0; }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
 #headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
 #comparison img, #bit-map img, .closeups img { image-rendering: pixelated; }
@@ -31,7 +31,16 @@ CSS = """
 .ledger span { min-width: 3px; }
 .scale { height: 0.8rem; border-radius: 4px; margin-top: 1rem; }
 .ends { display: flex; justify-content: space-between; font-size: 0.85rem; }
-#along-lambda .grid-container { grid-template-rows: auto !important; height: auto; }
+.rung { display: grid; grid-template-columns: 11rem 1fr 6rem; align-items: center; gap: 0.5rem; }
+.rung .bar { display: flex; height: 1.1rem; }
+.rung .bar i { background: var(--primary-500); }
+.rung .bar i.table { background: #e35933; }
+.rung .number { text-align: right; font-variant-numeric: tabular-nums; }
+.rungs .remark { margin: 0 0 0.5rem 11.5rem; font-size: 0.85rem; color: var(--body-text-color-subdued); }
+#channels .thumbnail-lg { aspect-ratio: auto; height: auto; }
+#channels .thumbnail-lg img { height: auto; image-rendering: pixelated; }
+#along-lambda .grid-wrap, #channels .grid-wrap { height: auto; min-height: 0; }
+#along-lambda .grid-container, #channels .grid-container { grid-template-rows: auto !important; height: auto; }
 #along-lambda .thumbnail-lg { aspect-ratio: auto; height: auto; }
 #along-lambda .thumbnail-lg img { height: auto; image-rendering: pixelated; }
 #quality .tab-like-container, #position .tab-like-container { display: none; }
@@ -51,6 +60,8 @@ CSS = """
   #figures th, #figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
   #figures th, #figures td:first-child { white-space: normal; }
   .closeups { gap: 0.25rem; }
+  .rung { grid-template-columns: 6rem 1fr 4rem; }
+  .rungs .remark { margin-left: 0; }
   .closeups figcaption { font-size: 0.75rem; }
 }
 """
@@ -89,6 +100,8 @@ def build() -> gr.Blocks:
             bits.build(tab, stream, original)
         with gr.Tab("Generative decoder", id="generative"):
             sampling.build(stream)
+        with gr.Tab("Inside", id="inside") as tab:
+            inside.build(tab, stream)
         with gr.Tab("Open a stream", id="open"):
             open_stream.build()
     return demo.queue(max_size=64, default_concurrency_limit=2)
