@@ -83,10 +83,13 @@ def test_tiles_cover_everything_once_and_leave_no_seam(codec):
 
 
 @pytest.mark.parametrize("target", [0.2, 0.4, 0.6])
-def test_a_target_rate_is_never_exceeded_and_nearly_met(codec, target):
+def test_a_target_rate_is_never_exceeded_and_the_next_level_would(codec, target):
     rgb = picture(384, 320, seed=5, grain=16)
     data = package.compress(rgb, bpp=target)
-    assert 0.96 * target < 8 * len(data) / rgb.shape[0] / rgb.shape[1] <= target
+    assert len(data) <= target * rgb.shape[0] * rgb.shape[1] / 8
+    # How near that comes depends on the picture (at most 2 % off on photographs, as the results files say).
+    finer, _ = api.encode(rgb, level=package.info(data)["level"] + 1)
+    assert len(finer.data) > target * rgb.shape[0] * rgb.shape[1] / 8
 
 
 def test_the_analysis_runs_once_for_a_target_rate(codec, monkeypatch):
