@@ -51,7 +51,8 @@ def encode(
     """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given byte-valued levels.
 
     Where the target is below the model's range the smallest stream is returned, with `reached` False. This is
-    `compress` with everything that is known on the way; see there for errors. `y` is what `codec.analyse` has
+    `compress` with everything that is known on the way; see there for errors. Without any, a model's own rate is
+    the target, and as near as one gets to it from above counts as reached. `y` is what `codec.analyse` has
     made of the picture already.
     """
     if sum(v is not None for v in (lmbda, bpp, max_bytes, level)) > 1:
@@ -60,6 +61,9 @@ def encode(
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
+    asked = any(v is not None for v in (lmbda, bpp, max_bytes, level))
+    if not asked:
+        bpp = rate.OPERATING_POINTS.get(model)
     if bpp is not None:
         if not (np.isfinite(bpp) and bpp > 0):
             raise CodecError(f"The target rate is {bpp} bpp; it must be a positive number.")
@@ -89,8 +93,8 @@ def encode(
     reached = True
     if max_bytes is not None:
         found = rate.largest_level(size_at, max_bytes)
-        reached = found is not None
-        level = found if reached else 0
+        reached = found is not None or not asked
+        level = 0 if found is None else found
         symbols, data = made[level] if level in made else code(level)
     else:
         level = rate.level_byte(DEFAULT_LAMBDA if lmbda is None else lmbda) if level is None else level
@@ -107,12 +111,30 @@ def check_model(model: str) -> None:
         raise CodecError(f"There is no model '{model}'; there are: {', '.join(registry.models())}.")
 
 
+def check_decoder(decoder: str | None, realism: float | None = None, trunk: str = "") -> None:
+    """Raises CodecError for a decoder that this trunk (by default the current) has not, or a realism it has not.
+
+    No decoder means the one that a stream will suggest.
+    """
+    if realism is not None:
+        registry.check_range(realism)
+    trunk = trunk or registry.manifest()["trunk"]
+    known = registry.decoders(trunk)
+    if decoder is None or not known:  # without any, the trunk itself is missing, which loading it will say
+        return
+    if decoder not in known:
+        raise CodecError(f"There is no decoder '{decoder}'; there are: {', '.join(known)}.")
+    if realism is not None:
+        registry.partner_of(trunk, decoder)
+
+
 def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None) -> bytes:
     """Compresses a picture into a stream.
 
     image: a path, the bytes of an image file, a file object, a PIL.Image, or an array (H, W[, 3 or 4]).
     model: the decoder that the stream suggests. lmbda: the trade-off, 0.0005…0.0483 on CompressAI's scale
-    (default 0.0067); or bpp: a rate in bits per pixel that the file, header included, does not exceed.
+    (default 0.0067); or bpp: a rate in bits per pixel that the file, header included, does not exceed. hific-lo,
+    -mi and -hi are meant for 0.14, 0.30 and 0.45 bpp, and take those by default where the picture allows it.
 
     Raises ImageError (unusable picture), WeightsError, and CodecError (λ out of range, unknown model, or a
     rate below what the model can reach).
@@ -131,15 +153,17 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     return coded.data
 
 
-def decompress(data: bytes, decoder: str | None = None) -> Image.Image:
+def decompress(data: bytes, decoder: str | None = None, realism: float | None = None) -> Image.Image:
     """Decodes a stream to an RGB picture, by the decoder it suggests unless another is named.
 
-    Raises StreamError (not a stream, damaged, too large) and WeightsError (made with weights that are not here).
+    realism: from 0, the fidelity decoder that a generative one was fine-tuned from, to 1, that decoder itself.
+
+    Raises StreamError (not a stream, damaged, too large), WeightsError (made with weights that are not here), and
+    CodecError (unknown decoder; realism out of range, or none to choose for this decoder).
     """
     stream = bitstream.read(data)
-    if decoder is not None:
-        check_model(decoder)
-    return Image.fromarray(load(stream.trunk).decode(data, decoder))
+    check_decoder(decoder, realism, stream.trunk)
+    return Image.fromarray(load(stream.trunk).decode(data, decoder, realism=realism))
 
 
 def info(data: bytes) -> dict:

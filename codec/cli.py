@@ -1,7 +1,7 @@
 """The command line of the codec.
 
     python -m codec compress IN -o OUT [--model mse] [--lambda L | --bpp R]
-    python -m codec decompress IN -o OUT.png
+    python -m codec decompress IN -o OUT.png [--decoder hific] [--realism 0.5]
     python -m codec info FILE
 
 IN may be a folder. Exit status: 0 all done, 1 some input failed, 2 wrong usage.
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     decompress.add_argument("input", type=Path, metavar="IN", help=f"a {SUFFIX} stream, or a folder of them")
     decompress.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     decompress.add_argument("--decoder", help="another decoder than the stream suggests")
+    decompress.add_argument("--realism", type=float, metavar="T", help="0 (faithful) … 1 (realistic)")
     info = commands.add_parser("info", help="header fields and sizes as JSON")
     info.add_argument("file", type=Path, metavar="FILE")
     return top
@@ -72,7 +73,7 @@ def decompress_file(source: Path, target: Path, args) -> str:
     from codec.api import decompress
     from codec.images import save_png
 
-    picture = decompress(read_file(source), args.decoder)
+    picture = decompress(read_file(source), args.decoder, args.realism)
     save_png(np.asarray(picture), target)
     return f"{source} -> {target}: {picture.width}×{picture.height}"
 
@@ -146,7 +147,7 @@ def main(argv: list[str] | None = None) -> int:
 def check_usage(args) -> None:
     """Raises CodecError for arguments that no input could make right."""
     from codec import rate
-    from codec.api import check_model
+    from codec.api import check_decoder, check_model
 
     if args.command == "compress":
         check_model(args.model)
@@ -154,5 +155,5 @@ def check_usage(args) -> None:
             rate.level_byte(args.lmbda)
         if args.bpp is not None and not 0 < args.bpp < 100:
             raise CodecError(f"The target rate is {args.bpp:g} bpp; it must lie between 0 and 100.")
-    elif args.decoder is not None:
-        check_model(args.decoder)
+    else:
+        check_decoder(args.decoder, args.realism)

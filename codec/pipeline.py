@@ -6,6 +6,7 @@ rgb ─ analyse ─► y ─ quantise(level) ─► Symbols ─ write ─► byt
 import contextlib
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from codec.entropy.network import gather, scatter, upsample
 from codec.errors import StreamError
 from codec.models.entropy_model import STEPS
 from codec.models.gain import BYTE_MAX
-from codec.models.registry import Trunk, load_decoder, load_trunk
+from codec.models.registry import Trunk, load_between, load_decoder, load_trunk
 from codec.models.transforms import Synthesis
 
 
@@ -53,6 +54,17 @@ class Symbols:
     level: np.ndarray
     z_bits: float = 0.0
     y_bits: float = 0.0
+
+
+class Rounded(NamedTuple):
+    """A batch of quantised latents, on their device; see `Symbols`. y and index: per step (B, 4, C/4, h/2·w/2)."""
+
+    z: Tensor  # (B, 64, h/4, w/4), integers in float32
+    y: list[Tensor]
+    index: list[Tensor]
+    y_hat: Tensor  # (B, C, h, w) float64, fixed point
+    z_bits: Tensor  # (B,) float64, on the CPU
+    y_bits: Tensor
 
 
 @dataclass
@@ -95,17 +107,24 @@ class Codec:
         Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
         it takes the one for which bits + λ·distortion is less, distortion as `gain.error_worth` has it.
         """
-        trunk = self.trunk
         rows, columns = y.shape[2] // 4, y.shape[3] // 4
         level_map = np.broadcast_to(np.asarray(level, dtype=np.uint8), (rows, columns))
-        level64 = torch.from_numpy(level_map.copy()).to(self.device)[None, None]
+        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None])
+        symbols, indices = ([t.flatten().cpu().numpy() for t in parts] for parts in (rounded.y, rounded.index))
+        z, bits = rounded.z[0].to(torch.int32).cpu().numpy(), (rounded.z_bits.item(), rounded.y_bits.item())
+        return Symbols(z, symbols, indices, rounded.y_hat, level_map, *bits)
+
+    @torch.inference_mode()
+    def round(self, y: Tensor, level64: Tensor) -> Rounded:
+        """`quantise` of a batch y float32 (B, C, h, w) at level maps uint8 (B, 1, h/4, w/4)."""
+        trunk = self.trunk
         level16 = upsample(level64)
         v = y * by_level(trunk.gain, level16)
         worth = by_level(trunk.rdo, level16)
         z = torch.round(trunk.h_a(v)).clamp_(-(2**20), 2**20)
         psi = trunk.entropy.psi(z, level64)
         y_hat = torch.zeros(v.shape, dtype=torch.float64, device=self.device)
-        symbols, indices, bits = [], [], 0.0
+        symbols, indices, bits = [], [], torch.zeros(len(y), dtype=torch.float64, device=self.device)
         widest = trunk.y_costs.shape[1] // 2
         for step in range(STEPS):
             mu, index = trunk.entropy.step(step, psi, level16, y_hat)
@@ -118,15 +137,14 @@ class Codec:
             loss = gather(worth, step) * ((d - towards) ** 2 - (d - near) ** 2)
             take = loss < cost_near - cost_towards
             q = torch.where(take, towards, near)
-            bits += float(torch.where(take, cost_towards, cost_near).sum(dtype=torch.float64))
+            bits += torch.where(take, cost_towards, cost_near).flatten(1).sum(1, dtype=torch.float64)
             scatter(y_hat, step, q.double() * ONE + mu)
-            symbols.append(q.to(torch.int32).flatten().cpu().numpy())
-            indices.append(index.flatten().cpu().numpy())
-        z = z[0].to(torch.int32).cpu().numpy()
+            symbols.append(q.to(torch.int32))
+            indices.append(index)
         centre = trunk.z_costs.shape[1] // 2
-        z_columns = np.clip(z + centre, 0, 2 * centre)
-        z_bits = np.take_along_axis(trunk.z_costs[:, None], z_columns.reshape(len(z), 1, -1), 2).sum()
-        return Symbols(z, symbols, indices, y_hat, level_map, float(z_bits), bits)
+        columns = (z.long().cpu() + centre).clamp_(0, 2 * centre).flatten(2)
+        z_costs = torch.from_numpy(trunk.z_costs)[None].expand(len(z), -1, -1)
+        return Rounded(z, symbols, indices, y_hat, z_costs.gather(2, columns).double().sum((1, 2)), bits.cpu())
 
     def write(self, symbols: Symbols, width: int, height: int, decoder: str = "mse") -> bytes:
         """The stream of a quantised picture of this size in pixels."""
@@ -175,8 +193,12 @@ class Codec:
 
     def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor]:
         """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
-        level16 = upsample(torch.from_numpy(symbols.level.copy()).to(self.device)[None, None])
-        return (symbols.y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX
+        return self.unscaled(symbols.y_hat, torch.from_numpy(symbols.level.copy()).to(self.device)[None, None])
+
+    def unscaled(self, y_hat: Tensor, level64: Tensor) -> tuple[Tensor, Tensor]:
+        """`latent` of a batch: y_hat (B, C, h, w) in fixed point, level maps uint8 (B, 1, h/4, w/4)."""
+        level16 = upsample(level64)
+        return (y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX
 
     @torch.inference_mode()
     def synthesise(self, symbols: Symbols, g_s: Synthesis, width: int, height: int, tick=None) -> np.ndarray:
@@ -185,12 +207,25 @@ class Codec:
         with self._autocast():
             return tiling.synthesise(g_s, y_hat, level, width, height, self.tile, tick)
 
-    def decode(self, data: bytes, decoder: str | None = None, timer: Timer | None = None, tick=None) -> np.ndarray:
-        """A stream -> uint8 (H, W, 3), by the decoder it suggests or by another."""
+    def decoder(self, name: str, realism: float | None = None) -> Synthesis:
+        """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""
+        if realism is None:
+            return load_decoder(self.trunk.id, name, str(self.device))
+        return load_between(self.trunk.id, name, realism, str(self.device))
+
+    def decode(
+        self,
+        data: bytes,
+        decoder: str | None = None,
+        timer: Timer | None = None,
+        tick=None,
+        realism: float | None = None,
+    ) -> np.ndarray:
+        """A stream -> uint8 (H, W, 3), by the decoder it suggests or by another; `realism` as in `decoder`."""
         timer = timer or Timer()
         with timer.stage("container"):
             stream = bitstream.read(data)
-        g_s = load_decoder(self.trunk.id, decoder or stream.decoder, str(self.device))
+        g_s = self.decoder(decoder or stream.decoder, realism)
         with timer.stage("entropy decoding"):
             symbols = self.read(stream)
         with timer.stage("synthesis"):
@@ -203,5 +238,5 @@ def z_index(shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def by_level(table: Tensor, level16: Tensor) -> Tensor:
-    """The rows of table (256, C) for a level map (1, 1, h, w) of bytes: (1, C, h, w)."""
-    return table[level16[0, 0].long()].permute(2, 0, 1)[None]
+    """The rows of table (256, C) for level maps (B, 1, h, w) of bytes: (B, C, h, w)."""
+    return table[level16[:, 0].long()].permute(0, 3, 1, 2)

@@ -7,6 +7,8 @@ from codec.errors import CodecError
 from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level, level_from_lambda
 
 LAMBDA_MIN, LAMBDA_MAX = ANCHORS[0], ANCHORS[-1]
+#: Bits per pixel that a model is meant for (Mentzer et al. 2020), taken where neither λ nor a rate is asked for.
+OPERATING_POINTS = {"hific-lo": 0.14, "hific-mi": 0.30, "hific-hi": 0.45}
 
 
 def level_byte(lmbda: float) -> int:

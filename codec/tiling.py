@@ -18,14 +18,14 @@ def padded_size(width: int, height: int) -> tuple[int, int]:
     return -(-width // REGION) * REGION, -(-height // REGION) * REGION
 
 
-def tiles(width: int, height: int, tile: int) -> Iterator[tuple[slice, slice, slice, slice]]:
+def tiles(width: int, height: int, tile: int, margin: int = MARGIN) -> Iterator[tuple[slice, slice, slice, slice]]:
     """For every tile: rows and columns to read (with margin), and rows and columns to keep, in pixels."""
     for top in range(0, height, tile):
         for left in range(0, width, tile):
             bottom, right = min(top + tile, height), min(left + tile, width)
             yield (
-                slice(max(0, top - MARGIN), min(height, bottom + MARGIN)),
-                slice(max(0, left - MARGIN), min(width, right + MARGIN)),
+                slice(max(0, top - margin), min(height, bottom + margin)),
+                slice(max(0, left - margin), min(width, right + margin)),
                 slice(top, bottom),
                 slice(left, right),
             )
@@ -67,7 +67,8 @@ def synthesise(
     """y_hat (1, C, h, w), level (1, 1, h, w) in [0, 1] -> uint8 (height, width, 3)."""
     full_width, full_height = y_hat.shape[3] * PATCH, y_hat.shape[2] * PATCH
     rgb = np.empty((height, width, 3), dtype=np.uint8)
-    grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile)))
+    margin = getattr(g_s, "margin", MARGIN)
+    grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile), margin))
     for done, (rows, columns, keep_rows, keep_columns) in enumerate(grid):
         r, c = (slice(s.start // PATCH, s.stop // PATCH) for s in (rows, columns))
         x_hat = g_s(y_hat[:, :, r, c].contiguous(memory_format=torch.channels_last), level[:, :, r, c])

@@ -5,17 +5,22 @@ their order. A symbol beyond its table's support is written as the table's escap
 the group: 5 bits of length, the sign, and the excess, so that no input can break the coder.
 """
 
-import constriction
+import functools
+
 import numpy as np
 
 from codec.entropy.tables import TOTAL
 from codec.errors import StreamError
 
-# Submodules of the compiled library exist as attributes only; they cannot be imported from.
-Categorical, Uniform = constriction.stream.model.Categorical, constriction.stream.model.Uniform
-RangeEncoder, RangeDecoder = constriction.stream.queue.RangeEncoder, constriction.stream.queue.RangeDecoder
-
 MAX_EXCESS_BITS = 24
+
+
+@functools.cache
+def library():
+    """`constriction.stream`, imported when something is first coded: networks train where it is not installed."""
+    import constriction
+
+    return constriction.stream
 
 
 class TableSet:
@@ -27,15 +32,15 @@ class TableSet:
                 raise ValueError("A probability table is malformed.")
         self.tables = tables
         self.limits = np.array([len(t) // 2 - 1 for t in tables])
-        self._models: dict[int, Categorical] = {}
+        self._models: dict = {}
 
     def __len__(self) -> int:
         return len(self.tables)
 
-    def model(self, index: int) -> Categorical:
+    def model(self, index: int):
         if index not in self._models:
             # Dividing integers by a power of two is exact, so the library gets the same numbers everywhere.
-            self._models[index] = Categorical(self.tables[index] / TOTAL, perfect=False)
+            self._models[index] = library().model.Categorical(self.tables[index] / TOTAL, perfect=False)
         return self._models[index]
 
 
@@ -50,7 +55,7 @@ class Encoder:
     """Collects symbols; `finish` gives the bytes."""
 
     def __init__(self):
-        self._coder = RangeEncoder()
+        self._coder = library().queue.RangeEncoder()
 
     def put(self, symbols: np.ndarray, index: np.ndarray, tables: TableSet) -> None:
         """Codes symbols (n,) of any integer type, each under the table that index (n,) names."""
@@ -78,7 +83,7 @@ class Encoder:
 
     def _uniform(self, value: int, size: int) -> None:
         if size > 1:
-            self._coder.encode(np.array([value], dtype=np.int32), Uniform(size))
+            self._coder.encode(np.array([value], dtype=np.int32), library().model.Uniform(size))
 
     def finish(self) -> bytes:
         # Zero words at the end are what a decoder reads past the end anyway.
@@ -90,7 +95,7 @@ class Decoder:
 
     def __init__(self, data: bytes):
         padded = data + bytes(-len(data) % 4)
-        self._coder = RangeDecoder(np.frombuffer(padded, dtype="<u4").astype(np.uint32))
+        self._coder = library().queue.RangeDecoder(np.frombuffer(padded, dtype="<u4").astype(np.uint32))
 
     def get(self, index: np.ndarray, tables: TableSet) -> np.ndarray:
         """index (n,) -> symbols int32 (n,). Raises StreamError where the data cannot be right."""
@@ -122,4 +127,4 @@ class Decoder:
         return -value if negative else value
 
     def _uniform(self, size: int) -> int:
-        return int(self._coder.decode(Uniform(size), 1)[0]) if size > 1 else 0
+        return int(self._coder.decode(library().model.Uniform(size), 1)[0]) if size > 1 else 0

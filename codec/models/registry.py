@@ -12,12 +12,15 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from codec.bitstream import DECODERS
 from codec.entropy.coder import TableSet
 from codec.entropy.network import IntegerEntropyModel
 from codec.entropy.tables import bit_costs, unpack
-from codec.errors import WeightsError
+from codec.errors import CodecError, WeightsError
+from codec.models import storage
 from codec.models.entropy_model import HyperAnalysis
 from codec.models.gain import byte_lambdas, error_worth
+from codec.models.generator import SYNTHESIS, build, interpolate
 from codec.models.transforms import Y_CHANNELS, Analysis, Synthesis
 
 #: Where the weights are; the environment variable CODEC_WEIGHTS names another folder.
@@ -119,20 +122,79 @@ def load_trunk(name: str = "", device: str = "cpu") -> Trunk:
     return Trunk.from_tensors(read_weights(entry["files"]), name, entry["rdo"], device)
 
 
-@functools.cache
-def load_decoder(trunk: str, decoder: str = "mse", device: str = "cpu") -> Synthesis:
-    """A synthesis network g_s for the latents of a trunk. Raises WeightsError where there is none."""
-    entry = manifest()["decoders"].get(f"{trunk}/{decoder}")
-    if entry is None:
-        raise WeightsError(f"There is no '{decoder}' decoder for the weights '{trunk}'; use {', '.join(models())}.")
-    net = Synthesis()
-    tensors = read_weights(entry["files"])
-    net.load_state_dict({k: v.float() for k, v in tensors.items()})
+#: Operating points of one decoder: they share its weights unless the manifest has their own.
+SHARED = {"hific-lo": "hific", "hific-mi": "hific", "hific-hi": "hific"}
+BETWEEN = 2  # interpolated decoders kept: a slider is moved to and fro, and each holds 20 MB
+
+
+def resolve(trunk: str, decoder: str) -> tuple[str, dict]:
+    """The name of the decoder in the manifest, and its entry there. Raises WeightsError where there is none."""
+    known = manifest()["decoders"]
+    for name in (decoder, SHARED.get(decoder)):
+        if f"{trunk}/{name}" in known:
+            return name, known[f"{trunk}/{name}"]
+    raise WeightsError(f"There is no '{decoder}' decoder for the weights '{trunk}'; use {', '.join(models())}.")
+
+
+def assemble(architecture: str, state: dict[str, Tensor], device: str) -> Synthesis:
+    """A network of this architecture with these weights, ready for use."""
+    with torch.device("meta"):  # its random weights would only cost time
+        net = build(architecture)
+    net.load_state_dict(state, assign=True)
     net = net.to(device=device, memory_format=torch.channels_last)
     return net.eval().requires_grad_(False)
 
 
+@functools.cache
+def load_decoder(trunk: str, decoder: str = "mse", device: str = "cpu") -> Synthesis:
+    """A synthesis network g_s for the latents of a trunk. Raises WeightsError where there is none."""
+    name, entry = resolve(trunk, decoder)
+    if name != decoder:
+        return load_decoder(trunk, name, device)
+    tensors = storage.to_float(read_weights(entry["files"]))
+    return assemble(entry.get("architecture", SYNTHESIS), tensors, device)
+
+
+def load_between(trunk: str, decoder: str, realism: float, device: str = "cpu") -> Synthesis:
+    """The decoder at `realism` between the fidelity decoder it was fine-tuned from (0) and itself (1).
+
+    Raises CodecError where there is no such pair or realism is out of range, and WeightsError.
+    """
+    check_range(realism)
+    partner = partner_of(trunk, decoder)
+    if realism in (0, 1):
+        return load_decoder(trunk, decoder if realism else partner, device)
+    return _between(trunk, resolve(trunk, decoder)[0], partner, float(realism), device)
+
+
+@functools.lru_cache(maxsize=BETWEEN)
+def _between(trunk: str, decoder: str, partner: str, realism: float, device: str) -> Synthesis:
+    ends = [load_decoder(trunk, name, device).state_dict() for name in (partner, decoder)]
+    return assemble(resolve(trunk, decoder)[1].get("architecture", SYNTHESIS), interpolate(*ends, realism), device)
+
+
+def check_range(realism: float) -> None:
+    if not 0 <= realism <= 1:  # not a number fails as well
+        raise CodecError(f"Realism is {realism:g}; it must lie between 0 and 1.")
+
+
+def partner_of(trunk: str, decoder: str) -> str:
+    """The fidelity decoder that this one was fine-tuned from. Raises CodecError where the manifest names none."""
+    name, entry = resolve(trunk, decoder)
+    if "partner" in entry:
+        return entry["partner"]
+    pairs = [n for n in decoders(trunk) if "partner" in resolve(trunk, n)[1]]
+    advice = f"there is for: {', '.join(pairs)}" if pairs else "none of the decoders here has a choice"
+    raise CodecError(f"There is no realism to choose for the decoder '{name}'; {advice}.")
+
+
 def models() -> tuple[str, ...]:
-    """Names of the decoders that the current trunk has."""
-    known = manifest()
-    return tuple(k.split("/")[1] for k in known["decoders"] if k.split("/")[0] == known["trunk"])
+    """Names of the decoders of the current trunk that a stream can suggest."""
+    return tuple(n for n in decoders(manifest()["trunk"]) if n in DECODERS)
+
+
+def decoders(trunk: str) -> tuple[str, ...]:
+    """Every name by which a stream of this trunk can be decoded, in the order of their numbers in streams."""
+    own = [k.split("/")[1] for k in manifest()["decoders"] if k.split("/")[0] == trunk]
+    names = {*own, *(point for point, name in SHARED.items() if name in own)}
+    return tuple(sorted(names, key=lambda n: (DECODERS.index(n) if n in DECODERS else len(DECODERS), n)))

@@ -1,50 +1,98 @@
-"""Command line of the trainer: `python -m codec.training train | export | plot`, each with --help."""
+"""Command line of the training, each command with --help:
+
+python -m codec.training train | export                      the trunk with its mse decoder
+python -m codec.training decoder | export-decoder            another decoder on that trunk, frozen
+python -m codec.training plot | check | pack                 progress; a machine's speed; data for another machine
+"""
 
 import argparse
 import dataclasses
 import os
+import sys
 
-from codec.training.export import export
-from codec.training.plot import plot
-from codec.training.trainer import Settings, train
+from codec.training import decoders, trainer
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m codec.training", description=__doc__)
+def add_settings(parser: argparse.ArgumentParser, settings: type, defaults: dict) -> None:
+    """An option for every field of a dataclass; those without a default there or in `defaults` must be given."""
+    for field in dataclasses.fields(settings):
+        default = defaults.get(field.name, None if field.default is dataclasses.MISSING else field.default)
+        flag = "--" + field.name.replace("_", "-")
+        if field.type in (bool, "bool"):
+            parser.add_argument(flag, action="store_true")
+        else:
+            kind = type(default) if default is not None else str
+            parser.add_argument(flag, type=kind, default=default, required=default is None)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m codec.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    trainer = commands.add_parser("train", help="train, or go on training, the trunk and its mse decoder")
     root = os.environ.get("CODEC_DATA", "")
     defaults = {
         "data": os.path.join(root, "train") if root else None,
         "validation": os.path.join(root, "cid22-validation") if root else None,
-        "run": "runs/trunk",
+        "backbones": os.environ.get("CODEC_BACKBONES", ""),
+        "init": "weights",
     }
-    for field in dataclasses.fields(Settings):
-        default = defaults.get(field.name, field.default)
-        flag = "--" + field.name.replace("_", "-")
-        if field.type is bool or field.type == "bool":
-            trainer.add_argument(flag, action="store_true")
-        else:
-            trainer.add_argument(
-                flag, type=type(default) if default is not None else str, default=default, required=default is None
-            )
-    exporter = commands.add_parser("export", help="make shipped weights from a checkpoint")
-    exporter.add_argument("--checkpoint", default="runs/trunk/best.pt")
-    exporter.add_argument("--out", default="weights")
-    for name in ("data", "validation"):
-        exporter.add_argument(f"--{name}", default=defaults[name], required=defaults[name] is None)
-    exporter.add_argument("--device", default="cpu")
-    plotter = commands.add_parser("plot", help="the progress of a run as an HTML page")
-    plotter.add_argument("--run", default="runs/trunk")
-    plotter.add_argument("--out", default="progress.html")
+
+    def add(name: str, text: str, *folders: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        for folder in folders:
+            command.add_argument(f"--{folder}", default=defaults[folder], required=defaults[folder] is None)
+        return command
+
+    train = add("train", "train, or go on training, the trunk and its mse decoder")
+    add_settings(train, trainer.Settings, defaults | {"run": "runs/trunk", "init": ""})
+    decoder = add("decoder", "train, or go on training, a decoder on the frozen trunk of --init")
+    add_settings(decoder, decoders.Settings, defaults)
+    export = add("export", "make shipped weights of a checkpoint of the trunk", "data", "validation")
+    export.add_argument("--checkpoint", default="runs/trunk/best.pt")
+    export.add_argument("--out", default="weights")
+    export.add_argument("--device", default="cpu")
+    export.add_argument("--eight-bit", action="store_true", help="store the decoder in 8 bits")
+    one = add("export-decoder", "add a decoder's checkpoint to shipped weights", "validation")
+    one.add_argument("--checkpoint", required=True)
+    one.add_argument("--out", default="weights")
+    one.add_argument("--name", default="", help="of the decoder; by default as trained")
+    one.add_argument("--partner", default="", help="fidelity decoder to interpolate with; by default the recipe's")
+    one.add_argument("--images", type=int, default=0, help="how many to measure; by default all")
+    one.add_argument("--device", default="cpu")
+    plot = add("plot", "the progress of a run as an HTML page")
+    plot.add_argument("--run", default="runs/trunk")
+    plot.add_argument("--out", default="progress.html")
+    check = add("check", "time a decoder's training here; on CUDA, see that CPU and GPU decode the same")
+    add_settings(check, decoders.Settings, defaults | {"decoder": "hific-nogan", "steps": 10})
+    pack = add("pack", "data and backbones in one small folder", "data", "validation", "backbones")
+    pack.add_argument("--out", default="data/pack")
+    pack.add_argument("--mib", type=float, default=24.0, help="of training tiles")
+    pack.add_argument("--tile", type=int, default=384)
+    pack.add_argument("--quality", type=int, default=95)
+    pack.add_argument("--images", type=int, default=12, help="of the validation's")
+    pack.add_argument("--eight-bit", action="store_true", help="store the backbones in 8 bits")
+
     args = vars(parser.parse_args())
     command = args.pop("command")
     if command == "train":
-        train(Settings(**args))
-    elif command == "export":
-        export(**args)
+        trainer.train(trainer.Settings(**args))
+    elif command == "decoder":
+        decoders.Trainer(decoders.Settings(**args)).run()
+    elif command == "check":
+        from codec.training.check import check as run_check
+
+        return 0 if run_check(decoders.Settings(**args), args["steps"]) else 1
     else:
-        plot(**args)
+        # These need packages that a machine for training may not have.
+        from codec.training import export as trunk_export
+        from codec.training import export_decoder, pack, plot
+
+        work = {"export": trunk_export.export, "export-decoder": export_decoder.export_decoder}
+        work |= {"plot": plot.plot, "pack": pack.pack}
+        work[command](**args)
+    return 0
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,9 @@
 """Training crops and validation images from folders of ordinary image files."""
 
-import random
 import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
 
@@ -79,11 +81,28 @@ class Crops:
         while True:
             yield queue.get()
 
+    def batches(self, batch: int, size: int, seed: int, first: int = 0, workers: int = 1) -> Iterator[Tensor]:
+        """Batches number `first`, first + 1, … for ever; each depends on the seed and its number only."""
+        pending: deque = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                while True:
+                    while len(pending) < 2 * workers:
+                        rng = np.random.default_rng((seed, first))
+                        pending.append(pool.submit(self.sample, rng, batch, size))
+                        first += 1
+                    yield pending.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
-def random_levels(batch: int, height: int, width: int, top: float, smooth_share: float = 0.4) -> Tensor:
+
+def random_levels(
+    batch: int, height: int, width: int, top: float, smooth_share: float = 0.4, generator: torch.Generator | None = None
+) -> Tensor:
     """Level maps (batch, 1, height, width) in [0, top]: most uniform, the rest smooth random fields."""
-    levels = torch.rand(batch, 1, 1, 1).expand(-1, -1, height, width) * top
-    coarse = torch.rand(batch, 1, 2 + random.randrange(2), 2 + random.randrange(2)) * top
+    levels = torch.rand(batch, 1, 1, 1, generator=generator).expand(-1, -1, height, width) * top
+    rows, columns = torch.randint(2, 4, (2,), generator=generator).tolist()
+    coarse = torch.rand(batch, 1, rows, columns, generator=generator) * top
     fields = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
-    smooth = (torch.rand(batch, 1, 1, 1) < smooth_share).float()
+    smooth = (torch.rand(batch, 1, 1, 1, generator=generator) < smooth_share).float()
     return levels * (1 - smooth) + fields * smooth

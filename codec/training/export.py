@@ -13,7 +13,7 @@ from torch import Tensor
 
 from codec.entropy import integer, tables
 from codec.entropy.network import quantize
-from codec.models import registry
+from codec.models import registry, storage
 from codec.models.entropy_model import N_SCALES, T_UNIT
 from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level
 from codec.models.trunk import Codec as TrainedCodec
@@ -21,6 +21,7 @@ from codec.pipeline import Codec, Symbols, z_index
 from codec.training import data as datasets
 from codec.training.losses import REFERENCE_LAMBDA
 
+DATA = "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500"
 RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
 Z_SUPPORT = 20
 
@@ -82,7 +83,8 @@ def shipped_state(folder: str | Path) -> dict[str, Tensor]:
         return {k: v for file in files for k, v in file.items()}
 
     trunk = known["trunk"]
-    return restore(tensors(known["trunks"][trunk]), tensors(known["decoders"][f"{trunk}/mse"]))
+    decoder = storage.to_float(tensors(known["decoders"][f"{trunk}/mse"]))
+    return restore(tensors(known["trunks"][trunk]), decoder)
 
 
 class Counts:
@@ -159,14 +161,26 @@ def revision() -> str:
         return "unknown"
 
 
-def export(checkpoint: str, out: str, data: str, validation: str, crops: int = 48, device: str = "cpu") -> None:
-    """Writes entropy-ID, analysis-ID and mse-ID.safetensors and the manifest to the folder `out`."""
+def export(
+    checkpoint: str,
+    out: str,
+    data: str,
+    validation: str,
+    crops: int = 48,
+    device: str = "cpu",
+    eight_bit: bool = False,
+) -> None:
+    """Writes entropy-ID, analysis-ID and mse-ID.safetensors and the manifest to the folder `out`.
+
+    `eight_bit` stores the decoder in half the bytes; see `codec.models.storage` for what that costs.
+    """
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = TrainedCodec()
     model.load_state_dict(saved["ema"])
     model.requires_grad_(False)
-    half = {k: v.half().contiguous() for k, v in model.g_s.state_dict().items()}
-    model.g_s.load_state_dict({k: v.float() for k, v in half.items()})
+    state = model.g_s.state_dict()
+    stored = storage.to_int8(state) if eight_bit else {k: v.half().contiguous() for k, v in state.items()}
+    model.g_s.load_state_dict(storage.to_float(stored))
     g_s = model.g_s.eval().to(device)
     source = datasets.Crops(data)
     batch = source.sample(np.random.default_rng(0), crops, 384).permute(0, 2, 3, 1).numpy()
@@ -202,7 +216,7 @@ def export(checkpoint: str, out: str, data: str, validation: str, crops: int = 4
         "steps": saved["total_steps"],
         "wall_minutes": round(saved["total_seconds"] / 60, 1),
         "seed": saved["settings"]["seed"],
-        "data": "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500",
+        "data": DATA,
         "revision": revision(),
         "validation": {"set": "41 images of CID22's validation split", **final},
     }
@@ -214,6 +228,6 @@ def export(checkpoint: str, out: str, data: str, validation: str, crops: int = 4
         "device": saved["settings"]["device"],
         **common,
     }
-    decoder = {"files": write("mse", half), "loss": "R + λ·255²·MSE", **common}
+    decoder = {"files": write("mse", stored), "loss": "R + λ·255²·MSE", **common}
     known = {"trunk": name, "trunks": {name: entry}, "decoders": {f"{name}/mse": decoder}}
     (folder / "manifest.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")

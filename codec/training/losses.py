@@ -1,6 +1,11 @@
-"""The losses, each beside its formula."""
+"""The losses, each beside its formula.
+
+The trunk learns by `rate_distortion`; what decoders learn by is below it, one value per picture, of pictures
+x_hat and x (B, 3, H, W) in [0, 1] and of what networks make of them.
+"""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from codec.models.gain import lambda_map
@@ -22,7 +27,7 @@ def rate_distortion(output: Output, x: Tensor, level: Tensor) -> dict[str, Tenso
 
     def per_region(values: Tensor) -> Tensor:  # sums over channels and over each 64×64 region
         cell = values.shape[2] // level.shape[2]
-        return torch.nn.functional.avg_pool2d(values.sum(1, keepdim=True), cell) * cell**2
+        return F.avg_pool2d(values.sum(1, keepdim=True), cell) * cell**2
 
     z_bits, y_bits = per_region(output.z_bits), per_region(output.y_bits)
     squared = per_region((output.x_hat - x) ** 2) / 3 * 255**2
@@ -33,3 +38,87 @@ def rate_distortion(output: Output, x: Tensor, level: Tensor) -> dict[str, Tenso
         "z_bpp": z_bits.sum().detach() / pixels,
         "mse": squared.sum().detach() / pixels,
     }
+
+
+class _Shown(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x.clamp(0, 1) * 255).round() / 255
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        # Descent goes against the gradient: beyond an end of the range only what leads back counts.
+        outwards = ((x > 1) & (gradient < 0)) | ((x < 0) & (gradient > 0))
+        return gradient.masked_fill(outwards, 0)
+
+
+def as_shown(x_hat: Tensor) -> Tensor:
+    """The picture as a screen shows it: clipped to [0, 1] and rounded to 8 bits, of the same shape.
+
+    Every loss of a decoder looks at this, so none is spent on what clipping takes away, and a discriminator cannot
+    tell pictures apart by their rounding. The gradient passes straight through, but not further out of the range.
+    """
+    return _Shown.apply(x_hat)
+
+
+def rate(y_bits: Tensor, z_bits: Tensor, pixels: int) -> Tensor:
+    """R = Σ -log2 p / pixels, in bits per pixel, per picture (B,); the entropy of the code under its model.
+
+    A decoder on a frozen trunk cannot change it: there it is only reported.
+    """
+    return (y_bits.flatten(1).sum(1) + z_bits.flatten(1).sum(1)) / pixels
+
+
+def mse255(x_hat: Tensor, x: Tensor) -> Tensor:
+    """255²·mean (x_hat - x)², per picture (B,)."""
+    return 255**2 * (x_hat - x).square().flatten(1).mean(1)
+
+
+def feature_mse(f_hat: Tensor, f: Tensor) -> Tensor:
+    """mean (φ(x_hat) - φ(x))² over channels and places of one layer, per picture (B,); f (B, C, h, w).
+
+    Johnson et al., "Perceptual losses for real-time style transfer and super-resolution", ECCV 2016.
+    """
+    return (f_hat.float() - f.float()).square().flatten(1).mean(1)
+
+
+def gram_mse(f_hat: Tensor, f: Tensor, patch: int) -> Tensor:
+    """mean over patches of mean (G_hat - G)² over the C² entries, per picture (B,); G = F·Fᵀ/n (Gatys et al. 2015).
+
+    F (C, n) are the features in one of the disjoint patches of patch × patch places into which f (B, C, h, w) is
+    cut; what is left at the right and the bottom is left out (Sajjadi et al., "EnhanceNet", ICCV 2017, for texture
+    that is matched where it is). Raises ValueError for a patch that does not fit.
+    """
+    if not 1 <= patch <= min(f.shape[2:]):
+        raise ValueError(f"A patch of {patch} does not fit into features of {f.shape[2]}×{f.shape[3]}.")
+    channels, places = f.shape[1], patch * patch
+
+    def patches(f: Tensor) -> Tensor:  # (B, patches, C, n)
+        f = f[:, :, : f.shape[2] // patch * patch, : f.shape[3] // patch * patch].float()
+        f = f.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))  # (B, C, rows, patch, columns, patch)
+        return f.permute(0, 2, 4, 1, 3, 5).flatten(4).flatten(1, 2)
+
+    a, b = patches(f_hat), patches(f)
+    if places < channels:
+        # With d = a - b and s = a + b, aaᵀ - bbᵀ = (dsᵀ + sdᵀ)/2, whose squared norm needs n×n products only.
+        d, s = a - b, a + b
+        inner = (d.mT @ d) * (s.mT @ s) + (s.mT @ d) * (d.mT @ s)
+        squared = inner.sum((2, 3)) / 2
+    else:
+        squared = (a @ a.mT - b @ b.mT).square().sum((2, 3))
+    return squared.mean(1) / (channels * places) ** 2
+
+
+def generator_loss(fake: Tensor) -> Tensor:
+    """mean -log D(x_hat, y), non-saturating (Goodfellow et al. 2014), per picture (B,).
+
+    `fake` are the discriminator's logits of the decoder's pictures, (B, 1, h, w); D = sigmoid of them.
+    """
+    return F.softplus(-fake.float()).flatten(1).mean(1)
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """mean -log D(x, y) - log(1 - D(x_hat, y)), per picture (B,); logits (B, 1, h, w)."""
+    return (F.softplus(-real.float()) + F.softplus(fake.float())).flatten(1).mean(1)

@@ -1,0 +1,106 @@
+"""From a decoder's checkpoint to shipped weights: one 8-bit file, and its entry in the manifest."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save as save_safetensors
+from torch import Tensor
+
+from codec import lpips
+from codec.models import registry, storage
+from codec.models.transforms import Synthesis
+from codec.pipeline import Codec
+from codec.training import data as datasets
+from codec.training.decoders import validation_levels
+from codec.training.export import DATA, revision
+from codec.training.latents import shipped_trunk
+from codec.training.recipes import Recipe, formula
+
+MAX_BYTES = 10_000_000  # of a weights file
+
+
+@torch.inference_mode()
+def measure(codec: Codec, g_s: Synthesis, images: list[np.ndarray], levels: list[int]) -> dict:
+    """Estimated bpp, PSNR and LPIPS of a decoder at byte-valued levels, means over images uint8 (H, W, 3)."""
+    metric, rows = lpips.load(str(codec.device)), []
+
+    def tensor(rgb: np.ndarray) -> Tensor:
+        return torch.from_numpy(rgb.copy()).to(codec.device).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+    for rgb in images:
+        y = codec.analyse(rgb)
+        for level in levels:
+            symbols = codec.quantise(y, level)
+            decoded = codec.synthesise(symbols, g_s, rgb.shape[1], rgb.shape[0])
+            mse = max(1e-3, float(np.mean((decoded.astype(np.float32) - rgb) ** 2)))
+            bpp = (symbols.y_bits + symbols.z_bits) / (rgb.shape[0] * rgb.shape[1])
+            rows.append((bpp, 10 * np.log10(255**2 / mse), metric(tensor(decoded), tensor(rgb)).item()))
+    means = np.array(rows).reshape(len(images), len(levels), 3).mean(0)
+    return {"level_bytes": levels, **{k: means[:, i].round(4).tolist() for i, k in enumerate(("bpp", "psnr", "lpips"))}}
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a file in one go: whoever reads it finds the old or the new one."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def export_decoder(
+    checkpoint: str, out: str, validation: str, name: str = "", partner: str = "", images: int = 0, device: str = "cpu"
+) -> dict:
+    """Writes NAME-TRUNK.safetensors to the weights folder `out` and its entry in the manifest, nothing else.
+
+    name: of the decoder, by default as trained. partner: the fidelity decoder to interpolate with, by default the
+    recipe's. images: how many of the validation images to measure, 0 for all. Returns the entry. Raises ValueError
+    where the decoder belongs to another trunk than the folder's, or does not fit into MAX_BYTES.
+    """
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    recipe, folder = Recipe(**saved["recipe"]), Path(out)
+    name, partner = name or saved["decoder"], partner or recipe.partner
+    known = json.loads((folder / "manifest.json").read_text())
+    trunk = known["trunk"]
+    if saved["trunk"] != trunk:
+        raise ValueError(f"'{checkpoint}' was trained on the trunk '{saved['trunk']}', but '{out}' holds '{trunk}'.")
+    if partner and f"{trunk}/{partner}" not in known["decoders"]:
+        raise ValueError(f"The decoder to interpolate with, '{partner}', is not in '{out}'.")
+    stored = storage.to_int8(saved["ema"])
+    data = save_safetensors(stored)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {MAX_BYTES:,}.")
+
+    codec = Codec(shipped_trunk(folder, device))
+    g_s = registry.assemble(recipe.architecture, storage.to_float(stored), device)  # as it will be loaded
+    paths = datasets.image_files(validation)
+    paths = paths[:: max(1, len(paths) // images)][:images] if images else paths
+    measured = measure(codec, g_s, [datasets.read_rgb(p) for p in paths], validation_levels(recipe))
+
+    file = f"{name}-{trunk}.safetensors"
+    entry = {
+        "files": {file: hashlib.sha256(data).hexdigest()},
+        "architecture": recipe.architecture,
+        "loss": formula(recipe),
+        "weights": recipe.weights,
+        "levels": list(recipe.levels),
+        "start": saved["start"],
+        **({"partner": partner} if partner else {}),
+        "steps": saved["total_steps"],
+        "wall_minutes": round(saved["total_seconds"] / 60, 1),
+        "batch": [saved["settings"]["batch"], saved["settings"]["crop"]],
+        "optimizer": saved["settings"]["optimizer"],
+        "device": saved["settings"]["device"],
+        "seed": saved["settings"]["seed"],
+        "data": DATA,
+        "revision": revision(),
+        "validation": {"set": f"{len(paths)} images of {Path(validation).name}", **measured},
+    }
+    write(folder / file, data)
+    # Read again: measuring took minutes, in which another decoder may have been added.
+    known = json.loads((folder / "manifest.json").read_text())
+    known["decoders"][f"{trunk}/{name}"] = entry
+    write(folder / "manifest.json", (json.dumps(known, indent=1, ensure_ascii=False) + "\n").encode())
+    print(f"wrote {file} ({len(data):,} bytes): {measured}")
+    return entry

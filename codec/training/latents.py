@@ -1,0 +1,139 @@
+"""What decoders are trained on: latents of a frozen trunk, quantised as its encoder quantises them."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.entropy import tables
+from codec.models import registry, storage
+from codec.models.gain import BYTE_MAX, TOP, byte_lambdas
+from codec.models.trunk import CAUTION
+from codec.models.trunk import Codec as TrainedCodec
+from codec.pipeline import Codec
+from codec.training import data as datasets
+from codec.training.export import Z_SUPPORT, trunk_tensors
+
+
+class Latent(NamedTuple):
+    """The input of a decoder, and what it cost."""
+
+    y_hat: Tensor  # (B, 320, h, w), without gain
+    level: Tensor  # (B, 1, h, w) in [0, 1]
+    bpp: Tensor  # (B,), bits per pixel by the probability tables
+    lmbda: Tensor  # (B,), mean of λ over the picture
+
+
+class FrozenTrunk:
+    """The encoder itself, `codec.pipeline`, on batches: its integers, its tables and its way of rounding."""
+
+    def __init__(self, trunk: registry.Trunk, precision: str = "float32"):
+        self.codec, self.name, self.device = Codec(trunk, precision=precision), trunk.id, trunk.device
+        self.lambdas = byte_lambdas().to(trunk.device)
+
+    def encode(self, x: Tensor, level: Tensor) -> Latent:
+        """x uint8 (B, 3, H, W), level uint8 (B, 1, H/64, W/64) -> Latent; H and W multiples of 64. No gradients."""
+        x = x.to(self.device, non_blocking=True).float().div(255).contiguous(memory_format=torch.channels_last)
+        level = level.to(self.device)
+        with torch.inference_mode(), self.codec._autocast():
+            y = self.codec.trunk.g_a(x)
+        rounded = self.codec.round(y, level)
+        with torch.no_grad():  # not in inference mode: a training takes no tensors of that
+            y_hat, level16 = self.codec.unscaled(rounded.y_hat, level)
+            bpp = (rounded.y_bits + rounded.z_bits).float().to(self.device) / (x.shape[2] * x.shape[3])
+            return Latent(y_hat, level16, bpp, self.lambdas[level.long()].flatten(1).mean(1))
+
+
+def shipped_trunk(folder: str | Path, device: str = "cpu") -> registry.Trunk:
+    """The current trunk of a weights folder, whichever folder that is. Raises OSError where it is not there."""
+    known = json.loads((Path(folder) / "manifest.json").read_text())
+    entry = known["trunks"][known["trunk"]]
+    return registry.Trunk.from_tensors(read_files(folder, entry), known["trunk"], entry["rdo"], device)
+
+
+def read_files(folder: str | Path, entry: dict) -> dict[str, Tensor]:
+    """All tensors of the files of an entry of a manifest."""
+    files = [registry.load_safetensors((Path(folder) / name).read_bytes()) for name in entry["files"]]
+    return {k: v for file in files for k, v in file.items()}
+
+
+def read_decoder(folder: str | Path, name: str) -> dict[str, Tensor]:
+    """The float weights of a decoder of a folder's current trunk. Raises ValueError where there is none."""
+    entry = None
+    if Path(folder).is_dir():  # and no checkpoint of the trunk, beside which there is only the mse decoder
+        known = json.loads((Path(folder) / "manifest.json").read_text())
+        entry = known["decoders"].get(f"{known['trunk']}/{name}")
+    if entry is None:
+        raise ValueError(f"There is no decoder '{name}' in '{folder}'; name a checkpoint with --start.")
+    return storage.to_float(read_files(folder, entry))
+
+
+def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tuple[FrozenTrunk, dict[str, Tensor]]:
+    """A trunk, frozen, and the weights of its mse decoder, from a weights folder or a checkpoint of a training.
+
+    A checkpoint has no fitted tables: it rounds by those of Gaussians, which spends about 5 % more bits.
+    """
+    if not init.endswith(".pt"):
+        return FrozenTrunk(shipped_trunk(init, device), precision), read_decoder(init, "mse")
+    model = TrainedCodec()
+    model.load_state_dict(torch.load(init, map_location="cpu", weights_only=True)["ema"])
+    z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
+    tensors = trunk_tensors(model, tables.fit_y(), z_tables)
+    name = registry.trunk_id(b"".join(v.numpy().tobytes() for k, v in sorted(tensors.items()) if k.startswith("int.")))
+    trunk = registry.Trunk.from_tensors(tensors, f"checkpoint {name}", CAUTION, device)
+    return FrozenTrunk(trunk, precision), {k: v.clone() for k, v in model.g_s.state_dict().items()}
+
+
+def byte_levels(batch: int, cells: int, span: tuple[float, float], smooth_share: float, seed: list[int]) -> Tensor:
+    """Level maps uint8 (batch, 1, cells, cells) between two levels, most of them uniform; see `random_levels`."""
+    low, high = span
+    generator = torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**62)))
+    levels = low + datasets.random_levels(batch, cells, cells, high - low, smooth_share, generator)
+    return (levels * (BYTE_MAX / TOP)).round().clamp(0, BYTE_MAX).to(torch.uint8)
+
+
+class Pool:
+    """Encoded batches, each fresh one used for `reuse` steps, mixed with the `size` - 1 before it.
+
+    With reuse 1 every step gets crops of its own; with 4, the frozen trunk and the reading of crops cost a
+    quarter. What a step gets depends on the seed and its number only, so a run that is resumed goes on exactly.
+    """
+
+    def __init__(self, trunk, crops, batch, crop, span, smooth_share=0.15, seed=0, reuse=1, size=16, workers=1):
+        self.trunk, self.crops, self.batch, self.crop, self.span = trunk, crops, batch, crop, span
+        self.smooth_share, self.seed, self.reuse, self.workers = smooth_share, seed, reuse, workers
+        self.size = size if reuse > 1 else 1
+        self.held: list[tuple[Tensor, Latent]] = []
+        self.next: int | None = None  # number of the batch to be read next
+        self.source = iter(())
+
+    def _encode(self, number: int) -> tuple[Tensor, Latent]:
+        x = next(self.source)
+        level = byte_levels(self.batch, self.crop // 64, self.span, self.smooth_share, [self.seed, number, 1])
+        latent = self.trunk.encode(x, level)
+        if self.reuse > 1:  # kept for long: half the memory
+            latent = latent._replace(y_hat=latent.y_hat.half())
+        return x.to(self.trunk.device), latent
+
+    def at(self, step: int) -> tuple[Tensor, Latent]:
+        """x float (B, 3, H, W) in [0, 1] and its latents for this step; steps must be asked for in order."""
+        newest = step // self.reuse
+        if self.next is None:
+            self.next = max(0, newest - self.size + 1)
+            self.source = self.crops.batches(self.batch, self.crop, self.seed, self.next, self.workers)
+        while self.next <= newest:
+            self.held = [*self.held, self._encode(self.next)][-self.size :]
+            self.next += 1
+        if self.reuse == 1:
+            x, latent = self.held[-1]
+        else:
+            picks = np.random.default_rng([self.seed, step, 2]).integers(0, len(self.held) * self.batch, self.batch)
+            chosen = [(self.held[i // self.batch], i % self.batch) for i in picks.tolist()]
+            x = torch.stack([held[0][i] for held, i in chosen])
+            latent = Latent(*(torch.stack([held[1][part][i] for held, i in chosen]) for part in range(4)))
+        x = x.float().div(255).contiguous(memory_format=torch.channels_last)
+        y_hat = latent.y_hat.float().contiguous(memory_format=torch.channels_last)
+        return x, latent._replace(y_hat=y_hat)

@@ -1,0 +1,223 @@
+"""The losses against values computed by hand or by another route."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from codec.training import losses
+from codec.training.discriminator import Discriminator
+from codec.training.recipes import RECIPES, Objective, Recipe, adjusted, formula
+from codec.training.vgg import BLOCKS, FILE, WIDTHS, load_vgg
+
+
+def test_mse_on_the_8_bit_scale_is_per_picture():
+    x = torch.zeros(2, 3, 4, 4)
+    x_hat = x.clone()
+    x_hat[1, 0, 0, 0] = 0.2  # one of 48 values
+    assert losses.mse255(x_hat, x).tolist() == pytest.approx([0, 255**2 * 0.04 / 48], rel=1e-5)
+
+
+def test_a_shown_picture_is_clipped_and_has_8_bits():
+    x = torch.tensor([-0.3, 0.0, 0.1003, 0.5, 1.0, 1.7])
+    assert (255 * losses.as_shown(x)).tolist() == pytest.approx([0, 0, 26, 128, 255, 255])
+
+
+@pytest.mark.parametrize(
+    "value,gradient,passes", [(0.5, 2, 2), (1.2, 2, 2), (1.2, -2, 0), (-0.1, -2, -2), (-0.1, 2, 0)]
+)
+def test_beyond_the_range_only_the_gradient_that_leads_back_passes(value, gradient, passes):
+    x = torch.tensor([value], requires_grad=True)
+    losses.as_shown(x).backward(torch.tensor([float(gradient)]))
+    assert x.grad.item() == passes
+
+
+def test_rate_is_bits_over_pixels():
+    y_bits, z_bits = torch.zeros(2, 3, 4, 4), torch.zeros(2, 2, 1, 1)
+    y_bits[0, 1, 2, 3], z_bits[0, 1], y_bits[1, 0, 0, 0] = 100.0, 28.0, 64.0
+    assert losses.rate(y_bits, z_bits, 64 * 64).tolist() == [128 / 4096, 64 / 4096]
+
+
+def test_feature_mse_by_hand():
+    f = torch.arange(8.0).view(1, 2, 2, 2)
+    f_hat = f.clone()
+    f_hat[0, 1, 1, 1] += 4
+    assert losses.feature_mse(f_hat, f).item() == 16 / 8
+
+
+def test_gram_by_hand():
+    # Two channels, one patch of 1×2 would be (1 2; 3 -1): its Gram matrix is (5 1; 1 10)/2. Here 2×2, with zeros.
+    f_hat = torch.tensor([[[1.0, 2.0], [0, 0]], [[3.0, -1.0], [0, 0]]])[None]
+    f = torch.zeros_like(f_hat)
+    expected = (5**2 + 1 + 1 + 10**2) / 4**2 / 4  # over n² = 16, mean over the four entries
+    assert losses.gram_mse(f_hat, f, 2).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("patch", [1, 2, 3, 5])
+def test_gram_matrices_on_patches_by_loops(patch):
+    """With 5 channels, patches of 1 and 4 places take the one way to the norm and 9 and 25 the other."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 5, 7, 6)), rng.normal(size=(2, 5, 7, 6))
+    expected = []
+    for one, other in zip(a, b, strict=True):
+        values = []
+        for top in range(0, 7 - patch + 1, patch):
+            for left in range(0, 6 - patch + 1, patch):
+                grams = []
+                for f in (one, other):
+                    columns = f[:, top : top + patch, left : left + patch].reshape(5, -1)
+                    grams.append(columns @ columns.T / columns.shape[1])
+                values.append(((grams[0] - grams[1]) ** 2).mean())
+        expected.append(np.mean(values))
+    a_hat = torch.tensor(a, dtype=torch.float32, requires_grad=True)
+    got = losses.gram_mse(a_hat, torch.tensor(b, dtype=torch.float32), patch)
+    assert got.tolist() == pytest.approx(expected, rel=1e-4)
+    got.sum().backward()
+    step = 1e-3  # the gradient, by a difference
+    moved = a.copy()
+    moved[0, 2, 1, 1] += step
+    more = losses.gram_mse(torch.tensor(moved), torch.tensor(b), patch)
+    less = losses.gram_mse(torch.tensor(a), torch.tensor(b), patch)
+    assert a_hat.grad[0, 2, 1, 1].item() == pytest.approx(float((more - less).sum()) / step, rel=0.05, abs=2e-4)
+
+
+def test_a_patch_that_does_not_fit_is_an_error():
+    with pytest.raises(ValueError, match="does not fit"):
+        losses.gram_mse(torch.zeros(1, 2, 3, 9), torch.zeros(1, 2, 3, 9), 4)
+
+
+def test_gan_losses_by_hand():
+    def sigmoid(v):
+        return 1 / (1 + math.exp(-v))
+
+    fake = torch.tensor([0.0, 2.0, -1.0, 3.0]).view(2, 1, 1, 2)
+    real = torch.tensor([1.0, 0.5, -2.0, 0.0]).view(2, 1, 1, 2)
+    generator = [-(math.log(sigmoid(a)) + math.log(sigmoid(b))) / 2 for a, b in ((0, 2), (-1, 3))]
+    assert losses.generator_loss(fake).tolist() == pytest.approx(generator, rel=1e-5)
+    pairs = (((1, 0), (0.5, 2)), ((-2, -1), (0, 3)))
+    judged = [-sum(math.log(sigmoid(r)) + math.log(1 - sigmoid(f)) for r, f in two) / 2 for two in pairs]
+    assert losses.discriminator_loss(real, fake).tolist() == pytest.approx(judged, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def discriminator():
+    torch.manual_seed(0)
+    return Discriminator(channels=8).eval()
+
+
+def test_discriminator_judges_each_half_with_its_own_latents(discriminator):
+    x, x_hat, y_hat = torch.rand(3, 3, 64, 64), torch.rand(3, 3, 64, 64), 5 * torch.randn(3, 8, 4, 4)
+    with torch.no_grad():
+        both = discriminator(torch.cat([x, x_hat]), y_hat)
+        one_by_one = [discriminator(p[i : i + 1], y_hat[i : i + 1]) for p in (x, x_hat) for i in range(3)]
+        other = discriminator(x, y_hat.flip(0))
+    assert both.shape == (6, 1, 6, 6)
+    assert torch.allclose(both, torch.cat(one_by_one), atol=1e-5)
+    assert not torch.allclose(both[:3], other, atol=1e-3)  # it does look at the latents
+
+
+def test_no_gradient_of_the_discriminator_reaches_the_latent(discriminator):
+    x, y_hat = torch.rand(1, 3, 64, 64, requires_grad=True), torch.randn(1, 8, 4, 4, requires_grad=True)
+    discriminator(x, y_hat).sum().backward()
+    assert y_hat.grad is None and x.grad.abs().max() > 0
+    discriminator.zero_grad()
+
+
+def test_every_layer_of_the_discriminator_has_spectral_norm_one(discriminator):
+    discriminator.train()
+    with torch.no_grad():
+        for _ in range(20):
+            discriminator(torch.rand(1, 3, 32, 32), torch.randn(1, 8, 2, 2))
+    discriminator.eval()
+    for conv in [discriminator.condition, *discriminator.convs]:
+        assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.06)
+
+
+@pytest.fixture(scope="module")
+def vgg_folder(tmp_path_factory):
+    """A folder with random weights in the form of the real ones."""
+    folder, inputs, tensors = tmp_path_factory.mktemp("backbones"), 3, {}
+    generator = torch.Generator().manual_seed(0)
+    for places, width in zip(BLOCKS, WIDTHS, strict=True):
+        for place in places:
+            kernel = torch.randn(width, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
+            tensors[f"features.{place}.weight"] = kernel.half()
+            tensors[f"features.{place}.bias"] = 0.1 * torch.randn(width, generator=generator).half()
+            inputs = width
+    save_file(tensors, folder / FILE)
+    return folder, tensors
+
+
+def test_vgg_blocks_2_and_5_are_those_of_the_figure(vgg_folder):
+    """Against the layers in torchvision's order: relu2_2 is number 8, relu5_3 number 29."""
+    folder, tensors = vgg_folder
+    layers, position = [], 0
+    for block, places in enumerate(BLOCKS):
+        for place in places:
+            assert place == position
+            weight, bias = (tensors[f"features.{place}.{k}"].float() for k in ("weight", "bias"))
+            layers += [lambda h, w=weight, b=bias: torch.nn.functional.conv2d(h, w, b, padding=1), torch.relu]
+            position += 2
+        if block < 4:
+            layers.append(lambda h: torch.nn.functional.max_pool2d(h, 2))
+            position += 1
+    assert len(layers) == 30
+    x = torch.rand(1, 3, 32, 48)
+    h = (x - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    expected = {}
+    for number, layer in enumerate(layers):
+        h = layer(h)
+        expected[number] = h
+    got = load_vgg(folder)(x)
+    assert got[2].shape == (1, 128, 16, 24) and got[5].shape == (1, 512, 2, 3)
+    for block, number in ((2, 8), (5, 29)):
+        assert torch.allclose(got[block], expected[number], rtol=1e-3, atol=1e-4)
+
+
+def test_missing_backbones_are_named():
+    with pytest.raises(FileNotFoundError, match="--backbones"):
+        load_vgg("")
+
+
+def test_the_objective_is_the_recipes_sum(vgg_folder):
+    vgg = load_vgg(vgg_folder[0])
+    weights = {"mse": 2.0, "vgg2": 3.0, "vgg5": 5.0, "gram2": 7.0, "gram5": 11.0, "lpips": 13.0}
+    recipe = Recipe(weights, balance=0.5, unit=10.0, patches=(8, 32))
+    seen = []
+
+    def distance(a, b):
+        seen.append((a, b))
+        return (a - b).abs().flatten(1).mean(1)
+
+    x, x_hat = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    objective = Objective(recipe, vgg, distance)
+    terms = objective.terms(x_hat, x)
+    assert torch.equal(seen[0][0], 2 * x_hat - 1) and torch.equal(seen[0][1], 2 * x - 1)  # LPIPS takes [-1, 1]
+    a, b = vgg(x_hat), vgg(x)
+    gram2 = (losses.gram_mse(a[2], b[2], 4) + losses.gram_mse(a[2], b[2], 16)) / 2  # block 2 is at half resolution
+    gram5 = (losses.gram_mse(a[5], b[5], 1) + losses.gram_mse(a[5], b[5], 2)) / 2
+    assert torch.allclose(terms["gram2"], gram2) and torch.allclose(terms["gram5"], gram5)
+    lmbda = torch.tensor([losses.REFERENCE_LAMBDA, 4 * losses.REFERENCE_LAMBDA])
+    total = objective.total(terms, lmbda)
+    expected = sum(weights[k] * terms[k] for k in weights) / 10
+    assert torch.allclose(total, expected * torch.tensor([1.0, 2.0]))
+
+
+def test_the_generative_recipe_is_that_of_the_paper():
+    weights = RECIPES["hific"].weights
+    assert weights == {"mse": 0.075 / 32, "lpips": 1.0, "gan": 0.15}
+    assert RECIPES["hific-nogan"].weights == {k: v for k, v in weights.items() if k != "gan"}
+    assert formula(RECIPES["hific"]) == "0.002344·MSE + LPIPS(AlexNet) + 0.15·(−log D(x_hat, y_hat)); MSE on 0…255"
+    assert formula(RECIPES["mse"]) == "(MSE)·(λ/0.0067)^0.5; MSE on 0…255"
+    assert formula(RECIPES["texture"]).endswith("patches of 16 and 32 pixels")
+
+
+def test_recipes_can_be_adjusted_and_mistakes_are_named():
+    recipe = adjusted("hific", "gan=0.3,lpips=0", "0.5:4", "generator-2-0-0")
+    assert recipe.weights == {"mse": 0.075 / 32, "gan": 0.3} and recipe.levels == (0.5, 4.0)
+    assert recipe.architecture == "generator-2-0-0"
+    for arguments in (("best",), ("mse", "beauty=1"), ("mse", "", "5:2"), ("mse", "", "3")):
+        with pytest.raises(ValueError):
+            adjusted(*arguments)
