@@ -1,13 +1,15 @@
 """Classical codecs at the size of a stream: what JPEG, WebP, JPEG 2000, AVIF and HEIC make of as many bytes.
 
 Encoders: libjpeg-turbo (progressive, optimised Huffman tables), libwebp (method 6), OpenJPEG (irreversible,
-bare codestream) and libavif through Pillow, x265 through pillow-heif. No metadata is written that a codec can
-do without, for at small sizes it would count against the codec.
+bare codestream) and libavif through Pillow, x265 through pillow-heif; and where pillow-jxl-plugin is installed
+libjxl (effort 7, bare codestream), too. No metadata is written that a codec can do without, for at small sizes
+it would count against the codec.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import math
 import threading
@@ -22,8 +24,9 @@ from codec.image_files import register_heif
 from codec.images import check_rgb
 from codec.metrics import psnr
 
-CODECS = ("jpeg", "webp", "jpeg2000", "avif", "heic")
-NAMES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "heic": "HEIC"}
+_JXL = importlib.util.find_spec("pillow_jxl") is not None  # an optional plugin of Pillow
+CODECS = ("jpeg", "webp", "jpeg2000", "avif", "heic", *(["jxl"] if _JXL else []))
+NAMES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "heic": "HEIC", "jxl": "JPEG XL"}
 
 _MAX_SIDE = {"jpeg": 65_500, "webp": 16_383}  # of the libraries; JPEG's own format goes to 65,535
 # libwebp has 128 quantiser levels and finds them by a cube root: 24 of them lie between qualities 0 and 1, a
@@ -34,16 +37,17 @@ _QUALITIES: dict[str, tuple[float, ...]] = {
     "webp": (0, *_WEBP_LOW, *range(12, 101)),
     "avif": tuple(range(101)),
     "heic": (0, *range(1, 101, 2)),  # libheif halves it to x265's integer rate factor: 1 and 2 are the same
+    "jxl": tuple(range(100)),  # 0 is as coarse as the plugin goes; 100 would be lossless
 }
 # Up to these many pixels all qualities are tried: there the size is far from monotone in the quality, and an
 # encode takes next to no time. (Measured in JPEG: never off for photographs of 256² and more, up to 30 steps
 # of quality at 96² and below.) Above it, so many positions on either side of the edge are tried as well.
-_EXHAUSTIVE_PIXELS = {"jpeg": 256 * 256, "webp": 128 * 128, "avif": 48 * 48, "heic": 32 * 32}
-_NEIGHBOURS = {"jpeg": 2, "webp": 1, "avif": 0, "heic": 0}
+_EXHAUSTIVE_PIXELS = {"jpeg": 256 * 256, "webp": 128 * 128, "avif": 48 * 48, "heic": 32 * 32, "jxl": 32 * 32}
+_NEIGHBOURS = {"jpeg": 2, "webp": 1, "avif": 0, "heic": 0, "jxl": 1}
 # Where the search begins (a position in _QUALITIES, near 0.5 bpp on photographs), and how much the logarithm
 # of the size grows in a step, until two sizes are known.
-_FIRST_GUESS = {"jpeg": 25, "webp": 80, "avif": 45, "heic": 17}
-_SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15}
+_FIRST_GUESS = {"jpeg": 25, "webp": 80, "avif": 45, "heic": 17, "jxl": 30}
+_SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15, "jxl": 0.02}
 _JPEG2000_TOLERANCE = 0.005  # its rate is continuous: stop this near below the size
 _JPEG2000_ENCODES = 6
 
@@ -81,7 +85,7 @@ def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int, *, avif_speed: i
         return _jpeg_at_most(rgb, max_bytes)
     encoder = functools.partial(encode, rgb, codec, avif_speed=avif_speed)
     data, quality = _search(encoder, rgb, codec, max_bytes)
-    details = {"webp": "method 6", "avif": f"speed {avif_speed}, 4:2:0", "heic": "4:2:0"}[codec]
+    details = {"webp": "method 6", "avif": f"speed {avif_speed}, 4:2:0", "heic": "4:2:0", "jxl": "effort 7"}[codec]
     setting = f"quality {quality:g}"
     return _result(codec, data, decode(data), f"{setting}, {details}", max_bytes, f"at {setting} ")
 
@@ -89,9 +93,9 @@ def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int, *, avif_speed: i
 def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0", avif_speed: int = 6) -> bytes:
     """`rgb` (uint8, height × width × 3) in `codec`, higher `quality` meaning more bytes.
 
-    quality is an integer 1…100 for JPEG, 0…100 for AVIF and HEIC, any number 0…100 for WebP, and for
-    JPEG 2000 the PSNR aimed at in dB. subsampling ("4:4:4", "4:2:0") counts for JPEG, AVIF and HEIC; WebP is
-    4:2:0 by definition, JPEG 2000 4:4:4.
+    quality is an integer 1…100 for JPEG, 0…100 for AVIF and HEIC, 0…99 for JPEG XL, any number 0…100 for WebP,
+    and for JPEG 2000 the PSNR aimed at in dB. subsampling ("4:4:4", "4:2:0") counts for JPEG, AVIF and HEIC;
+    WebP is 4:2:0 by definition, JPEG 2000 and JPEG XL 4:4:4.
     Raises ImageError for pictures that the codec cannot hold, CodecError for an unknown codec or quality.
     """
     _check(rgb, codec)
@@ -99,10 +103,10 @@ def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4
         if not (math.isfinite(quality) and quality > 0):
             raise CodecError(f"A quality of {quality} dB is not one that JPEG 2000 can aim at.")
         return _save(rgb, codec, quality_mode="dB", quality_layers=[quality], **_JPEG2000)
-    low = int(_QUALITIES[codec][0])
-    if not low <= quality <= 100 or (codec != "webp" and quality != int(quality)):
+    low, high = int(_QUALITIES[codec][0]), int(_QUALITIES[codec][-1])
+    if not low <= quality <= high or (codec != "webp" and quality != int(quality)):
         whole = "" if codec == "webp" else "whole "
-        raise CodecError(f"{NAMES[codec]} has {whole}qualities from {low} to 100, not {quality}.")
+        raise CodecError(f"{NAMES[codec]} has {whole}qualities from {low} to {high}, not {quality}.")
     quality = quality if codec == "webp" else int(quality)
     if codec == "jpeg":
         return _save(rgb, codec, quality=quality, subsampling=subsampling, progressive=True, optimize=True)
@@ -111,14 +115,17 @@ def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4
     if codec == "avif":
         # Tiles cost rate, and their number would depend on how many cores this machine has.
         return _save(rgb, codec, quality=quality, speed=avif_speed, subsampling=subsampling, autotiling=False)
+    if codec == "jxl":
+        return _save(rgb, codec, quality=quality, effort=7, num_threads=0)
     return _save(rgb, codec, quality=quality, chroma=int(subsampling.replace(":", "")))
 
 
 def decode(data: bytes) -> np.ndarray:
     """uint8 height × width × 3 from the bytes of any of the codecs. Raises ImageError for any other bytes."""
-    register_heif()
+    _register_plugins()
+    formats = ["JPEG", "WEBP", "JPEG2000", "AVIF", "HEIF", *(["JXL"] if _JXL else [])]
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP", "JPEG2000", "AVIF", "HEIF"]) as image:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             return np.array(image.convert("RGB"))
     except Exception as error:
         raise ImageError("These bytes are not a picture that this codec can decode.") from error
@@ -126,9 +133,16 @@ def decode(data: bytes) -> np.ndarray:
 
 # --- encoders -----------------------------------------------------------------------------------------------
 
-_PILLOW_NAMES = {"jpeg": "JPEG", "webp": "WEBP", "jpeg2000": "JPEG2000", "avif": "AVIF", "heic": "HEIF"}
+_PILLOW_NAMES = {"jpeg": "JPEG", "webp": "WEBP", "jpeg2000": "JPEG2000", "avif": "AVIF", "heic": "HEIF", "jxl": "JXL"}
 # The bare codestream spares the 85 bytes of JP2 boxes, the comment replaces OpenJPEG's 33-byte advertisement.
 _JPEG2000 = {"irreversible": True, "mct": 1, "no_jp2": True, "comment": " "}
+
+
+def _register_plugins() -> None:
+    """Makes Pillow know HEIC, and JPEG XL where its plugin is installed."""
+    register_heif()
+    if _JXL:
+        import pillow_jxl  # noqa: F401  the import registers it
 
 
 def _check(rgb: np.ndarray, codec: str) -> None:
@@ -144,8 +158,8 @@ def _check(rgb: np.ndarray, codec: str) -> None:
 
 
 def _save(rgb: np.ndarray, codec: str, **options: object) -> bytes:
-    if codec == "heic":
-        register_heif()
+    if codec in ("heic", "jxl"):
+        _register_plugins()
     image = Image.fromarray(np.ascontiguousarray(rgb))
     try:
         return _save_image(image, codec, options)

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import picture
+from PIL import Image
 
 from codec.evaluation import rd, readme
+from codec.evaluation.points import KEYS, iso_points, rd_points
+from codec.evaluation.results import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,43 +20,86 @@ def test_the_readme_says_what_the_results_files_say():
 
 def test_the_results_are_of_the_weights_that_are_shipped():
     trunk = json.loads((ROOT / "weights" / "manifest.json").read_text())["trunk"]
-    for name in ("kodak", "checks"):
-        assert json.loads((ROOT / "results" / f"{name}.json").read_text())["weights"] == trunk
+    assert (ROOT / "results" / "kodak.json").exists()
+    for path in (ROOT / "results").glob("*.json"):
+        result = json.loads(path.read_text())
+        assert result.get("weights", trunk) == trunk, path.name
+        assert not result.get("unfinished") and not result.get("failures"), path.name
 
 
-def test_points_agree_with_the_files_they_describe(codec, tmp_path):
-    from PIL import Image
+def test_a_readme_without_results_says_so(tmp_path):
+    section = readme.section(tmp_path)
+    assert section.count(readme.YET) >= 10
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{readme.START}\nold\n{readme.END}\nafter\n")
+    assert readme.update(page, tmp_path) and not readme.update(page, tmp_path)
+    assert page.read_text() == f"before\n{section}\nafter\n"
 
+
+@pytest.fixture
+def png(tmp_path):
     path = tmp_path / "a.png"
-    Image.fromarray(picture(160, 120, grain=12)).save(path)
-    for row in [*rd.ours_points(str(path), [0.0035, 0.02]), *rd.baseline_points(str(path), "webp", [30, 80])]:
-        assert row["bpp"] == pytest.approx(8 * row["bytes"] / (160 * 120), abs=1e-6)
+    Image.fromarray(picture(180, 164, grain=12)).save(path)
+    return path
+
+
+def test_points_agree_with_the_files_they_describe(codec, png):
+    data = png.read_bytes()
+    for row in [*rd_points("a.png", data, "ours", [0.0035, 0.02]), *rd_points("a.png", data, "webp", [30, 80])]:
+        assert row["image"] == "a.png" and all(key in row for key in KEYS)
+        assert row["bpp"] == pytest.approx(8 * row["bytes"] / (180 * 164), abs=1e-6)
         assert 15 < row["psnr"] < 50 and row["encode_ms"] > 0
+        assert 0.4 < row["ms_ssim"] < 1 and 0 < row["lpips"] < 1
 
 
-def test_bd_rate_of_a_curve_moved_by_a_tenth():
-    rates = np.array([0.2, 0.4, 0.8, 1.6])
-    points = []
-    for name, factor in (("jpeg", 1.0), ("ours", 0.9)):
-        for r in rates:
-            row = {"codec": name, "image": "a", "setting": r, "bpp": r * factor, "encode_ms": 1, "decode_ms": 1}
-            points.append(row | {"psnr": 30 + 4 * np.log2(r)})
-    assert rd.bd_rate(points, "jpeg")["percent"] == pytest.approx(-10, abs=0.01)
+def test_at_equal_sizes_no_codec_is_larger_than_ours(codec, png):
+    ours, *others = iso_points("a.png", png.read_bytes(), 0.45, ["ours", "webp", "jpeg"])
+    assert ours["fits"] and ours["bpp"] <= 0.45
+    for row in others:
+        assert row["limit"] == ours["bytes"]
+        assert row["fits"] == (row["bytes"] <= ours["bytes"])
 
 
-def test_an_evaluation_reports_what_fails_and_resumes(tmp_path, monkeypatch):
-    from PIL import Image
-
-    folder, out = tmp_path / "pictures", tmp_path / "out.json"
-    folder.mkdir()
-    Image.fromarray(picture(64, 64)).save(folder / "a.png")
+def test_an_evaluation_reports_what_fails_and_resumes(tmp_path, png, monkeypatch):
+    out = tmp_path / "out.json"
     monkeypatch.setattr(rd, "QUALITIES", {"webp": (20, 70)})
-    first = rd.evaluate(folder, out, ["webp"], 1)
+    first = rd.evaluate(tmp_path, out, ["webp"], 1)
     assert len(first["points"]) == 2 and first["failures"] == []
-    rd.write_json(out, rd.summarize(first))
-    with monkeypatch.context() as patch:
-        patch.setattr(rd, "ProcessPoolExecutor", lambda *a: pytest.fail("measured again"))
-        assert rd.evaluate(folder, out, ["webp"], 1)["points"] == first["points"]
-    (folder / "b.png").write_text("broken")
-    again = rd.evaluate(folder, out, ["webp"], 1)
-    assert len(again["points"]) == 2 and len(again["failures"]) == 1 and "b.png" in again["failures"][0]
+    measured = []
+    monkeypatch.setattr(rd.engines, "run", lambda function, jobs, *rest: measured.append(jobs) or [])
+    assert rd.evaluate(tmp_path, out, ["webp"], 1)["points"] == first["points"]
+    assert measured.pop() == []
+    # A point without one of the metrics, and points of another version of the codec, are measured again.
+    lacking = json.loads(out.read_text())
+    del lacking["points"][0]["lpips"]
+    write_json(out, lacking)
+    rd.evaluate(tmp_path, out, ["webp"], 1)
+    assert measured.pop() == [(str(png), "webp", [20])]
+    write_json(out, first | {"versions": first["versions"] | {"codec webp": "0.1"}})
+    rd.evaluate(tmp_path, out, ["webp"], 1)
+    assert measured.pop() == [(str(png), "webp", [20, 70])]
+
+
+def test_an_interrupted_evaluation_keeps_what_it_has(tmp_path, png, monkeypatch):
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(rd, "QUALITIES", {"webp": (20, 70)})
+
+    def interrupted(function, jobs, *rest):
+        yield jobs[0], function(png.name, png.read_bytes(), "webp", [20]), None
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(rd.engines, "run", interrupted)
+        rd.evaluate(tmp_path, out, ["webp"], 1)
+    left = json.loads(out.read_text())
+    assert left["unfinished"] and [p["setting"] for p in left["points"]] == [20]
+    monkeypatch.setattr(rd.engines, "run", lambda function, jobs, *rest: [(jobs[0], [], None)])
+    assert "unfinished" not in rd.evaluate(tmp_path, out, ["webp"], 1)
+
+
+def test_a_picture_that_fails_is_reported_and_left_out(tmp_path, png, monkeypatch):
+    monkeypatch.setattr(rd, "QUALITIES", {"webp": (20, 40, 60, 80)})
+    (tmp_path / "b.png").write_text("broken")
+    again = rd.evaluate(tmp_path, tmp_path / "out.json", ["webp"], 1)
+    assert {p["image"] for p in again["points"]} == {"a.png"} and again["pictures_in_means"] == 1
+    assert len(again["failures"]) == 1 and "b.png" in again["failures"][0]

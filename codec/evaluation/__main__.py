@@ -1,45 +1,138 @@
-"""Command line: `python -m codec.evaluation rd | checks FOLDER --out FILE.json`, or `readme`."""
+"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | bd | speed | checks | readme`.
+
+Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
+"""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m codec.evaluation", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    rd = commands.add_parser("rd", help="rate–distortion points, curves and BD-rates")
-    rd.add_argument("folder", type=Path)
-    rd.add_argument("--out", type=Path, required=True)
-    rd.add_argument("--codecs", default="ours,jpeg,webp,avif,heic")
-    rd.add_argument("--workers", type=int, default=os.cpu_count())
-    checks = commands.add_parser("checks", help="rate targets, estimates, exactness, speed, memory, the page")
-    checks.add_argument("folder", type=Path)
-    checks.add_argument("--out", type=Path, required=True)
+def parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(prog="python -m codec.evaluation", description=__doc__)
+    commands = main.add_subparsers(dest="command", required=True)
+
+    def over_folder(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text)
+        command.add_argument("folder", type=Path)
+        command.add_argument("--out", type=Path, required=True)
+        return command
+
+    for name, text in (("rd", "rate–distortion points, curves, BD-rates"), ("iso", "every codec at equal sizes")):
+        command = over_folder(name, text)
+        command.add_argument("--codecs", help="ours, ours:DECODER, jpeg, webp, jpeg2000, avif, heic, jxl; default: all")
+        command.add_argument("--workers", type=int, help="processes; default: one a core")
+        command.add_argument("--engine", choices=("pool", "ray"), default="pool")
+        command.add_argument("--ray-address", help="of a running cluster; default: a Ray of its own, on this machine")
+    over_folder("jpeg", "our JPEG curve against the published one, cause by cause")
+    command = commands.add_parser("plot", help="curves as HTML and PNG")
+    command.add_argument("results", type=Path, help="what rd has written")
+    command.add_argument("--out", type=Path, required=True, help="a folder")
+    command.add_argument("--no-png", action="store_true", help="where there is no Chromium")
+    command = commands.add_parser("bd", help="BD-rates of every codec against any one of them, as text")
+    command.add_argument("results", type=Path, help="what rd has written")
+    command.add_argument("--anchor", default="jpeg")
+    command = commands.add_parser("speed", help="milliseconds a stage, on CPU and CUDA, and beside CompressAI")
+    command.add_argument("pictures", type=Path, nargs="*", help="synthetic ones make up three sizes")
+    command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--threads", type=int, help="default: torch's own choice")
+    command.add_argument("--runs", type=int, default=7)
+    command.add_argument("--peers", action="store_true", help="time CompressAI's models, too")
+    command.add_argument("--peer-venv", type=Path, help="where to install CompressAI; default: a temporary folder")
+    command.add_argument(
+        "--peer-share-torch", action="store_true", help="use this interpreter's torch there, too, and download none"
+    )
+    command.add_argument("--peer-python", type=Path, help="an interpreter that has CompressAI; installs nothing")
+    checks = over_folder("checks", "rate targets, estimates, exactness, speed, memory, the page")
     checks.add_argument("--only", default="rate,estimate,exactness,speed,memory,page")
     readme = commands.add_parser("readme", help="write the measured tables of the README from results/")
     readme.add_argument("--readme", type=Path, default=Path("README.md"))
     readme.add_argument("--results", type=Path, default=Path("results"))
-    args = parser.parse_args()
-    if args.command == "readme":
+    return main
+
+
+def codecs(wanted: str | None) -> list[str]:
+    """The codecs named in a list with commas. Raises CodecError for one that is not at hand."""
+    from codec.api import check_model
+    from codec.baselines import CODECS
+    from codec.errors import CodecError
+    from codec.evaluation.results import OURS, decoder_of, is_ours
+
+    names = wanted.split(",") if wanted else [OURS, *CODECS]
+    for name in names:
+        if is_ours(name):
+            check_model(decoder_of(name))
+        elif name not in CODECS:
+            advice = " (pip install pillow-jxl-plugin)" if name == "jxl" else ""
+            raise CodecError(f"There is no codec '{name}'{advice}; choose of {', '.join([OURS, *CODECS])}.")
+    return list(dict.fromkeys(names))
+
+
+def main() -> int:
+    """Exit status: 1 where something that was measured has failed, 2 where nothing could be."""
+    from codec.errors import CodecError
+
+    args = parser().parse_args()
+    try:
+        return dispatch(args)
+    except (CodecError, FileNotFoundError, ModuleNotFoundError) as error:  # sentences for the person at the screen
+        print(error, file=sys.stderr)
+        return 2
+
+
+def dispatch(args: argparse.Namespace) -> int:
+    if args.command in ("rd", "iso"):
+        return over_pictures(args)
+    if args.command == "bd":
+        from codec.evaluation.curves import bd_table
+        from codec.evaluation.results import read_json
+
+        print(bd_table(read_json(args.results), args.anchor))
+    elif args.command == "jpeg":
+        from codec.evaluation.jpeg import compare
+
+        compare(args.folder, args.out)
+    elif args.command == "plot":
+        from codec.evaluation.plot import draw
+
+        draw(args.results, args.out, png=not args.no_png)
+    elif args.command == "speed":
+        from codec.evaluation.speed import measure
+
+        measure(args)
+    elif args.command == "readme":
         from codec.evaluation.readme import update
 
         print("changed" if update(args.readme, args.results) else "already up to date")
-        return 0
+    else:
+        from codec.evaluation.checks import run
+
+        return run(args.folder, args.out, args.only.split(","))
+    return 0
+
+
+def over_pictures(args: argparse.Namespace) -> int:
+    """rd and iso: measures, prints the summary, and fails where a picture has."""
+    from codec.evaluation import iso, rd
+    from codec.evaluation.curves import bd_table
+    from codec.evaluation.results import is_ours
+
+    which = {"rd": rd, "iso": iso}[args.command]
+    result = which.evaluate(args.folder, args.out, codecs(args.codecs), args.workers, args.engine, args.ray_address)
     if args.command == "rd":
-        from codec.evaluation.rd import evaluate, summarize, write_json
-
-        result = summarize(evaluate(args.folder, args.out, args.codecs.split(","), args.workers))
-        write_json(args.out, result)
-        for name, value in result.get("bd_rate_psnr", {}).items():
-            print(f"BD-rate against {name}: {value['percent']:+.1f} % over {value['psnr_from']}…{value['psnr_to']} dB")
-        for failure in result["failures"]:
-            print(f"FAILED {failure}", file=sys.stderr)
-        return 1 if result["failures"] else 0
-    from codec.evaluation.checks import run
-
-    return run(args.folder, args.out, args.only.split(","))
+        own = [name for name in result["curves"] if is_ours(name)]
+        for anchor in result["curves"]:
+            if anchor not in own and own:
+                print(bd_table(result, anchor, own))
+    for at in result.get("equal_size", []):
+        print(f"at {at['target_bpp']} bpp")
+        for name, row in at["codecs"].items():
+            print(f"  {name:12}", row)
+    for failure in result["failures"]:
+        print(f"FAILED {failure}", file=sys.stderr)
+    if result["failures"]:
+        print(f"{len(result['failures'])} jobs failed; their pictures are left out of every mean.", file=sys.stderr)
+    return 1 if result["failures"] else 0
 
 
 if __name__ == "__main__":  # the process pool imports this module again

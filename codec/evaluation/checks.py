@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from codec import bitstream
 from codec.api import encode, load
-from codec.evaluation.rd import versions, write_json
+from codec.evaluation.results import versions, write_json
 from codec.images import load_image
 from codec.metrics import bpp, psnr
 from codec.models.gain import ANCHORS

@@ -12,6 +12,14 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 RUNS = 7
 
 
+def browser_path() -> str:
+    """The Chromium of this machine. Raises FileNotFoundError where there is none."""
+    found = next((p for n in CHROMIUM if (p := shutil.which(n))), None)
+    if found is None:
+        raise FileNotFoundError("There is no Chromium on this machine.")
+    return found
+
+
 def measure(rgb: np.ndarray) -> dict:
     """Milliseconds to the picture at a fixed λ and at a target rate; medians of RUNS clicks after a warm-up."""
     from playwright.sync_api import sync_playwright
@@ -19,14 +27,12 @@ def measure(rgb: np.ndarray) -> dict:
     from codec.images import save_png
     from codec.ui import build, launch_options
 
-    browser_path = next((p for n in CHROMIUM if (p := shutil.which(n))), None)
-    if browser_path is None:
-        raise FileNotFoundError("There is no Chromium on this machine.")
+    chromium = browser_path()
     demo = build()
     demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    result = {"size": f"{rgb.shape[1]}×{rgb.shape[0]}", "runs": RUNS, "browser": Path(browser_path).name}
+    result = {"size": f"{rgb.shape[1]}×{rgb.shape[0]}", "runs": RUNS, "browser": Path(chromium).name}
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(demo.local_url)
         page.locator("#figures tbody tr").nth(2).wait_for(timeout=60_000)

@@ -1,81 +1,245 @@
-"""Writes the measured tables of the README from the committed results files, and nothing else."""
+"""Writes the measured section of the README from the results files, and nothing else.
 
-import json
+What no results file says yet is "not measured yet". The files: kodak.json and cid22.json of `rd`, kodak-iso.json
+of `iso`, jpeg.json, speed.json and checks.json of the commands of these names, and plots in docs/plots. Where another
+machine has the GPU, what `speed` says there goes into speed-cuda.json.
+"""
+
 from pathlib import Path
 
+from codec.evaluation.curves import SCALES, bd_rate_of_curves, title
+from codec.evaluation.results import OURS, is_ours, read_json
+
 START, END = "<!-- results -->", "<!-- /results -->"
-NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "heic": "HEIC (x265 intra)"}
+PLOTS = "docs/plots"
+SHOWN = {"rd-psnr": "PSNR over rate", "perception-distortion": "LPIPS over PSNR"}
+LINKED = {"rd-ms-ssim": "MS-SSIM over rate", "rd-lpips": "LPIPS over rate"}
+YET = "not measured yet"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
 
 
-def rate_distortion(kodak: dict) -> str:
-    """BD-rates and our own curve."""
-    bd = table(
-        ["against", "BD-rate in PSNR", "over"],
-        [
-            [NAMES[n], f"{v['percent']:+.1f} %", f"{v['psnr_from']:.1f}–{v['psnr_to']:.1f} dB"]
-            for n, v in sorted(kodak["bd_rate_psnr"].items(), key=lambda item: item[1]["percent"])
-        ],
-    )
-    ours = kodak["curves"]["ours"]
-    curve = table(
-        ["λ", *(f"{p['setting']:g}" for p in ours)],
-        [["bpp", *(f"{p['bpp']:.3f}" for p in ours)], ["PSNR, dB", *(f"{p['psnr']:.2f}" for p in ours)]],
-    )
-    intro = (
-        f"Rate is bytes on disk, header included. Means over the {kodak['pictures']} Kodak pictures, weights "
-        f"`{kodak['weights']}`; Akima interpolation over the PSNR range that both codecs cover (negative: we need "
-        "fewer bits). JPEG is progressive and optimised, at the better of 4:2:0 and 4:4:4."
-    )
-    return f"{intro}\n\n{bd}\n\n{curve}"
+def bd_cell(bd: dict, metric: str) -> str:
+    """ "-42.8 % (25.0–35.5)" """
+    if bd.get("percent") is None:
+        return f"– ({bd.get('reason', YET)})"
+    digits = 2 if metric == "lpips" else 1
+    low, high = (bd[f"{metric}_{end}"] for end in ("from", "to"))
+    return f"{bd['percent']:+.1f} % ({low:.{digits}f}–{high:.{digits}f})"
 
 
-def promises(checks: dict) -> str:
-    """Rate targets, estimate, exactness, speed and memory."""
-    targets = table(
-        ["target, bpp", "pictures in range", "above target", "largest shortfall", "out of the model's range"],
-        [
-            [
-                f"{t['target_bpp']:.2f}",
-                f"{t['in_range']} of {t['pictures']}",
-                str(t["above_target"]),
-                f"{t['largest_shortfall_percent']:.2f} %",
-                str(len(t["below_range"])) + " need more, " + str(len(t["at_top"])) + " need less",
-            ]
-            for t in checks["rate"]["targets"]
-        ],
-    )
-    estimate, exact, speed, memory, page = (checks[k] for k in ("estimate", "exactness", "speed", "memory", "page"))
-    stages = speed["float32"]["stages_ms"]
-    lines = [
-        f"- **Real size against the model's own estimate:** at most {100 * estimate['worst']['relative']:.2f} % apart "
-        f"({estimate['worst']['payload_bytes']:,} against {estimate['worst']['estimate_bytes']:,.0f} bytes) in "
-        f"{estimate['streams']} streams.",
-        f"- **Exactness:** {exact['compared']:,} decodings ({exact['pictures']} Kodak pictures and "
-        f"{exact['random_sizes']} random sizes; encoded in {', '.join(exact['encoded'])}; decoded with "
-        f"{', '.join(exact['decoded'])}), {len(exact['unequal'])} of them with a `y_hat` other than the encoder's. "
-        f"CUDA: {exact['cuda']}.",
-        f"- **Speed**, {speed['size']}, {speed['threads']} threads, median of {speed['runs']}: compress and decompress "
-        f"{speed['float32']['compress_and_decompress_ms']:.0f} ms ("
-        + ", ".join(f"{k} {v:.0f}" for k, v in stages.items())
-        + f"); to a target rate {speed['float32']['rate_targeted_compress_ms']:.0f} ms.",
-        f"- **Page**, {page['size']}: from the click to the picture {page['fixed_lambda_ms']} ms at a fixed λ, "
-        f"{page['target_rate_ms']} ms at a target rate, in {page['browser'].title()} on the same machine.",
-        f"- **Memory**, {memory['size']}: {memory['peak_mb']:,} MB at the peak of coding and decoding "
-        f"({memory['encode_s']} s and {memory['decode_s']} s); tiled against whole: "
-        f"{memory['psnr_of_tiled_against_whole']}"
-        + ("." if isinstance(memory["psnr_of_tiled_against_whole"], str) else " dB."),
+def bd_rates(rd: dict, name: str) -> str:
+    """Our BD-rates against every other codec, in every metric."""
+    if not rd.get("bd_rate_psnr"):
+        return f"**{name}:** {YET}."
+    measured = [m for m in SCALES if any(b["percent"] is not None for b in rd.get(f"bd_rate_{m}", {}).values())]
+    rows = [
+        [title(other), *(bd_cell(rd[f"bd_rate_{m}"].get(other, {}), m) for m in measured)]
+        for other in sorted(rd["bd_rate_psnr"], key=lambda n: rd["bd_rate_psnr"][n]["percent"] or 0)
+        if not is_ours(other)
     ]
-    return targets + "\n\n" + "\n".join(lines)
+    missing = [SCALES[m].label for m in SCALES if m not in measured]
+    count = rd.get("pictures_in_means", rd["pictures"])
+    after = f"\n\n{' and '.join(missing)}: {YET}." if missing else ""
+    heads = [f"BD-rate in {SCALES[m].label}{SCALES[m].unit and f' ({SCALES[m].unit.strip()})'}" for m in measured]
+    text = f"**{name}**, {count} pictures, weights `{rd['weights']}`:\n\n{table(['against', *heads], rows)}{after}"
+    return "\n\n".join([text, *decoder_lines(rd)])
+
+
+def decoder_lines(rd: dict) -> list[str]:
+    """One line for every decoder of ours besides the first: what it gains in LPIPS and what it gives up in PSNR."""
+    lines = []
+    for own in (n for n in rd["curves"] if is_ours(n) and n != OURS):
+        cells = []
+        for other in (n for n in rd["curves"] if not is_ours(n) or n == OURS):
+            both = [bd_rate_of_curves(rd["curves"][other], rd["curves"][own], m)["percent"] for m in ("lpips", "psnr")]
+            shown = ["–" if p is None else f"{p:+.1f} %" for p in both]
+            cells.append(f"{title(other)} {shown[0]} ({shown[1]})")
+        lines.append(f"{title(own)}, BD-rate in LPIPS (in PSNR) against: {', '.join(cells)}.")
+    return lines
+
+
+def our_curve(rd: dict) -> str:
+    """Our own curve on Kodak, by λ."""
+    if not rd.get("curves", {}).get(OURS):
+        return ""
+    points = rd["curves"][OURS]
+    rows = [["bpp", *(f"{p['bpp']:.3f}" for p in points)], ["PSNR, dB", *(f"{p['psnr']:.2f}" for p in points)]]
+    for key, digits, label in (("ms_ssim", 4, "MS-SSIM"), ("lpips", 3, "LPIPS")):
+        if all(key in p for p in points):
+            rows.append([label, *(f"{p[key]:.{digits}f}" for p in points)])
+    return table(["λ, Kodak", *(f"{p['setting']:g}" for p in points)], rows)
+
+
+def rate_distortion(kodak: dict, cid22: dict) -> str:
+    intro = (
+        "Rate is bytes on disk, header included. BD-rates by Akima interpolation of mean curves over the quality that "
+        "both codecs cover (in brackets; negative: we need fewer bits), for LPIPS (AlexNet, v0.1) on the scale of its "
+        "logarithm. JPEG is progressive and optimised, at the better of 4:2:0 and 4:4:4."
+    )
+    parts = [intro, bd_rates(kodak, "Kodak"), bd_rates(cid22, "CID22 validation"), our_curve(kodak)]
+    return "\n\n".join(p for p in parts if p)
+
+
+def equal_size(iso: dict) -> str:
+    """Every codec at the largest size not above ours; folded, since it is long."""
+    heading = "**At equal sizes**"
+    if not iso.get("equal_size"):
+        return f"{heading} (every codec at the largest size not above ours, picture by picture): {YET}."
+    rows, notes = [], []
+    for at in iso["equal_size"]:
+        for name, row in at["codecs"].items():
+            reached, missed = row["pictures"], row["not_reached"]
+            cells = [f"{at['target_bpp']:.2f}", title(name)]
+            if not reached:
+                rows.append([*cells, *["–"] * 5, f"all {missed}"])
+                continue
+            values = (f"{row['bytes']:,.0f}", f"{row['bpp']:.3f}", f"{row['psnr']:.2f}", *perceived(row))
+            rows.append([*cells, *values, str(missed)])
+            if "ours_on_the_same" in row:
+                same = row["ours_on_the_same"]
+                ssim, lpips = perceived(same)
+                notes.append(f"{title(name)} at {at['target_bpp']:.2f} bpp: {same['psnr']:.2f} dB, {ssim}, {lpips}")
+    body = table(["target, bpp", "codec", "bytes", "bpp", "PSNR, dB", "MS-SSIM", "LPIPS", "out of reach"], rows)
+    after = ""
+    if notes:
+        after = (
+            "\n\nA codec's means leave out the pictures that it cannot make so small, which are the hard ones. Ours on "
+            f"those that remain: {'; '.join(notes)}."
+        )
+    count = iso.get("pictures_in_means", iso["pictures"])
+    return (
+        "<details>\n<summary><b>At equal sizes</b>: every codec at the largest size not above ours, picture by "
+        f"picture; means over {count} Kodak pictures, weights {iso['weights']}</summary>\n\n{body}{after}\n\n</details>"
+    )
+
+
+def perceived(row: dict) -> tuple[str, str]:
+    """MS-SSIM and LPIPS of a row of means; either may be undefined for small pictures."""
+    return tuple("–" if row[k] is None else f"{row[k]:.{d}f}" for k, d in (("ms_ssim", 4), ("lpips", 3)))
+
+
+def plots(results: Path) -> str:
+    """The two main figures, and links to the others."""
+    folder = results.resolve().parent / PLOTS
+    shown = [f"![Kodak: {t}]({PLOTS}/kodak-{n}.png)" for n, t in SHOWN.items() if (folder / f"kodak-{n}.png").exists()]
+    if not shown:
+        return f"Plots: {YET}."
+    links = [f"[{t}]({PLOTS}/kodak-{n}.png)" for n, t in LINKED.items() if (folder / f"kodak-{n}.png").exists()]
+    text = "Full lines are measured here, dashed ones are what others have published for Kodak, with sources in "
+    text += "`codec/evaluation/published.json`."
+    return "\n\n".join([*shown, text + (f" More: {', '.join(links)}." if links else "")])
+
+
+def targets(rate: dict) -> str:
+    """How rate targets are met."""
+    rows = [
+        [
+            f"{t['target_bpp']:.2f}",
+            f"{t['in_range']} of {t['pictures']}",
+            str(t["above_target"]),
+            f"{t['largest_shortfall_percent']:.2f} %",
+            f"{len(t['below_range'])} need more, {len(t['at_top'])} need less",
+        ]
+        for t in rate["targets"]
+    ]
+    return table(
+        ["target, bpp", "pictures in range", "above target", "largest shortfall", "out of the model's range"], rows
+    )
+
+
+def estimate(found: dict) -> str:
+    worst = found["worst"]
+    return (
+        f"at most {100 * worst['relative']:.2f} % apart ({worst['payload_bytes']:,} against "
+        f"{worst['estimate_bytes']:,.0f} bytes) in {found['streams']} streams."
+    )
+
+
+def exactness(found: dict) -> str:
+    return (
+        f"{found['compared']:,} decodings ({found['pictures']} Kodak pictures and {found['random_sizes']} random "
+        f"sizes; encoded in {', '.join(found['encoded'])}; decoded with {', '.join(found['decoded'])}), "
+        f"{len(found['unequal'])} of them with a `y_hat` other than the encoder's. CUDA: {found['cuda']}."
+    )
+
+
+def speed(found: dict) -> str:
+    single = found["float32"]
+    return (
+        f"{found['size']}, {found['threads']} threads, median of {found['runs']}: compress and decompress "
+        f"{single['compress_and_decompress_ms']:.0f} ms ("
+        + ", ".join(f"{k} {v:.0f}" for k, v in single["stages_ms"].items())
+        + f"); to a target rate {single['rate_targeted_compress_ms']:.0f} ms."
+    )
+
+
+def page(found: dict) -> str:
+    return (
+        f"{found['size']}: from the click to the picture {found['fixed_lambda_ms']} ms at a fixed λ, "
+        f"{found['target_rate_ms']} ms at a target rate, in {found['browser'].title()} on the same machine."
+    )
+
+
+def memory(found: dict) -> str:
+    same = found["psnr_of_tiled_against_whole"]
+    return (
+        f"{found['size']}: {found['peak_mb']:,} MB at the peak of coding and decoding ({found['encode_s']} s and "
+        f"{found['decode_s']} s); tiled against whole: {same}" + ("." if isinstance(same, str) else " dB.")
+    )
+
+
+def sizes(found: dict) -> str:
+    """Encoding and decoding at every size on every device, in one line each."""
+    rows = [
+        [p["size"], f"{p['device'].upper()}, {p['precision']}", f"{p['encode_ms']:,.0f}", f"{p['decode_ms']:,.0f}"]
+        for p in found["points"]
+    ]
+    where = f"{found['threads']} threads of {found['versions']['machine']}; CUDA: {found['cuda']}"
+    heads = ["size", where, "encode, ms", "decode, ms"]
+    return table(heads, rows)
+
+
+def beside_peers(found: dict) -> str:
+    codecs = found["codecs"]
+    rest = [
+        f"{name} takes {row['times_ours']:.1f} times as long ({row['total_ms']:,.0f} ms; its networks alone "
+        f"{row['networks_alone_times_ours']:.1f} times)"
+        for name, row in codecs.items()
+        if name != OURS
+    ]
+    return (
+        f"{found['size']}, {found['threads']} threads, in turns, encode and decode: ours "
+        f"{codecs[OURS]['total_ms']:,.0f} ms; {'; '.join(rest)}. CompressAI {found['peer_versions']['compressai']} at "
+        f"quality {found['quality']}, its weights untrained, its latents scaled to the published rate."
+    )
+
+
+def promises(checks: dict, timed: dict, on_cuda: dict, jpeg: dict) -> str:
+    """Rate targets; then one line for everything else that was checked or timed; then speed at every size."""
+    lines = [
+        ("Real size against the model's own estimate", checks.get("estimate"), estimate),
+        ("Exactness", checks.get("exactness"), exactness),
+        ("Speed", checks.get("speed"), speed),
+        ("Beside CompressAI", timed.get("peers"), beside_peers),
+        ("Page", checks.get("page"), page),
+        ("Memory", checks.get("memory"), memory),
+        ("JPEG against CompressAI's published curve", jpeg.get("verdict"), str),
+    ]
+    listed = "\n".join(f"- **{name}:** {write(found) if found else YET + '.'}" for name, found, write in lines)
+    first = targets(checks["rate"]) if "rate" in checks else f"Rate targets: {YET}."
+    last = [sizes(found) for found in (timed, on_cuda) if found.get("points")] or [f"Speed at other sizes: {YET}."]
+    return "\n\n".join([first, listed, *last])
 
 
 def section(results: Path) -> str:
     """The whole text between the markers."""
-    kodak, checks = (json.loads((results / f"{name}.json").read_text()) for name in ("kodak", "checks"))
-    return f"{START}\n{rate_distortion(kodak)}\n\n{promises(checks)}\n{END}"
+    names = ("kodak", "cid22", "kodak-iso", "checks", "speed", "speed-cuda", "jpeg")
+    kodak, cid22, iso, checks, timed, on_cuda, jpeg = (read_json(results / f"{name}.json") for name in names)
+    parts = [rate_distortion(kodak, cid22), plots(results), equal_size(iso), promises(checks, timed, on_cuda, jpeg)]
+    return "\n\n".join([START, *parts]).replace(f"{START}\n\n", f"{START}\n") + f"\n{END}"
 
 
 def update(readme: Path, results: Path) -> bool:

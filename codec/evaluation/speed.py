@@ -1,0 +1,150 @@
+"""Milliseconds of every stage of the codec, on the CPU and on CUDA where there is one, at three sizes."""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from codec import bitstream
+from codec.api import DEFAULT_LAMBDA
+from codec.evaluation.results import decoder_of, model_digest, read_json, versions, write_json
+from codec.images import load_image
+from codec.metrics import bpp
+from codec.models.registry import load_trunk
+from codec.pipeline import Codec, Timer
+from codec.rate import level_byte
+
+SIZES = ((768, 512), (1920, 1080), (4000, 3000))
+WARM_UP = 2
+ENCODING = ("analysis", "hyperprior and quantisation", "range coding")
+DECODING = ("container", "entropy decoding", "synthesis")
+
+
+def synthetic(width: int, height: int, seed: int = 0) -> np.ndarray:
+    """uint8 (height, width, 3) with the spectrum of photographs, amplitude falling as 1/f (Field 1987)."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(*np.meshgrid(np.fft.rfftfreq(width), np.fft.fftfreq(height)))
+    frequency[0, 0] = 1 / max(width, height)
+    planes = [np.fft.irfft2(np.fft.rfft2(rng.normal(size=(height, width))) / frequency, (height, width))]
+    for _ in range(2):  # colours differ less than brightness does
+        colour = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(height, width))) / frequency, (height, width))
+        planes.append(planes[0] + 0.3 * colour)
+    return np.stack([(127 + 45 * p / p.std()).clip(0, 255).astype(np.uint8) for p in planes], 2)
+
+
+def once(codec: Codec, rgb: np.ndarray, level: int, settle: Callable[[], None]) -> tuple[Timer, int]:
+    """One encoding and decoding, the device brought to rest after every stage: milliseconds, and the size in bytes."""
+    timer, (height, width) = Timer(), rgb.shape[:2]
+
+    def stage(name: str, function: Callable, *arguments):
+        with timer.stage(name):
+            result = function(*arguments)
+            settle()
+        return result
+
+    y = stage("analysis", codec.analyse, rgb)
+    symbols = stage("hyperprior and quantisation", codec.quantise, y, level)
+    data = stage("range coding", codec.write, symbols, width, height, decoder_of("ours"))
+    stream = stage("container", bitstream.read, data)
+    symbols = stage("entropy decoding", codec.read, stream)
+    stage("synthesis", codec.synthesise, symbols, codec.decoder(stream.decoder), width, height)
+    return timer, len(data)
+
+
+def time_stages(codec: Codec, rgb: np.ndarray, runs: int) -> dict:
+    """Medians over `runs` after WARM_UP."""
+    settle = torch.cuda.synchronize if codec.device.type == "cuda" else lambda: None
+    level, taken = level_byte(DEFAULT_LAMBDA), []
+    for _ in tqdm(range(WARM_UP + runs), unit="run", leave=False):
+        start = time.perf_counter()
+        timer, size = once(codec, rgb, level, settle)
+        taken.append(timer.ms | {"total": 1e3 * (time.perf_counter() - start)})
+    taken = taken[WARM_UP:]
+
+    def median(*names: str) -> float:
+        return round(statistics.median(sum(t[n] for n in names) for t in taken), 1)
+
+    return {
+        "stages_ms": {name: median(name) for name in (*ENCODING, *DECODING)},
+        "encode_ms": median(*ENCODING),
+        "decode_ms": median(*DECODING),
+        "total_ms": median("total"),
+        "bpp": round(bpp(size, rgb.shape[1], rgb.shape[0]), 4),
+    }
+
+
+def pictures(paths: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, picture): those at the paths, and synthetic ones for the SIZES that they leave out."""
+    left = list(SIZES)
+    for path in paths:
+        rgb = load_image(path).rgb
+        size = rgb.shape[1::-1]
+        left = [s for s in left if s != size and s != size[::-1]]
+        yield path.name, rgb
+    for size in left:
+        yield "synthetic", synthetic(*size)
+
+
+def devices() -> list[tuple[str, str]]:
+    """(device, precision) of everything there is to time."""
+    found = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    return [(device, precision) for device in found for precision in ("float32", "bfloat16")]
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """Times what `args.out` does not hold yet for these weights, threads and runs; then, if asked to, the peers."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    setting = {"weights": load_trunk().id, "model": model_digest("ours"), "threads": torch.get_num_threads()}
+    setting |= {"runs": args.runs, "lambda": DEFAULT_LAMBDA}
+    known = versions()
+    old = read_json(args.out)
+    same = (
+        all(old.get(k) == v for k, v in setting.items()) and old.get("versions", {}).get("machine") == known["machine"]
+    )
+    result = setting | {
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "not at hand",
+        "versions": known,
+        "points": old.get("points", []) if same else [],
+    }
+    if "peers" in old and same:
+        result["peers"] = old["peers"]
+    for source, rgb in pictures(args.pictures):
+        name = f"{rgb.shape[1]}×{rgb.shape[0]}"
+        for device, precision in devices():
+            key = {"size": name, "source": source, "device": device, "precision": precision}
+            if any(key.items() <= p.items() for p in result["points"]):
+                continue
+            print(f"{name} on {device} in {precision} …", flush=True)
+            codec = Codec(load_trunk(device=device), precision=precision)
+            result["points"].append(key | time_stages(codec, rgb, args.runs))
+            print(f"  encode {result['points'][-1]['encode_ms']} ms, decode {result['points'][-1]['decode_ms']} ms")
+            write_json(args.out, result)
+    if args.peers:
+        source, rgb = next(pictures(args.pictures))
+        result["peers"] = with_peers(args, rgb) | {"source": source}
+        write_json(args.out, result)
+        for name, row in result["peers"]["codecs"].items():
+            ratio = f", {row['times_ours']} times ours" if "times_ours" in row else ""
+            print(f"  {name:22} encode {row['encode_ms']} ms, decode {row['decode_ms']} ms{ratio}")
+    write_json(args.out, result)
+    return result
+
+
+def with_peers(args: argparse.Namespace, rgb: np.ndarray) -> dict:
+    """Installs CompressAI unless an interpreter is given, and times its models."""
+    from codec.evaluation import peers
+
+    threads = torch.get_num_threads()
+    if args.peer_python:
+        return peers.compare(rgb, args.peer_python, threads, args.runs)
+    with tempfile.TemporaryDirectory() as folder:
+        where = args.peer_venv or Path(folder)
+        print(f"installing CompressAI in '{where}' …", flush=True)
+        return peers.compare(rgb, peers.install(where, args.peer_share_torch), threads, args.runs)
