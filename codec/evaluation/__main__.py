@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--peer-python", type=Path, help="an interpreter that has CompressAI; installs nothing")
     checks = over_folder("checks", "rate targets, estimates, exactness, speed, memory, the page")
     checks.add_argument("--only", default="rate,estimate,exactness,speed,memory,page")
-    readme = commands.add_parser("readme", help="write the measured tables of the README from results/")
+    readme = commands.add_parser("readme", help="write the measured tables of the README and the model card")
     readme.add_argument("--readme", type=Path, default=Path("README.md"))
     readme.add_argument("--results", type=Path, default=Path("results"))
     return main
@@ -113,9 +113,11 @@ def dispatch(args: argparse.Namespace) -> int:
 
         measure(args)
     elif args.command == "readme":
+        from codec.evaluation import card
         from codec.evaluation.readme import update
 
-        print("changed" if update(args.readme, args.results) else "already up to date")
+        changed = [update(args.readme, args.results), card.update(args.readme.resolve().parent / "weights")]
+        print("changed" if any(changed) else "already up to date")
     else:
         from codec.evaluation.checks import run
 
