@@ -236,7 +236,8 @@ def speed(found: dict) -> str:
         f"{found['size']}, {found['threads']} threads, median of {found['runs']}: compress and decompress "
         f"{single['compress_and_decompress_ms']:.0f} ms ("
         + ", ".join(f"{k} {v:.0f}" for k, v in single["stages_ms"].items())
-        + f"); to a target rate {single['rate_targeted_compress_ms']:.0f} ms."
+        + f"); to a target rate {single['rate_targeted_compress_ms']:.0f} ms. Decoding by every decoder: "
+        + (", ".join(f"{k} {v:.0f}" for k, v in found["decode_ms"].items()) + " ms." if "decode_ms" in found else YET)
     )
 
 
