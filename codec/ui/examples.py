@@ -99,3 +99,6 @@ def files() -> list[str]:
         shutil.copyfile(gr.get_image(path.name), path)
         found.insert(0, str(path))
     return found
+
+
+CREDITS = "Or one of these: two JPEG photographs, three lossless drawings."
