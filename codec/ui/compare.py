@@ -168,6 +168,11 @@ def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
     return row
 
 
+def source_of(job: Job) -> Row:
+    """The original's own line: the size of the file that was uploaded, where that was seen."""
+    return CACHE.get(("source", job.id[1])) or row_of(job, ORIGINAL, "Original", job.original.stat().st_size)
+
+
 def remark(row: Row) -> str:
     """What is said beside a picture's name."""
     said = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
@@ -198,7 +203,7 @@ def measure(stream: str | None, original: str | None, left: str, right: str, bas
 
 def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, baseline: str, progress):
     """The work of `measure`: every picture first, and then every slow number."""
-    source = CACHE.get(("source", job.id[1])) or row_of(job, ORIGINAL, "Original", job.original.stat().st_size)
+    source = source_of(job)
     made, rows, name = {}, {}, file_stem(str(job.original)).removesuffix(".original")
     baseline_file = folder / f"{name}{SUFFIXES[baseline]}"
     spot_rgb = job.rgb
@@ -297,7 +302,7 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
                     min_width=150,
                     elem_id="baseline",
                 )
-            figures = gr.HTML(elem_id="figures", padding=False)
+            figures = gr.HTML(elem_id="figures", elem_classes="figures", padding=False)
             everything = gr.Checkbox(False, label="Measure every decoder and every codec", elem_id="everything")
             with gr.Row():
                 stream_file = gr.DownloadButton("Stream (.lic)", elem_id="get-stream", min_width=120)

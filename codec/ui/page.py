@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import bits, compare, curves, inside, open_stream, sampling, viewer
+from codec.ui import bits, compare, curves, decoders, inside, open_stream, sampling, viewer
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -16,6 +16,7 @@ CSS = """
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
 #headline .html-container, #verdict .html-container, #comparison .html-container, #figures .html-container,
+#decoders .html-container, #decoder-figures .html-container,
 #ledger .html-container, #ladder .html-container, #broken-said .html-container, .hint .html-container { padding: 0; }
 #verdict .big { color: var(--body-text-color-subdued); }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
@@ -42,19 +43,19 @@ CSS = """
 #quality .min_value, #quality .max_value { display: none; }
 #examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
-#figures { overflow-x: auto; }
-#figures table, #figures tr { border: 0 !important; }
-#figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
-#figures th, #figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
+.figures { overflow-x: auto; }
+.figures table, .figures tr { border: 0 !important; }
+.figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
+.figures th, .figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
   color: var(--body-text-color); }
-#figures th { font-weight: 500; }
-#figures th:first-child { text-align: left; font-weight: 400; }
+.figures th { font-weight: 500; }
+.figures th:first-child { text-align: left; font-weight: 400; }
 @media (max-width: 640px) {
   #verdict .big { color: var(--body-text-color-subdued); }
 #headline .big { font-size: 1.15rem; }
-  #figures th, #figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
-  #figures th { white-space: normal; }
+  .figures th, .figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
+  .figures th { white-space: normal; }
   .rung { grid-template-columns: 6rem 1fr 4rem; }
   .rungs .remark { margin-left: 0; }
 }
@@ -88,6 +89,8 @@ def build() -> gr.Blocks:
         gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
         with gr.Tab("Compare", id="compare"):
             stream, original, lmbda = compare.build(demo)
+        with gr.Tab("One bitstream, six pictures", id="decoders") as tab:
+            decoders.build(demo, tab, stream, original)
         with gr.Tab("Rate–distortion", id="curves"):
             curves.build(original, lmbda)
         with gr.Tab("Where the bits go", id="bits") as tab:

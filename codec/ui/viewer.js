@@ -47,35 +47,42 @@ function place() { // the details, and the frame that says where they are
   crops.dataset.top = top;
 }
 
-function details() {
-  const v = value();
-  const wanted = v.crops.map((k) => [k, picture(k)?.file.url, picture(k)?.remark, right].join()).join("|");
-  if (wanted !== crops.dataset.shown) {
-    crops.dataset.shown = wanted;
-    crops.style.setProperty("--columns", v.columns);
-    crops.replaceChildren(...v.crops.map((key) => {
-      const p = picture(key), figure = document.createElement("figure");
-      const hole = document.createElement(v.pick && p ? "button" : "div"), caption = document.createElement("figcaption");
-      hole.className = "window";
-      if (p) {
-        const img = document.createElement("img");
-        img.src = p.file.url;
-        img.alt = "A detail of: " + p.alt;
-        img.draggable = false;
-        hole.append(img);
-        if (v.pick) {
-          hole.title = `Show ${p.name} right of the divider`;
-          hole.setAttribute("aria-pressed", key === right);
-          hole.onclick = () => { right = key; show(); };
-        }
-        const name = document.createElement("b");
-        name.textContent = p.name;
-        caption.append(name, " " + p.remark);
-      } else hole.textContent = "…";
-      figure.append(hole, caption);
-      return figure;
-    }));
+function detail(key, p, pick) {
+  const figure = document.createElement("figure"), caption = document.createElement("figcaption");
+  const hole = document.createElement(pick && p ? "button" : "div");
+  hole.className = "window";
+  figure.append(hole, caption);
+  if (!p) {
+    hole.textContent = "…";
+    return figure;
   }
+  const img = document.createElement("img"), name = document.createElement("b");
+  img.src = p.file.url;
+  img.alt = "A detail of: " + p.alt;
+  img.draggable = false;
+  hole.append(img);
+  if (pick) {
+    hole.title = `Show ${p.name} right of the divider`;
+    hole.onclick = () => { right = key; show(); };
+  }
+  name.textContent = p.name;
+  caption.append(name, " " + p.remark);
+  return figure;
+}
+
+function details() {
+  const v = value(), old = new Map(Array.from(crops.children, (f) => [f.dataset.shown, f]));
+  crops.style.setProperty("--columns", v.columns);
+  // What has not changed stays, so that nothing flickers while slow numbers come in.
+  const figures = v.crops.map((key) => {
+    const p = picture(key), said = [key, p?.file.url, p?.name, p?.remark].join("|");
+    const figure = old.get(said) ?? detail(key, p, v.pick);
+    figure.dataset.shown = said;
+    if (v.pick) figure.firstChild.setAttribute("aria-pressed", key === right);
+    return figure;
+  });
+  if (figures.some((f, i) => f !== crops.children[i]) || figures.length !== crops.children.length)
+    crops.replaceChildren(...figures);
   place();
 }
 
