@@ -8,12 +8,11 @@ import gradio as gr
 import numpy as np
 
 from codec.ui import heat, viewer
-from codec.ui.compare import file_stem, remark, row_of, said_plainly
+from codec.ui.compare import file_stem, remark, row_of, said_plainly, source_of
 from codec.ui.figures import Row, facts, kilobytes, table
 from codec.ui.renditions import CACHE, DECODERS, ORIGINAL, Job, digest, measure, networks, pixels, rendition
 
 REALISM, INVENTED, DIFFERENCE = "realism", "invented", "difference"
-HOTTEST = 32  # levels of 0…255: the mean difference in a block of 4×4 that is drawn brightest
 AMPLIFIED = 4
 COLOURS = {"mse": "#0f766e", "perceptual": "#2563eb", "texture": "#b45309", "hific-nogan": "#7c3aed"}
 GAN_COLOUR = "#db2777"
@@ -39,8 +38,7 @@ def results(folder: Path, job: Job, realism: float, progress):
     gan = next((n for n in names if n.startswith("hific") and n != "hific-nogan"), None)
     plan = [*names, REALISM] if gan else names
     order = [ORIGINAL, *plan, *([INVENTED, DIFFERENCE] if gan else [])]
-    size = kilobytes(job.original.stat().st_size)
-    shown = {ORIGINAL: viewer.entry(ORIGINAL, "Original", size, job.original)}
+    shown = {ORIGINAL: viewer.entry(ORIGINAL, "Original", kilobytes(source_of(job).bytes), job.original)}
     made, rows = {}, {}
 
     def put(key: str, name: str, said: str, png: bytes) -> None:
@@ -51,7 +49,7 @@ def results(folder: Path, job: Job, realism: float, progress):
     def now():
         entries = [shown[k] for k in order if k in shown]
         value = viewer.value(
-            digest(job.stream), job.rgb, entries, ORIGINAL, gan or names[-1], order, columns=4, pick=True
+            digest(job.stream), job.rgb, entries, ORIGINAL, gan or names[-1], order, columns=3, pick=True
         )
         lines = list(rows.values())
         return value, plane(lines, gan), table(lines, f"The same {len(job.stream):,} bytes"), facts(lines)
@@ -64,8 +62,11 @@ def results(folder: Path, job: Job, realism: float, progress):
         put(key, m.name, f"{m.psnr:.1f} dB", m.png)
         yield now()
     if gan:
-        said = f"in colour: {DECODERS[gan]} minus MSE, up to {HOTTEST} levels and more"
-        over, difference = CACHE.made((*job.id, INVENTED), lambda: invented(made[gan].png, made["mse"].png), total)
+        pngs = made[gan].png, made["mse"].png
+        over, difference, top = CACHE.made(
+            (*job.id, INVENTED), lambda: invented(*pngs), lambda v: len(v[0]) + len(v[1])
+        )
+        said = f"its distance from MSE, dark 0 to bright {top:.0f} levels"
         put(INVENTED, "What the GAN invented", said, over)
         put(DIFFERENCE, f"{DECODERS[gan]} minus MSE", f"{AMPLIFIED} times, grey is none", difference)
         yield now()
@@ -78,12 +79,11 @@ def results(folder: Path, job: Job, realism: float, progress):
         yield now()
 
 
-def total(pictures: tuple[bytes, bytes]) -> int:
-    return sum(len(png) for png in pictures)
+def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
+    """Two PNGs, the size of the difference as colours over the GAN's picture and the difference itself about grey.
 
-
-def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes]:
-    """Two PNGs: the size of the difference as colours over the GAN's picture, and the difference itself about grey."""
+    Last, the mean difference in a block of 4×4, in levels of 0…255, that is drawn brightest.
+    """
     from codec.images import png_bytes
 
     rgb = pixels(gan)
@@ -93,7 +93,8 @@ def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes]:
     padded = np.pad(size, ((0, -height % 4), (0, -width % 4)), mode="edge")
     blocks = padded.reshape(padded.shape[0] // 4, 4, -1, 4).mean((1, 3))
     signed = np.clip(128 + AMPLIFIED * difference, 0, 255).astype(np.uint8)
-    return png_bytes(heat.over(rgb, blocks, HOTTEST, 4)), png_bytes(signed)
+    top = max(1.0, float(np.quantile(blocks, 0.995)))
+    return png_bytes(heat.over(rgb, blocks, top, 4)), png_bytes(signed), top
 
 
 def plane(rows: list[Row], gan: str | None):
@@ -108,13 +109,13 @@ def plane(rows: list[Row], gan: str | None):
             x=[r.psnr for r in path], y=[r.lpips for r in path], mode="lines", hoverinfo="skip",
             line={"color": GAN_COLOUR, "dash": "dot", "width": 1.5},
         )  # fmt: skip
-    for row in known:
+    for i, row in enumerate(known):
         plot.add_scatter(
             x=[row.psnr],
             y=[row.lpips],
             mode="markers+text",
             text=[row.name],
-            textposition="top center",
+            textposition=("top center", "bottom center")[i % 2],
             cliponaxis=False,
             marker={
                 "color": COLOURS.get(row.key, GAN_COLOUR),
@@ -181,8 +182,11 @@ def build(demo: gr.Blocks, tab: gr.Tab, stream: gr.DownloadButton, original: gr.
         with gr.Column(scale=3, min_width=320):
             pictures = viewer.component(elem_id="decoders")
         with gr.Column(scale=2, min_width=300):
-            gr.HTML("<b>Perception against distortion</b>: up and to the right is better, and nobody has both.",
-                    padding=False)  # fmt: skip
+            gr.HTML(
+                "<b>Perception against distortion</b>: up and to the right is better, and no decoder has both.",
+                elem_classes="hint",
+                padding=False,
+            )
             plot = gr.Plot(show_label=False, elem_id="plane")
             realism = gr.Slider(
                 0, 1, 0.5, step=0.05, label="Realism: 0 keeps to fidelity, 1 is the GAN", buttons=[],

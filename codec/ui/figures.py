@@ -49,8 +49,9 @@ def table(rows: list[Row], caption: str = "") -> str:
     head = "".join(f"<th scope='col'>{h}</th>" for _, h, _, _ in COLUMNS)
     caption = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
+        "<div class='scroll' tabindex='0' role='region' aria-label='Measurements'>"
         f"<table>{caption}<thead><tr><th scope='col'>picture</th>{head}</tr></thead>"
-        f"<tbody>{''.join(line(r, best) for r in rows)}</tbody></table>"
+        f"<tbody>{''.join(line(r, best) for r in rows)}</tbody></table></div>"
     )
 
 

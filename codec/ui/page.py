@@ -16,7 +16,7 @@ CSS = """
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
 #headline .html-container, #verdict .html-container, #comparison .html-container, #figures .html-container,
-#decoders .html-container, #decoder-figures .html-container,
+#decoders .html-container, #losses .html-container, #about-model .html-container, #decoder-figures .html-container,
 #ledger .html-container, #ladder .html-container, #broken-said .html-container, .hint .html-container { padding: 0; }
 #verdict .big { color: var(--body-text-color-subdued); }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
@@ -43,7 +43,8 @@ CSS = """
 #quality .min_value, #quality .max_value { display: none; }
 #examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
-.figures { overflow-x: auto; }
+#plane svg text { fill: var(--body-text-color) !important; }
+.figures .scroll { overflow-x: auto; }
 .figures table, .figures tr { border: 0 !important; }
 .figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
 .figures th, .figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
