@@ -316,11 +316,11 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
             )  # fmt: skip
             hint(examples.CREDITS)
             gallery = gr.Gallery(
-                value=examples.files(),
+                value=examples.thumbnails(),
                 label="Examples",
                 show_label=False,
                 columns=5,
-                height=78,
+                height="auto",
                 allow_preview=False,
                 object_fit="cover",
                 format="png",

@@ -41,7 +41,9 @@ CSS = """
 /* It says in words what the number in its box would: hide the box. */
 #quality .tab-like-container { display: none; }
 #quality .min_value, #quality .max_value { display: none; }
-#examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
+#examples .grid-wrap { height: auto; min-height: 0; }
+#examples .grid-container { grid-template: auto / repeat(5, 1fr) !important; height: auto; padding: 0; gap: 0.4rem; }
+#examples .caption-label { display: none; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
 #plane svg text { fill: var(--body-text-color) !important; }
 .figures .scroll { overflow-x: auto; }
