@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import bits, compare, curves, inside, open_stream, sampling
+from codec.ui import bits, compare, curves, decoders, inside, open_stream, sampling, viewer
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -15,18 +15,13 @@ CSS = """
 .gradio-container { --body-text-color-subdued: color-mix(in srgb, var(--body-text-color) 72%, transparent); }
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
-#headline .html-container, #details .html-container, #figures .html-container,
+#headline .html-container, #verdict .html-container, #comparison .html-container, #figures .html-container,
+#decoders .html-container, #losses .html-container, #about-model .html-container, #decoder-figures .html-container,
 #ledger .html-container, #ladder .html-container, #broken-said .html-container, .hint .html-container { padding: 0; }
+#verdict .big { color: var(--body-text-color-subdued); }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
 #headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
-#comparison img, #bit-map img, .closeups img { image-rendering: pixelated; }
-.closeups { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.5rem; }
-.closeups figure { margin: 0; min-width: 0; }
-.closeups img { width: 100%; height: auto; display: block; border-radius: 4px; margin: 0; }
-.closeups figcaption { font-size: 0.9rem; margin-top: 0.2rem; }
-.closeups .pending { aspect-ratio: 3 / 2; display: grid; place-items: center;
-  background: var(--background-fill-secondary); border-radius: 4px; }
-/* These two say in words, or show beside them, what the number in their box would: hide the box. */
+#bit-map img { image-rendering: pixelated; }
 .ledger { display: flex; height: 1.4rem; border-radius: 4px; overflow: hidden; gap: 1px; }
 .ledger span { min-width: 3px; }
 .scale { height: 0.8rem; border-radius: 4px; margin-top: 1rem; }
@@ -43,26 +38,29 @@ CSS = """
 #along-lambda .grid-container, #channels .grid-container { grid-template-rows: auto !important; height: auto; }
 #along-lambda .thumbnail-lg { aspect-ratio: auto; height: auto; }
 #along-lambda .thumbnail-lg img { height: auto; image-rendering: pixelated; }
-#quality .tab-like-container, #position .tab-like-container { display: none; }
-#quality .min_value, #quality .max_value, #position .min_value, #position .max_value { display: none; }
-#examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
+/* It says in words what the number in its box would: hide the box. */
+#quality .tab-like-container { display: none; }
+#quality .min_value, #quality .max_value { display: none; }
+#examples .grid-wrap { height: auto; min-height: 0; }
+#examples .grid-container { grid-template: auto / repeat(5, 1fr) !important; height: auto; padding: 0; gap: 0.4rem; }
+#examples .caption-label { display: none; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
-#figures { overflow-x: auto; }
-#figures table, #figures tr { border: 0 !important; }
-#figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
-#figures th, #figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
+#plane svg text { fill: var(--body-text-color) !important; }
+.figures .scroll { overflow-x: auto; }
+.figures table, .figures tr { border: 0 !important; }
+.figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
+.figures th, .figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
   color: var(--body-text-color); }
-#figures th { font-weight: 500; }
-#figures th:first-child, #figures td:first-child { text-align: left; }
+.figures th { font-weight: 500; }
+.figures th:first-child { text-align: left; font-weight: 400; }
 @media (max-width: 640px) {
-  #headline .big { font-size: 1.15rem; }
-  #figures th, #figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
-  #figures th, #figures td:first-child { white-space: normal; }
-  .closeups { gap: 0.25rem; }
+  #verdict .big { color: var(--body-text-color-subdued); }
+#headline .big { font-size: 1.15rem; }
+  .figures th, .figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
+  .figures th { white-space: normal; }
   .rung { grid-template-columns: 6rem 1fr 4rem; }
   .rungs .remark { margin-left: 0; }
-  .closeups figcaption { font-size: 0.75rem; }
 }
 """
 
@@ -94,6 +92,8 @@ def build() -> gr.Blocks:
         gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
         with gr.Tab("Compare", id="compare"):
             stream, original, lmbda = compare.build(demo)
+        with gr.Tab("One bitstream, six pictures", id="decoders") as tab:
+            decoders.build(demo, tab, stream, original)
         with gr.Tab("Rate–distortion", id="curves"):
             curves.build(original, lmbda)
         with gr.Tab("Where the bits go", id="bits") as tab:
@@ -111,7 +111,7 @@ def launch_options() -> dict:
     """What to pass to `launch`; in Gradio 6 looks belong there as well."""
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + viewer.CSS,
         "max_file_size": "60mb",
         "show_error": False,
         "run_history": False,
