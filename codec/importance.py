@@ -147,6 +147,14 @@ def psnr_in_and_out(rgb: np.ndarray, decoded: np.ndarray, painted: np.ndarray) -
     return psnr(rgb[painted], decoded[painted]), outside
 
 
+def share_inside(blocks: np.ndarray, painted: np.ndarray) -> float:
+    """The share of the bits of `block_bits` that lies in blocks whose centre is painted."""
+    rows, columns = (
+        [min(16 * i + 8, n - 1) for i in range(count)] for n, count in zip(painted.shape, blocks.shape, strict=True)
+    )
+    return float(blocks[painted[rows][:, columns]].sum() / blocks.sum())
+
+
 @dataclass(frozen=True)
 class Expectation:
     """What was said of one channel of y. All float32 (h, w), on the quantiser's scale, where a step is 1.

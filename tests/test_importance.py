@@ -114,6 +114,11 @@ def test_a_painted_part_gains_and_the_file_does_not_grow(codec, factor):
         importance.psnr_in_and_out(rgb, codec.decode(data), painted) for data in (uniform.data, region.data)
     )
     assert after[0] > before[0] + 0.2 and after[1] < before[1]
+    shares = []
+    for data in (uniform.data, region.data):
+        symbols = codec.read(read(data))
+        shares.append(importance.share_inside(importance.block_bits(codec, symbols, len(data)), painted))
+    assert 0 < shares[0] < shares[1] < 1
 
 
 def test_everything_painted_is_the_uniform_stream_again(codec):
@@ -144,3 +149,33 @@ def test_mean_and_integers_make_the_latent_and_the_histogram_counts_them(codec, 
     assert counts.sum() == seen.q.size and (values[counts > 0] == np.unique(seen.q)).all()
     assert expected.sum() == pytest.approx(seen.q.size, rel=0.02)
     assert counts[values == 0] == pytest.approx(expected[values == 0], rel=0.3)
+
+
+def test_a_strip_goes_from_one_picture_to_the_other(codec):
+    first, second = picture(128, 128, seed=1), picture(128, 128, seed=2)
+    strip = generative.interpolate(codec, first, second, 150, 3)
+    assert len(strip) == 3
+    for rgb, symbols in ((first, strip[0]), (second, strip[-1])):
+        assert (symbols.y_hat == codec.quantise(codec.analyse(rgb), 150).y_hat).all()
+    for values in ((150, 1), (150, 100), (300, 3)):
+        with pytest.raises(CodecError):
+            generative.interpolate(codec, first, second, *values)
+    with pytest.raises(CodecError, match="one size"):
+        generative.interpolate(codec, first, second[:64], 150, 3)
+
+
+def test_crops_are_of_the_middle():
+    rgb = picture(100, 80)
+    assert (generative.crop(rgb, 64) == rgb[8:72, 18:82]).all()
+    with pytest.raises(CodecError, match="at least 128"):
+        generative.crop(rgb, 128)
+
+
+def test_spoiling_changes_what_it_says_and_nothing_else(codec, coded):
+    from codec.entropy.integer import ONE
+
+    symbols = codec.read(read(coded.data))
+    one, channel = generative.spoil(symbols, 5, 2, 3, by=4), generative.spoil(symbols, 5)
+    difference = one.y_hat - symbols.y_hat
+    assert difference[0, 5, 2, 3] == 4 * ONE and (difference != 0).sum() == 1
+    assert (channel.y_hat[0, 5] == 0).all() and (channel.y_hat[0, 6] == symbols.y_hat[0, 6]).all()

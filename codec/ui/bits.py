@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from codec.errors import CodecError
-from codec.ui import heat
+from codec.ui import heat, region
 
 LAMBDAS = (0.0009, 0.0067, 0.0483)
 PARTS = ("var(--neutral-500)", "#e35933", "var(--primary-500)")
@@ -110,3 +110,4 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
         show_label=False, columns=3, height="auto", object_fit="contain", format="png", elem_id="along-lambda"
     )
     tab.select(run, [stream, original], [pair, said, along], api_name="bits", concurrency_id="codec")
+    region.build(tab, stream, original)
