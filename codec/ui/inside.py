@@ -201,7 +201,7 @@ def damage_latent(stream: str, position: float, whole: bool, rank: float):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "damaged.png"
         save_png(after, path)
-        yield f"<p>{escape(said)}</p>", gr.Image(str(path), alt_text=said)
+        yield f"<p data-alt-for='broken'>{escape(said)}</p>", str(path)
 
 
 def damage_byte(stream: str, position: float, override: bool):
@@ -238,8 +238,7 @@ def damage_byte(stream: str, position: float, override: bool):
         more = "From the damage on, every symbol is read from the wrong place."
         if lost:
             more = f"{lost} of the five parts of the payload made no sense at all, and were taken as predicted."
-        alt = f"Decoded with byte {where:,} of {len(data):,} wrong. {more}"
-        yield f"{said}<p>Decoded all the same. {more}</p>", gr.Image(str(path), alt_text=alt)
+        yield f"{said}<p data-alt-for='broken'>Decoded all the same. {more}</p>", str(path)
 
 
 def read_leniently(codec, stream):
@@ -274,7 +273,14 @@ def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
     rungs = gr.HTML(elem_id="ladder", padding=False)
     gr.Markdown("### The latent: its dearest channels and their share of the bits; one value for each 16×16 pixels")
     channels = gr.Gallery(
-        show_label=False, columns=6, height="auto", object_fit="contain", format="png", elem_id="channels", buttons=[]
+        show_label=False,
+        columns=6,
+        height="auto",
+        object_fit="contain",
+        format="png",
+        elem_id="channels",
+        buttons=[],
+        elem_classes="strip",
     )
     gr.Markdown("### One channel, and what the model expected of it")
     rank = gr.Slider(1, 60, 1, step=1, label="Channel by its bits, 1 the dearest", elem_id="channel-rank")

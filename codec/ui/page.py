@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import bits, compare, curves, deep_link, inside, open_stream, sampling
+from codec.ui import bits, compare, curves, deep_link, inside, method, open_stream, sampling
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -105,6 +105,8 @@ def build() -> gr.Blocks:
                 inside.build(tab, stream)
             with gr.Tab("Open a stream", id="open"):
                 open_stream.build()
+            with gr.Tab("Results and method", id="method"):
+                method.build(demo, tuple(tab.id for tab in tabs.children))
         deep_link.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
     return demo.queue(max_size=64, default_concurrency_limit=2)
 

@@ -37,7 +37,7 @@ def run(
     sentence.
     """
     for path, said, _ in drawn(mode, seed, temperature, level, size, channels, stream, [decoder]):
-        yield gr.Image(path, alt_text=f"Drawn by the {decoder} decoder. {said}"), f"<p>{said}</p>"
+        yield path, f"<p data-alt-for='drawn'>{said}</p>"
 
 
 def run_all(mode: str, seed: float, temperature: float, level: float, size: str, channels: float, stream: str | None):
