@@ -77,15 +77,15 @@ def ledger(parts: dict[str, int], blocks, top: float) -> str:
         for (name, n), color in zip(parts.items(), PARTS, strict=True)
     )
     names = " + ".join(
-        f"<b style='color:{color}'>{n:,}</b> {escape(name)}"
+        f"<i class='swatch' style='background:{color}'></i><b>{n:,}</b> {escape(name)}"
         for (name, n), color in zip(parts.items(), PARTS, strict=True)
     )
     return (
         f"<div class='ledger'>{bar}</div><p>{names} = <b>{total:,}</b> bytes, the whole file.</p>"
         f"<div class='scale' style='background:{heat.CSS_GRADIENT}'></div>"
         f"<div class='ends'><span>0</span><span>{top:.0f} bits and more in a block of 16×16</span></div>"
-        f"<p data-alt-for='bit-map'>Half of the bits lie in {100 * half_of(blocks):.0f} % of the blocks. The map's numbers sum to the "
-        f"payload of the file.</p>"
+        f"<p data-alt-for='bit-map'>Half of the bits lie in {100 * half_of(blocks):.0f} % of the blocks. The map's "
+        f"numbers sum to the payload of the file.</p>"
     )
 
 

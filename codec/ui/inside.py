@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 
 from codec.errors import CodecError
+from codec.ui.rd_plot import GRID
 
 CHANNELS = 12
 NO_STREAM = "Compress a picture first, in the tab 'Compare'."
@@ -127,7 +128,10 @@ def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channe
         line={"color": "#d55e00", "width": 2},
         marker={"symbol": "diamond", "size": 7},
     )
+    plot.update_xaxes(gridcolor=GRID, zeroline=False)
+    plot.update_yaxes(gridcolor=GRID, zeroline=False)
     plot.update_layout(
+        plot_bgcolor="rgba(0,0,0,0)",
         height=340,
         margin={"l": 60, "r": 10, "t": 10, "b": 45},
         xaxis={"title": {"text": f"integer coded in channel {channel}"}},
@@ -269,9 +273,9 @@ def read_leniently(codec, stream):
 
 def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
     """Lays out the tab and fills it whenever it is opened."""
-    gr.Markdown("### The entropy ladder: the same integers, written four ways")
+    gr.Markdown("## The entropy ladder: the same integers, written four ways")
     rungs = gr.HTML(elem_id="ladder", padding=False)
-    gr.Markdown("### The latent: its dearest channels and their share of the bits; one value for each 16×16 pixels")
+    gr.Markdown("## The latent: its dearest channels and their share of the bits; one value for each 16×16 pixels")
     channels = gr.Gallery(
         show_label=False,
         columns=6,
@@ -282,7 +286,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
         buttons=[],
         elem_classes="strip",
     )
-    gr.Markdown("### One channel, and what the model expected of it")
+    gr.Markdown("## One channel, and what the model expected of it")
     rank = gr.Slider(1, 60, 1, step=1, label="Channel by its bits, 1 the dearest", elem_id="channel-rank")
     maps = gr.Gallery(
         show_label=False,
@@ -300,7 +304,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
         "promised; where the bars follow it, the bits are well spent.",
         elem_classes="hint",
     )
-    gr.Markdown("### Break it")
+    gr.Markdown("## Break it")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             target = gr.Radio(list(TARGETS), value=BYTE, label="What is made wrong", elem_id="break-what")

@@ -15,7 +15,7 @@ LIMITS = """
 - λ lies between 0.0005 and 0.0483. Below and above there is nothing to choose: the page says so when a rate is asked
   for that is out of reach.
 - Up to 50 megapixels. Past a few of them the networks run in overlapping tiles.
-- What was trained here took hours on two CPU cores, not weeks on GPUs; the published curves are what that costs.
+- The training was short, as the table above says; the codecs whose published curves the page draws had far more of it.
 """
 SOURCES = """
 - Hyperprior: Ballé, Minnen, Singh, Hwang, Johnston, “Variational image compression with a scale hyperprior”, ICLR 2018

@@ -59,18 +59,22 @@
     });
   }
 
-  // Gradio gives some controls no name that a screen reader could say.
-  const names = {
-    "#painting input[type=file]": "Picture to paint on",
-    "#painting canvas": "The picture to paint on",
-    "input[type=range]:not([aria-label])": null,
-  };
+  // Gradio gives some controls no name that a screen reader could say, and others one that is not what they show.
+  function say(element, words) {
+    const text = words?.replace(/\s+/g, " ").trim();
+    if (text && element.getAttribute("aria-label") !== text) element.setAttribute("aria-label", text);
+  }
   function name() {
-    for (const [selector, label] of Object.entries(names))
-      for (const element of document.querySelectorAll(selector)) {
-        const words = label ?? element.closest(".block")?.querySelector("label span, [data-testid=block-info]")?.textContent;
-        if (words && !element.getAttribute("aria-label")) element.setAttribute("aria-label", words.trim());
-      }
+    for (const e of document.querySelectorAll("#painting canvas")) say(e, "The picture to paint on");
+    for (const e of document.querySelectorAll("#painting input[type=file]")) say(e, "Picture to paint on");
+    for (const e of document.querySelectorAll("input[type=range]:not([aria-label])"))
+      say(e, e.closest(".block")?.querySelector("label span, [data-testid=block-info]")?.textContent);
+    for (const e of document.querySelectorAll(".thumbnail-item")) say(e, e.querySelector(".caption-label")?.textContent);
+    for (const e of document.querySelectorAll(".upload-container")) say(e, e.innerText);
+    for (const e of document.querySelectorAll("#method table, #method pre, .figures")) // to scroll it by keyboard
+      if (e.scrollWidth > e.clientWidth) e.tabIndex = 0;
+    document.querySelectorAll("#examples img").forEach((e, i) => (e.alt ||= `Example ${i + 1}`));
+    for (const e of document.querySelectorAll("div.empty[aria-label]:not([role])")) e.setAttribute("role", "img");
   }
 
   setInterval(() => {

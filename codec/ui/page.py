@@ -99,8 +99,8 @@ def build() -> gr.Blocks:
                 curves.build(tab, original, lmbda)
             with gr.Tab("Where the bits go", id="bits") as tab:
                 bits.build(tab, stream, original)
-            with gr.Tab("Generative decoder", id="generative"):
-                sampling.build(stream, original)
+            with gr.Tab("Generative decoder", id="generative") as tab:
+                sampling.build(tab, stream, original)
             with gr.Tab("Inside", id="inside") as tab:
                 inside.build(tab, stream)
             with gr.Tab("Open a stream", id="open"):

@@ -6,6 +6,7 @@ from codec import results
 from codec.metrics import ms_ssim_db
 
 PSNR, SSIM, LPIPS, MSE = AXES = ("PSNR, dB", "MS-SSIM, dB", "LPIPS", "mean squared error")
+GRID = "rgba(128,128,128,0.25)"  # on a light page and on a dark one
 KODAK, PUBLISHED = "Kodak means", "published for Kodak"
 NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "heic": "HEIC", "jpeg2000": "JPEG 2000", "jxl": "JPEG XL"}
 #: (colour, marker), apart for every kind of colour vision (after Okabe and Ito), and by shape without any.
@@ -146,7 +147,10 @@ def figure(points: Points, axis: str, lmbda: float | None, also: list[str] | Non
             hoverinfo="skip",
         )
     margin = 0.05 * (max(shown) - min(shown) or 1) if shown else 0
+    plot.update_xaxes(gridcolor=GRID, zeroline=False)
+    plot.update_yaxes(gridcolor=GRID, zeroline=False)
     plot.update_layout(
+        plot_bgcolor="rgba(0,0,0,0)",
         height=520,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
         xaxis={"title": {"text": "bits per pixel (the whole file)"}, "range": [0, right]},

@@ -12,26 +12,28 @@ FACTORS = [("2×", 2), ("4×", 4), ("8×", 8), ("16×", 16), ("32×", 32), ("64�
 PAINT = "#ff8c00a0"  # orange, apart from most pictures and for every kind of colour vision
 SHOWN_SIDE = 960  # pixels of the longer side of what is painted on
 UNIFORM, REGION = "Uniform", "Region of interest"
+BRUSH, MIDDLE = PARTS = ("What I paint", "The middle of the picture")
 
 
-def run(stream: str | None, original: str | None, painting: dict | None, factor: float):
+def run(stream: str | None, original: str | None, painting: dict | None, factor: float, part: str = BRUSH):
     """Code a picture again in as many bytes, a painted part of it better.
 
     stream: the .lic file that is to be matched in size. original: the picture it was made from. painting: a dict
     {"background", "layers", "composite"} of image files, where the first layer is opaque where it matters, of any size.
-    factor: how many times λ is as high where it is painted, 2…64. Gives the two decoded pictures (PNG), a table
+    factor: how many times λ is as high where it is painted, 2…64. part: "What I paint", or "The middle of the picture",
+    which needs no painting. Gives the two decoded pictures (PNG), a table
     as HTML, both heat maps (PNG), and the new stream.
     """
     if not (stream and original):
         raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            yield from results(Path(folder), Path(stream).read_bytes(), original, painting, factor)
+            yield from results(Path(folder), Path(stream).read_bytes(), original, painting, factor, part)
     except CodecError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
 
 
-def results(folder: Path, data: bytes, original: str, painting: dict | None, factor: float):
+def results(folder: Path, data: bytes, original: str, painting: dict | None, factor: float, part: str):
     """The work of `run`, with a folder to write to."""
     import numpy as np
 
@@ -44,7 +46,8 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     rgb = load_image(original).rgb
     if rgb.shape[:2] != (uniform.height, uniform.width):
         raise CodecError("The stream was made from another picture: compress this one first, in the tab 'Compare'.")
-    painted = mask(painting, uniform.width, uniform.height)
+    size = (uniform.width, uniform.height)
+    painted = middle(*size) if part == MIDDLE else mask(painting, *size)
     codec = load(uniform.trunk)
     start = int(np.median(uniform.level_map()))
     found = importance.encode_painted(
@@ -121,7 +124,8 @@ def table(rows: list[tuple], share: float, found) -> str:
     body = line("bytes", 1, ",") + "".join(
         line(label, k, ".2f") for label, k in (("PSNR painted, dB", 2), ("PSNR elsewhere", 3), ("PSNR in all", 4))
     )
-    heads = "".join(f"<th scope='col'>{h}</th>" for h in ("", "uniform", "painted"))
+    heads = "<td></td><th scope='col'>uniform</th><th scope='col'>painted</th>"
+    gained = gained.replace("-", "−")
     said = f"Left {uniform[1]:,} bytes, right {region[1]:,} bytes: {gained}."
     return (
         f"<div class='big' data-alt-for='region-pair'>{said}</div>"
@@ -133,22 +137,18 @@ def table(rows: list[tuple], share: float, found) -> str:
     )
 
 
+def middle(width: int, height: int):
+    """bool (height, width): an ellipse in the middle of the picture, for those who have no pointer to paint with."""
+    import numpy as np
+
+    v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return np.hypot(u, v) < 0.5
+
+
 def canvas(original: str | None, before: str | None):
     """A fresh canvas for a picture, unless it is the one that lies there already; and which picture it is."""
     if not original or original == before:
         return gr.skip(), before
-    return painting_of(original, None), original
-
-
-def middle(original: str | None):
-    """Paint the middle of the picture: a start for those who have no pointer."""
-    if not original:
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
-    return painting_of(original, 0.45)
-
-
-def painting_of(original: str, part: float | None) -> dict:
-    """The editor's value for a picture: itself, scaled down to be painted on, and an ellipse of this part of it."""
     import numpy as np
     from PIL import Image
 
@@ -159,18 +159,12 @@ def painting_of(original: str, part: float | None) -> dict:
     except CodecError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
     image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    layers = []
-    if part:
-        layer = np.zeros((image.height, image.width, 4), np.uint8)
-        v, u = np.mgrid[-1 : 1 : image.height * 1j, -1 : 1 : image.width * 1j]
-        layer[np.hypot(u, v) < part] = tuple(bytes.fromhex(PAINT[1:]))
-        layers = [layer]
-    return {"background": np.asarray(image.convert("RGB")), "layers": layers, "composite": None}
+    return {"background": np.asarray(image.convert("RGB")), "layers": [], "composite": None}, original
 
 
 def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     """Lays out this part of the tab and connects it."""
-    gr.Markdown("### Region of interest: paint what matters")
+    gr.Markdown("## Region of interest: paint what matters")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             editor = gr.ImageMask(
@@ -193,7 +187,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
                 elem_classes="hint",
             )
             factor = gr.Radio(FACTORS, value=8, label="What is painted weighs")
-            fill = gr.Button("Paint the middle", elem_id="paint-middle")
+            part = gr.Radio(list(PARTS), value=BRUSH, label="What matters", elem_id="what-matters")
             button = gr.Button("Code it again", variant="primary", elem_id="code-region")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -223,10 +217,9 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     shown = gr.State(None)
     quick = {"queue": False, "api_visibility": "private"}
     tab.select(canvas, [original, shown], [editor, shown], **quick)
-    fill.click(middle, original, editor, **quick)
     button.click(
         run,
-        [stream, original, editor, factor],
+        [stream, original, editor, factor, part],
         [pair, said, maps, out],
         api_name="region",
         concurrency_id="codec",

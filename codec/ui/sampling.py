@@ -146,8 +146,8 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
     return shown, f"<p>{escape(said)}</p>"
 
 
-def build(stream: gr.DownloadButton, original: gr.File) -> None:
-    """Lays out the tab inside the current one and connects it."""
+def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
+    """Lays out the tab inside the current one and connects it; it draws once when it is opened."""
     gr.HTML(
         "A codec's entropy model is a model of pictures: it can be asked what it expects. Where it expects little, the "
         "codec has to say much.",
@@ -195,7 +195,7 @@ def build(stream: gr.DownloadButton, original: gr.File) -> None:
         run_all, inputs[:-1], gallery, api_name="sample_all", concurrency_id="codec"
     )
     events = (mode.change, temperature.release, level.release, size.change, channels.release, seed.submit)
-    for event in (*events, decoder.change):
+    for event in (*events, decoder.change, tab.select):
         event(run, inputs, [picture, said], api_visibility="private", **how)
     mode.change(
         lambda m: (
@@ -211,7 +211,7 @@ def build(stream: gr.DownloadButton, original: gr.File) -> None:
 
 def build_strip(original: gr.File, names: list[str]) -> None:
     """The part of the tab that goes from one picture to another."""
-    gr.Markdown("### Between two pictures")
+    gr.Markdown("## Between two pictures")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             second = gr.File(
