@@ -132,6 +132,7 @@ def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channe
     plot.update_yaxes(gridcolor=GRID, zeroline=False)
     plot.update_layout(
         plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
         height=340,
         margin={"l": 60, "r": 10, "t": 10, "b": 45},
         xaxis={"title": {"text": f"integer coded in channel {channel}"}},

@@ -151,11 +151,12 @@ def figure(points: Points, axis: str, lmbda: float | None, also: list[str] | Non
     plot.update_yaxes(gridcolor=GRID, zeroline=False)
     plot.update_layout(
         plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
         height=520,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
         xaxis={"title": {"text": "bits per pixel (the whole file)"}, "range": [0, right]},
         yaxis={"title": {"text": f"{axis} (lower is better)" if axis in (LPIPS, MSE) else axis}},
-        legend={"orientation": "h", "y": -0.16, "yanchor": "top", "font": {"size": 11}},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": 11}},
         hovermode="closest",
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d", "toImage"]},
         uirevision=axis,
