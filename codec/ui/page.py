@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import bits, compare, curves, decoders, inside, open_stream, sampling, viewer
+from codec.ui import bits, compare, curves, decoders, deep_link, inside, method, open_stream, sampling, viewer
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -89,21 +89,25 @@ def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
     threading.Thread(target=warm_up, daemon=True).start()
     with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as demo:
-        gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
-        with gr.Tab("Compare", id="compare"):
-            stream, original, lmbda = compare.build(demo)
-        with gr.Tab("One bitstream, six pictures", id="decoders") as tab:
-            decoders.build(demo, tab, stream, original)
-        with gr.Tab("Rate–distortion", id="curves"):
-            curves.build(original, lmbda)
-        with gr.Tab("Where the bits go", id="bits") as tab:
-            bits.build(tab, stream, original)
-        with gr.Tab("Generative decoder", id="generative"):
-            sampling.build(stream)
-        with gr.Tab("Inside", id="inside") as tab:
-            inside.build(tab, stream)
-        with gr.Tab("Open a stream", id="open"):
-            open_stream.build()
+        deep_link.masthead(TITLE, INTRO)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Compare", id="compare"):
+                stream, original, lmbda = compare.build(demo)
+            with gr.Tab("One bitstream, six pictures", id="decoders") as tab:
+                decoders.build(demo, tab, stream, original)
+            with gr.Tab("Rate–distortion", id="curves") as tab:
+                curves.build(tab, original, lmbda)
+            with gr.Tab("Where the bits go", id="bits") as tab:
+                bits.build(tab, stream, original)
+            with gr.Tab("Generative decoder", id="generative") as tab:
+                sampling.build(tab, stream, original)
+            with gr.Tab("Inside", id="inside") as tab:
+                inside.build(tab, stream)
+            with gr.Tab("Open a stream", id="open"):
+                open_stream.build()
+            with gr.Tab("Results and method", id="method"):
+                method.build(demo, tuple(tab.id for tab in tabs.children))
+        deep_link.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
     return demo.queue(max_size=64, default_concurrency_limit=2)
 
 
@@ -111,7 +115,8 @@ def launch_options() -> dict:
     """What to pass to `launch`; in Gradio 6 looks belong there as well."""
     return {
         "theme": theme(),
-        "css": CSS + viewer.CSS,
+        "css": CSS + viewer.CSS + deep_link.CSS,
+        "head": deep_link.HEAD,
         "max_file_size": "60mb",
         "show_error": False,
         "run_history": False,
