@@ -3,9 +3,11 @@
 import threading
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from codec.ui import bits, compare, curves, inside, open_stream, sampling
+from codec.ui import bits, compare, crowd, curves, guard, inside, open_stream, sampling
 
+KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
 TITLE = "A neural image codec you can watch working"
 INTRO = (
     "Pick a picture. It is squeezed into real bytes by a small neural network, and drawn again from those bytes alone."
@@ -90,7 +92,7 @@ def warm_up() -> None:
 def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
     threading.Thread(target=warm_up, daemon=True).start()
-    with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as demo:
+    with gr.Blocks(title=TITLE, delete_cache=KEEP, analytics_enabled=False) as demo:
         gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
         with gr.Tab("Compare", id="compare"):
             stream, original, lmbda = compare.build(demo)
@@ -104,7 +106,7 @@ def build() -> gr.Blocks:
             inside.build(tab, stream)
         with gr.Tab("Open a stream", id="open"):
             open_stream.build()
-    return demo.queue(max_size=64, default_concurrency_limit=2)
+    return crowd.make_fair(demo)
 
 
 def launch_options() -> dict:
@@ -112,7 +114,8 @@ def launch_options() -> dict:
     return {
         "theme": theme(),
         "css": CSS,
-        "max_file_size": "60mb",
+        "max_file_size": guard.MAX_UPLOAD,
+        "app_kwargs": {"middleware": [Middleware(guard.Guard)]},
         "show_error": False,
         "run_history": False,
         "state_session_capacity": 200,
