@@ -1,4 +1,4 @@
-"""What is refused before Gradio sees it: requests too large, files from elsewhere, routes that the page has no use for."""
+"""What is refused before Gradio sees it: requests too large, files from elsewhere, routes that have no use here."""
 
 import json
 import os
