@@ -10,11 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import streams
-
 
 def run(seconds: int, seed: int) -> dict:
     """Runs the child and reads its last lines."""
+    from . import streams  # not above: the child has to import the codec itself, instrumented
+
     if importlib.util.find_spec("atheris") is None:
         sys.exit("atheris is not installed here: pip install atheris")
     with tempfile.TemporaryDirectory() as folder:
