@@ -42,6 +42,9 @@ NAMES = {"WEBP": "WebP", "HEIF": "HEIC", "MPO": "JPEG"}
 _MAX_FRAMES_COUNTED = 1000  # a file may chain millions of pages; past this the note just says "more than"
 _MAX_PNG_CHUNKS = 300_000
 _PNG_PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_MAX_JPEG_SCANS = 100  # programs write ten or so; each costs the time of a whole picture, and can be 40 bytes long
+_MAX_JPEG_SEGMENTS = 10_000
+_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # neither a stuffed byte nor a restart within a scan
 _MAX_GIF_PREAMBLE = 1_000_000  # bytes of comments and the like; Pillow's time is quadratic in them
 
 _READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or HEIC"
@@ -49,6 +52,7 @@ _NOT_AN_IMAGE = f"This file is not an image in a format that can be read here ({
 DAMAGED = "The image is truncated or damaged: it could not be decoded to its end, so try another copy of it."
 _NO_PIXELS = "The image is damaged: it holds no pixels, so try another copy of it."
 _HEAVY_METADATA = "The image carries more embedded text or metadata than can be read; save it again without them."
+_MANY_SCANS = "The image is cut into more scans than any camera or program writes; save it again as PNG."
 _NO_MEMORY = "There is not enough memory to decode this image; scale it down first."
 
 
@@ -218,6 +222,22 @@ def _check_png(data: bytes, max_pixels: int) -> None:
     raise ImageError(_HEAVY_METADATA)
 
 
+def _check_jpeg(data: bytes, max_pixels: int) -> None:
+    """Counts segments and scans up to the end of the first picture; its size Pillow reads without decoding."""
+    position, scans = 2, 0
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        marker = _JPEG_MARKER.search(data, position)
+        if marker is None or marker[1] == b"\xd9":
+            return
+        position = marker.end()
+        if marker[1] not in (b"\x01", b"\xd8"):  # all others have a length
+            position += int.from_bytes(data[position : position + 2], "big")
+        scans += marker[1] == b"\xda"
+        if scans > _MAX_JPEG_SCANS:
+            raise ImageError(_MANY_SCANS)
+    raise ImageError(_HEAVY_METADATA)
+
+
 def _check_webp(data: bytes, max_pixels: int) -> None:
     """The canvas of an extended WebP: its decoder allocates two whole canvases as soon as it is made."""
     if data[12:16] == b"VP8X" and len(data) >= 30:
@@ -243,7 +263,12 @@ def _check_gif(data: bytes, max_pixels: int) -> None:
     raise ImageError(_NO_PIXELS)
 
 
-_CHECKS: dict[str, Callable[[bytes, int], None]] = {"PNG": _check_png, "WEBP": _check_webp, "GIF": _check_gif}
+_CHECKS: dict[str, Callable[[bytes, int], None]] = {
+    "PNG": _check_png,
+    "JPEG": _check_jpeg,
+    "WEBP": _check_webp,
+    "GIF": _check_gif,
+}
 
 
 def _gif_blocks(data: bytes, max_steps: int = 2_000_000) -> Iterator[tuple[bytes, int, int]]:

@@ -23,6 +23,8 @@ from codec.models.gain import BYTE_MAX
 from codec.models.registry import Trunk, load_between, load_decoder, load_trunk
 from codec.models.transforms import Synthesis
 
+ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.finish`: more are beyond chance
+
 
 class Timer:
     """Milliseconds spent in each named stage."""
@@ -168,6 +170,7 @@ class Codec:
         for stream in streams:
             if stream.trunk != trunk.id:
                 raise StreamError(f"The stream was made with the weights '{stream.trunk}', not with '{trunk.id}'.")
+            check_payload(stream, trunk)
         rows, columns = streams[0].regions
         levels = np.stack([stream.level_map() for stream in streams])
         level64 = torch.from_numpy(levels).to(self.device)[:, None]
@@ -230,6 +233,20 @@ class Codec:
             symbols = self.read(stream)
         with timer.stage("synthesis"):
             return self.synthesise(symbols, g_s, stream.width, stream.height, tick)
+
+
+def check_payload(stream: Stream, trunk: Trunk) -> None:
+    """Raises StreamError for a z payload shorter than the likeliest z of a picture of this size.
+
+    Past its end a range decoder reads zeros for ever, so 30 bytes could else claim minutes and gigabytes.
+    """
+    rows, columns = stream.regions
+    least = rows * columns * float(trunk.z_tables.least_bits.sum()) / 8
+    if len(stream.z) + ZEROS < least:
+        raise StreamError(
+            f"The stream holds {len(stream.z):,} bytes of hyper-latent, too few for a picture of "
+            f"{stream.width}×{stream.height} pixels: it is damaged or was made to mislead."
+        )
 
 
 def z_index(shape: tuple[int, int, int]) -> np.ndarray:

@@ -6,6 +6,7 @@ the group: 5 bits of length, the sign, and the excess, so that no input can brea
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -23,6 +24,11 @@ def library():
     return constriction.stream
 
 
+@functools.cache  # a dozen sizes; making one takes longer than decoding with it
+def uniform(size: int):
+    return library().model.Uniform(size)
+
+
 class TableSet:
     """Probability tables with their models for the library, which are built on first use."""
 
@@ -32,6 +38,7 @@ class TableSet:
                 raise ValueError("A probability table is malformed.")
         self.tables = tables
         self.limits = np.array([len(t) // 2 - 1 for t in tables])
+        self.least_bits = np.array([math.log2(TOTAL / int(t.max())) for t in tables])  # of any symbol
         self._models: dict = {}
 
     def __len__(self) -> int:
@@ -83,7 +90,7 @@ class Encoder:
 
     def _uniform(self, value: int, size: int) -> None:
         if size > 1:
-            self._coder.encode(np.array([value], dtype=np.int32), library().model.Uniform(size))
+            self._coder.encode(np.array([value], dtype=np.int32), uniform(size))
 
     def finish(self) -> bytes:
         # Zero words at the end are what a decoder reads past the end anyway.
@@ -127,4 +134,4 @@ class Decoder:
         return -value if negative else value
 
     def _uniform(self, size: int) -> int:
-        return int(self._coder.decode(library().model.Uniform(size), 1)[0]) if size > 1 else 0
+        return int(self._coder.decode(uniform(size), 1)[0]) if size > 1 else 0

@@ -1,9 +1,11 @@
 """Finds, checks and loads the weights named in weights/manifest.json. Safetensors only, never pickle."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +38,16 @@ def trunk_id(entropy_file: bytes) -> str:
 
 
 def manifest() -> dict:
-    """The parsed manifest. Raises WeightsError where it is missing or not JSON."""
+    """The parsed manifest. Raises WeightsError where it is missing or is not one."""
     path = WEIGHTS / "manifest.json"
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise WeightsError(f"The file '{path}' is missing; restore the weights folder.") from None
-    except ValueError:
+        found = json.loads(path.read_text())
+        if found["trunk"] not in found["trunks"] or not isinstance(found["decoders"], dict):
+            raise ValueError("a manifest without a current trunk")
+        return found
+    except OSError:
+        raise WeightsError(f"The file '{path}' is missing or may not be read; restore the weights folder.") from None
+    except (ValueError, KeyError, TypeError):
         raise WeightsError(f"The file '{path}' is damaged; restore the weights folder.") from None
 
 
@@ -54,11 +59,25 @@ def read_weights(files: dict[str, str]) -> dict[str, Tensor]:
         try:
             data = path.read_bytes()
         except OSError:
-            raise WeightsError(f"The weights file '{path}' is missing; restore the weights folder.") from None
+            message = f"The weights file '{path}' is missing or may not be read; restore the weights folder."
+            raise WeightsError(message) from None
         if hashlib.sha256(data).hexdigest() != sha256:
             raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
         tensors |= load_safetensors(data)
     return tensors
+
+
+@contextlib.contextmanager
+def fitting(name: str) -> Iterator[None]:
+    """Around making networks of tensors: whole files of another version of this program become a WeightsError."""
+    try:
+        yield
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, CodecError):
+            raise
+        raise WeightsError(
+            f"The weights '{name}' in '{WEIGHTS}' are for another version of this program; restore the weights folder."
+        ) from error
 
 
 def select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -119,7 +138,8 @@ def load_trunk(name: str = "", device: str = "cpu") -> Trunk:
             f"The stream was made with the weights '{name}', which are not here; "
             f"this installation has: {', '.join(known['trunks'])}."
         )
-    return Trunk.from_tensors(read_weights(entry["files"]), name, entry["rdo"], device)
+    with fitting(name):
+        return Trunk.from_tensors(read_weights(entry["files"]), name, entry["rdo"], device)
 
 
 #: Operating points of one decoder: they share its weights unless the manifest has their own.
@@ -151,8 +171,9 @@ def load_decoder(trunk: str, decoder: str = "mse", device: str = "cpu") -> Synth
     name, entry = resolve(trunk, decoder)
     if name != decoder:
         return load_decoder(trunk, name, device)
-    tensors = storage.to_float(read_weights(entry["files"]))
-    return assemble(entry.get("architecture", SYNTHESIS), tensors, device)
+    with fitting(f"{trunk}/{name}"):
+        tensors = storage.to_float(read_weights(entry["files"]))
+        return assemble(entry.get("architecture", SYNTHESIS), tensors, device)
 
 
 def load_between(trunk: str, decoder: str, realism: float, device: str = "cpu") -> Synthesis:

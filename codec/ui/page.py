@@ -3,9 +3,24 @@
 import threading
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from codec.ui import bits, compare, curves, decoders, deep_link, inside, method, open_stream, sampling, viewer
+from codec.ui import (
+    bits,
+    compare,
+    crowd,
+    curves,
+    decoders,
+    deep_link,
+    guard,
+    inside,
+    method,
+    open_stream,
+    sampling,
+    viewer,
+)
 
+KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
 TITLE = "A neural image codec you can watch working"
 INTRO = (
     "Pick a picture. It is squeezed into real bytes by a small neural network, and drawn again from those bytes alone."
@@ -88,7 +103,7 @@ def warm_up() -> None:
 def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
     threading.Thread(target=warm_up, daemon=True).start()
-    with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as demo:
+    with gr.Blocks(title=TITLE, delete_cache=KEEP, analytics_enabled=False) as demo:
         deep_link.masthead(TITLE, INTRO)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Compare", id="compare"):
@@ -108,7 +123,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Results and method", id="method"):
                 method.build(demo, tuple(tab.id for tab in tabs.children))
         deep_link.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
-    return demo.queue(max_size=64, default_concurrency_limit=2)
+    return crowd.make_fair(demo)
 
 
 def launch_options() -> dict:
@@ -117,7 +132,8 @@ def launch_options() -> dict:
         "theme": theme(),
         "css": CSS + viewer.CSS + deep_link.CSS,
         "head": deep_link.HEAD,
-        "max_file_size": "60mb",
+        "max_file_size": guard.MAX_UPLOAD,
+        "app_kwargs": {"middleware": [Middleware(guard.Guard)]},
         "show_error": False,
         "run_history": False,
         "state_session_capacity": 200,

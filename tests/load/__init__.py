@@ -1,0 +1,1 @@
+"""Crowds at the real page, on loopback: `python -m tests.load crowd --clients 30 100 --out results/load.json`."""

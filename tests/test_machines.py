@@ -1,0 +1,79 @@
+"""Old streams decode to the very same latents whichever instructions and however many threads a machine uses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+SCRIPT = """
+import hashlib, json, sys, torch
+from pathlib import Path
+from codec import api, bitstream
+from codec.images import load_image
+threads, cuda = int(sys.argv[1]), sys.argv[2] == "cuda"
+torch.set_num_threads(threads)
+found = {"capability": torch.backends.cpu.get_cpu_capability()}
+for path in sorted(Path(sys.argv[3]).glob("*.lic")):
+    stream = bitstream.read(path.read_bytes())
+    codec = api.load(stream.trunk, "cuda" if cuda else "cpu")
+    y_hat = codec.read(stream).y_hat.cpu().numpy()
+    found[path.stem] = hashlib.sha256(y_hat.astype("<i8").tobytes()).hexdigest()
+    if path.stem not in ("level-map", "odd-size"):
+        continue
+    # What this machine encodes it decodes, too: the network that runs in floats has no part in it.
+    rgb = load_image(path.with_suffix(".png")).rgb
+    coded, _ = api.encode(rgb, level=180, codec=codec)
+    assert torch.equal(codec.read(bitstream.read(coded.data)).y_hat, coded.symbols.y_hat), path.stem
+print(json.dumps(found))
+"""
+#: ATen's own kernels, oneDNN's convolutions and MKL's matrix products choose their instructions by these.
+PATHS = {
+    "as it is": {},
+    "no vectors": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    },
+    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "AVX-512": {"ATEN_CPU_CAPABILITY": "avx512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "MKL_CBWR": "COMPATIBLE"},
+}
+
+
+def decode_all(threads: int, environment: dict[str, str], device: str = "cpu") -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(threads), device, str(GOLDEN)],
+        env={**os.environ, "OMP_NUM_THREADS": str(threads), **environment},
+        cwd=GOLDEN.parents[1],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def wanted() -> dict[str, str]:
+    return {name: entry["y_hat_sha256"] for name, entry in json.loads((GOLDEN / "expected.json").read_text()).items()}
+
+
+@pytest.mark.parametrize("threads, path", [(1, "no vectors"), (2, "as it is"), (2, "AVX2"), (1, "AVX-512")])
+def test_golden_streams_decode_alike_on_every_code_path(codec, threads, path):
+    found = decode_all(threads, PATHS[path])
+    capability = found.pop("capability")
+    assert found == wanted(), f"with {threads} threads, {path} ({capability})"
+    if path == "no vectors":
+        assert capability in ("DEFAULT", "NO AVX")  # else the test would test nothing
+
+
+def test_golden_streams_decode_alike_on_cuda(codec):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA on this machine")
+    found = decode_all(1, {}, "cuda")
+    found.pop("capability")
+    assert found == wanted()

@@ -1,0 +1,125 @@
+"""What happens where weights are damaged, missing or of another version; and that none is ever unpickled."""
+
+import ast
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from codec.errors import WeightsError
+from codec.models import registry
+
+ROOT = Path(__file__).parents[1]
+OFFLINE = ("training", "evaluation")  # folders of the package that the page and the command line never import
+
+
+@pytest.fixture
+def weights(codec, tmp_path, monkeypatch):
+    """A copy of the weights to do harm to."""
+    folder = tmp_path / "weights"
+    shutil.copytree(registry.WEIGHTS, folder)
+    monkeypatch.setattr(registry, "WEIGHTS", folder)
+    caches = (registry.load_trunk, registry.load_decoder)
+    for cache in caches:
+        cache.cache_clear()
+    yield folder
+    for cache in caches:
+        cache.cache_clear()
+
+
+def load_all():
+    trunk = registry.load_trunk()
+    for name in registry.decoders(trunk.id):
+        registry.load_decoder(trunk.id, name)
+
+
+def said(words: str, path: Path | str) -> None:
+    with pytest.raises(WeightsError) as caught:
+        load_all()
+    message = str(caught.value)
+    assert words in message and str(path) in message
+    assert message.endswith("restore the weights folder.") and "\n" not in message
+
+
+def needed() -> list[str]:
+    known = registry.manifest()
+    return [name for entry in [*known["trunks"].values(), *known["decoders"].values()] for name in entry["files"]]
+
+
+def test_every_file_that_is_needed_is_missed_and_its_damage_noticed(weights):
+    load_all()
+    for i, name in enumerate(needed()):
+        path = weights / name
+        data = path.read_bytes()
+        flipped = data[:99] + bytes([data[99] ^ 1]) + data[100:]
+        for damaged in (None, data[:-1], b"", flipped) if i == 0 else (None, flipped):
+            registry.load_trunk.cache_clear()
+            registry.load_decoder.cache_clear()
+            path.unlink() if damaged is None else path.write_bytes(damaged)
+            said("missing" if damaged is None else "damaged (wrong SHA-256)", path)
+        path.write_bytes(data)
+    registry.load_trunk.cache_clear()
+    load_all()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"trunk": 3}', '{"trunk": "a", "trunks": {}, "decoders": {}}', "7"]
+)
+def test_a_damaged_manifest_is_named(weights, text):
+    (weights / "manifest.json").write_text(text)
+    said("is damaged", weights / "manifest.json")
+
+
+def test_a_missing_manifest_is_named(weights):
+    (weights / "manifest.json").unlink()
+    said("is missing", weights / "manifest.json")
+
+
+def test_whole_files_of_another_architecture_are_named(weights):
+    known = registry.manifest()
+    entry, other = known["trunks"][known["trunk"]], next(iter(known["decoders"].values()))
+    entry["files"] = other["files"]
+    (weights / "manifest.json").write_text(json.dumps(known))
+    said("another version of this program", known["trunk"])
+
+
+def imports_and_calls(tree: ast.AST):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            yield "allow_pickle"
+
+
+def test_nothing_that_runs_for_users_unpickles():
+    """Who can put a pickle where it is loaded can run any program. Safetensors hold numbers only."""
+    unwanted = (
+        "pickle",
+        "cPickle",
+        "dill",
+        "joblib",
+        "shelve",
+        "marshal",
+        "torch.load",
+        "torch.jit.load",
+        "allow_pickle",
+    )
+    files = [ROOT / "app.py", *(p for p in (ROOT / "codec").rglob("*.py") if p.parent.name not in OFFLINE)]
+    assert len(files) > 30
+    for path in files:
+        for name in imports_and_calls(ast.parse(path.read_text())):
+            assert not any(name == u or name.startswith(u + ".") for u in unwanted), f"{path} uses {name}"
+            assert not name.startswith(tuple(f"codec.{o}" for o in OFFLINE)), f"{path} imports {name}"
+
+
+def test_whatever_training_loads_is_tensors_only():
+    for path in (p for folder in OFFLINE for p in (ROOT / "codec" / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and "torch.load" in imports_and_calls(node.func):
+                assert any(k.arg == "weights_only" and k.value.value is True for k in node.keywords), path
