@@ -226,7 +226,8 @@ def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, b
     for i, key in enumerate(keys):
         progress(i / len(keys) / 2, desc=f"{short(key, '')} at the same size" if key in BASELINES else "Decoding")
         m = made[key] = picture_of(job, key)
-        rows[key] = row_of(job, key, f"Ours ({m.name})" if key == OURS else m.name, m.size, m)
+        label = f"Ours ({m.name})" if key == OURS else m.name + (", its smallest" if m.note else "")
+        rows[key] = row_of(job, key, label, m.size, m)
         rows[key].pending = True
         if key == baseline:
             baseline_file.write_bytes(m.data)
@@ -346,14 +347,14 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
     quick = {"queue": False, "show_progress": "hidden", **private}
     # Slow numbers follow in a queue of their own, and are called off by the next picture.
     slow = gr.on(
-        [ticket.change, left.input, right.input, baseline.input, everything.input],
+        [ticket.change, left.select, right.select, baseline.select, everything.input],
         measure,
         [stream_file, original_file, left, right, baseline, everything],
         [said, pictures, numbers, figures, baseline_file],
         api_name="measure",
         concurrency_id="measure",
         concurrency_limit=1,
-        trigger_mode="always_last",
+        trigger_mode="multiple",  # a cancelled "always_last" waits for its end for ever
         show_progress_on=figures,
     )
     inputs = [upload, mode, lmbda, bpp, model, kb, left, right, baseline]
