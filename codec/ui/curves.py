@@ -201,6 +201,7 @@ def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
                 ],
                 value=["jpeg", "webp"],
                 label="Beside ours",
+                elem_id="beside-ours",
             )
             axis = gr.Radio(list(AXES), value=PSNR, label="Against")
             also = gr.CheckboxGroup([KODAK, PUBLISHED], value=[KODAK, PUBLISHED], label="And behind it")

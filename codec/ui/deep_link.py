@@ -11,9 +11,8 @@ from codec.ui import compare, examples
 HERE = Path(__file__).parent
 HEAD = f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
 CSS = (HERE / "page.css").read_text(encoding="utf-8")
-ASKS = "['example','model','lambda','bpp'].some(k => new URLSearchParams(location.search).has(k))"
+ASKS = ("example", "model", "lambda", "bpp")
 WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.settled(); }"
-RUN_JS = f"async () => {{ if ({ASKS}) {{ window.codecPage.compress(); await window.codecPage.settled(); }} }}"
 DONE_JS = "() => { window.codecPage.opened = true; }"
 
 
@@ -41,9 +40,13 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
     return state
 
 
-def find(demo: gr.Blocks) -> dict[str, gr.blocks.Block]:
-    """The controls of the first tab that a link may set, among the inputs of its endpoint."""
-    inputs = next(fn.inputs for fn in demo.fns.values() if fn.api_name == "compress")
+def endpoint(demo: gr.Blocks):
+    """The first tab's endpoint: its inputs are what a link may set, its outputs what follows from them."""
+    return next(fn for fn in demo.fns.values() if fn.api_name == "compress")
+
+
+def controls_of(inputs: list) -> dict:
+    """The controls that a link may set, among the inputs of the first tab's endpoint."""
     wanted = {
         "upload": lambda c: c.elem_id == "upload",
         "model": lambda c: isinstance(c, gr.Radio | gr.Dropdown) and c.label == "Model",
@@ -55,8 +58,9 @@ def find(demo: gr.Blocks) -> dict[str, gr.blocks.Block]:
 
 
 def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:
-    """Follows the link when the page loads; and a button for lecture mode."""
-    controls = find(demo)
+    """Follows the link when the page loads: sets the controls, compresses, and opens the tab when that is done."""
+    first = endpoint(demo)
+    controls = controls_of(first.inputs)
 
     def opening(request: gr.Request) -> list:
         state = parse(dict(request.query_params), names, len(examples.files()))
@@ -69,13 +73,20 @@ def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:
             values["mode"] = compare.BY_RATE if "bpp" in values else compare.BY_LAMBDA
         return [values.get(key, gr.skip()) for key in controls]
 
+    def follow(request: gr.Request, *inputs):
+        if not any(key in request.query_params for key in ASKS):
+            yield tuple(gr.skip() for _ in first.outputs)
+            return
+        yield from compare.run(*inputs)
+
     def tab(request: gr.Request):
         state = parse(dict(request.query_params), names, 0)
         return gr.Tabs(selected=state["tab"]) if "tab" in state else gr.skip()
 
     quick = {"queue": False, "api_visibility": "private"}
     loaded = demo.load(None, js=WAIT_JS, **quick).then(opening, None, [*controls.values()], **quick)
-    loaded.then(None, js=RUN_JS, **quick).then(tab, None, tabs, **quick).then(None, js=DONE_JS, **quick)
+    followed = loaded.then(follow, first.inputs, first.outputs, api_visibility="private", concurrency_id="codec")
+    followed.then(tab, None, tabs, **quick).then(None, js=DONE_JS, **quick)
 
 
 def masthead(title: str, intro: str) -> None:

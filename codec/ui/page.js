@@ -21,14 +21,10 @@
     let before = "", since = Date.now();
     for (const start = Date.now(); Date.now() - start < 30000;) {
       const text = document.querySelector("#headline")?.innerText ?? "";
-      if (text !== before || !text) { before = text; since = Date.now(); }
+      if (text !== before || !text || text.includes("…")) { before = text; since = Date.now(); }
       if (Date.now() - since > 900) return;
       await new Promise(done => setTimeout(done, 100));
     }
-  };
-  page.compress = () => {
-    const button = document.querySelector("#compress");
-    (button?.matches("button") ? button : button?.querySelector("button"))?.click();
   };
 
   // Clicking a point of a plot names it in a hidden box, which Python listens to.
