@@ -5,7 +5,7 @@ import threading
 import gradio as gr
 from starlette.middleware import Middleware
 
-from codec.ui import bits, compare, crowd, curves, guard, inside, open_stream, sampling
+from codec.ui import bits, compare, crowd, curves, guard, inside, open_stream, sampling, sweep
 
 KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
 TITLE = "A neural image codec you can watch working"
@@ -106,6 +106,7 @@ def build() -> gr.Blocks:
             inside.build(tab, stream)
         with gr.Tab("Open a stream", id="open"):
             open_stream.build()
+    sweep.start(demo, *KEEP)
     return crowd.make_fair(demo)
 
 

@@ -196,7 +196,7 @@ async def measure(options) -> dict:
         if options.what == "crowd":
             with Server(options.port, Path(folder), "--keep", "5", "60") as server:
                 for clients in options.clients:
-                    found[str(clients)] = await crowd(server, clients, 768, 512)
+                    found[str(clients)] = await crowd(server, clients, *options.size)
                     print(json.dumps(found[str(clients)], indent=1, ensure_ascii=False), flush=True)
                 found["files_left_behind"] = await emptied(server, 120)
         elif options.what == "large":
@@ -215,6 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("what", choices=("crowd", "large", "long"))
     parser.add_argument("--clients", type=int, nargs="+", default=[30, 100])
+    parser.add_argument("--size", type=int, nargs=2, default=(768, 512), help="width and height of a crowd's pictures")
     parser.add_argument("--count", type=int, default=2000, help="requests in a row")
     parser.add_argument("--seconds", type=float, default=240, help="that small requests get beside large ones")
     parser.add_argument("--port", type=int, default=7876)

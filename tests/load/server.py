@@ -53,8 +53,8 @@ class Server:
         return int(status.split(field + ":")[1].split()[0]) // 1024
 
     def files(self) -> list[str]:
-        """Everything in its temporary folders."""
-        return [str(p) for name in ("gradio", "tmp") for p in (self.folder / name).rglob("*") if p.is_file()]
+        """Everything in its temporary folders, empty folders included."""
+        return [str(p) for name in ("gradio", "tmp") for p in (self.folder / name).rglob("*")]
 
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
