@@ -206,7 +206,7 @@ async def measure(options) -> dict:
                     found[name] = await heavy(server, 10, options.seconds)
                     print(json.dumps(found[name], indent=1, ensure_ascii=False), flush=True)
         else:
-            with Server(options.port, Path(folder), "--keep", "5", "20") as server:
+            with Server(options.port, Path(folder), "--keep", "5", "20", threads=1) as server:
                 found = await long(server, options.count)
     return found
 
