@@ -21,7 +21,9 @@ from PIL import Image
 from .client import Visitor, paths
 from .server import Server
 
-LIMITS = httpx.Limits(max_connections=400, max_keepalive_connections=100)
+# A connection of its own for each request: the server closes idle ones after 5 s, and unlike a browser httpx does not
+# ask again when it has just sent a request into one of those.
+LIMITS = httpx.Limits(max_connections=400, max_keepalive_connections=0)
 
 
 def own_picture(number: int, width: int, height: int) -> np.ndarray:
