@@ -17,6 +17,7 @@ from gradio.utils import get_upload_folder
 from codec import bitstream
 from codec.errors import CodecError
 from codec.image_files import MAX_PIXELS, open_image, read_path
+from codec.ui.sweep import touch
 
 LARGE_PIXELS = 4_000_000
 LARGE = "large"  # the lane's name among Gradio's concurrency ids
@@ -80,10 +81,22 @@ def fair_order(events: list) -> list:
 
 
 def is_large(data) -> bool:
-    """Whether any uploaded picture or stream among the inputs of an event has more than LARGE_PIXELS."""
+    """Whether any uploaded picture or stream among the inputs of an event has more than LARGE_PIXELS.
+
+    All of its files are touched: they are in use, and must not be swept away.
+    """
     folder = Path(get_upload_folder()).resolve()
-    paths = {p for p in map(Path, paths_in(data)) if p.resolve().is_relative_to(folder)}  # others Gradio refuses
+    paths = {Path(p) for p in paths_in(data) if is_within(p, folder)}  # others Gradio refuses
+    for path in paths:
+        touch(path)
     return any(pixels(path) > LARGE_PIXELS for path in paths)
+
+
+def is_within(path: str, folder: Path) -> bool:
+    try:
+        return Path(path).resolve().is_relative_to(folder)
+    except (OSError, ValueError):  # a NUL byte, a loop of links
+        return False
 
 
 def paths_in(data):

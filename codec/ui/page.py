@@ -17,6 +17,7 @@ from codec.ui import (
     method,
     open_stream,
     sampling,
+    sweep,
     viewer,
 )
 
@@ -123,6 +124,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Results and method", id="method"):
                 method.build(demo, tuple(tab.id for tab in tabs.children))
         deep_link.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
+    sweep.start(demo, *KEEP)
     return crowd.make_fair(demo)
 
 

@@ -34,4 +34,5 @@ def main() -> None:
     sys.exit(1 if found["failures"] else 0)
 
 
-main()
+if __name__ == "__main__":  # children of the image fuzzer import this again
+    main()

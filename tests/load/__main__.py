@@ -21,7 +21,9 @@ from PIL import Image
 from .client import Visitor, paths
 from .server import Server
 
-LIMITS = httpx.Limits(max_connections=400, max_keepalive_connections=100)
+# A connection of its own for each request: the server closes idle ones after 5 s, and unlike a browser httpx does not
+# ask again when it has just sent a request into one of those.
+LIMITS = httpx.Limits(max_connections=400, max_keepalive_connections=0)
 
 
 def own_picture(number: int, width: int, height: int) -> np.ndarray:
@@ -196,7 +198,7 @@ async def measure(options) -> dict:
         if options.what == "crowd":
             with Server(options.port, Path(folder), "--keep", "5", "60") as server:
                 for clients in options.clients:
-                    found[str(clients)] = await crowd(server, clients, 768, 512)
+                    found[str(clients)] = await crowd(server, clients, *options.size)
                     print(json.dumps(found[str(clients)], indent=1, ensure_ascii=False), flush=True)
                 found["files_left_behind"] = await emptied(server, 120)
         elif options.what == "large":
@@ -206,7 +208,7 @@ async def measure(options) -> dict:
                     found[name] = await heavy(server, 10, options.seconds)
                     print(json.dumps(found[name], indent=1, ensure_ascii=False), flush=True)
         else:
-            with Server(options.port, Path(folder), "--keep", "5", "20") as server:
+            with Server(options.port, Path(folder), "--keep", "5", "20", threads=1) as server:
                 found = await long(server, options.count)
     return found
 
@@ -215,6 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("what", choices=("crowd", "large", "long"))
     parser.add_argument("--clients", type=int, nargs="+", default=[30, 100])
+    parser.add_argument("--size", type=int, nargs=2, default=(768, 512), help="width and height of a crowd's pictures")
     parser.add_argument("--count", type=int, default=2000, help="requests in a row")
     parser.add_argument("--seconds", type=float, default=240, help="that small requests get beside large ones")
     parser.add_argument("--port", type=int, default=7876)

@@ -34,6 +34,7 @@ class Server:
                 raise RuntimeError((self.folder / "log").read_text())
             try:
                 if httpx.get(self.url + "/config", timeout=5).status_code == 200:
+                    self.at_start = set(self.everything())
                     return self
             except httpx.HTTPError:
                 time.sleep(0.2)
@@ -53,8 +54,11 @@ class Server:
         return int(status.split(field + ":")[1].split()[0]) // 1024
 
     def files(self) -> list[str]:
-        """Everything in its temporary folders."""
-        return [str(p) for name in ("gradio", "tmp") for p in (self.folder / name).rglob("*") if p.is_file()]
+        """What its temporary folders hold, empty folders included, that was not there when it had started."""
+        return [p for p in self.everything() if p not in self.at_start]
+
+    def everything(self) -> list[str]:
+        return [str(p) for name in ("gradio", "tmp") for p in (self.folder / name).rglob("*")]
 
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

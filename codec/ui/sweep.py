@@ -1,0 +1,45 @@
+"""Removes temporary files that nobody has asked for in a while, and the folders they were in.
+
+Gradio's own `delete_cache` leaves a folder for every file and, measured over some hundred requests, now and then a
+file; in a folder that must not grow for months that is too much. What the page itself shows from the start stays.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+
+def sweep(root: Path, older_than: float, keep: set[str] = frozenset()) -> None:
+    """Removes files below `root` that were neither made nor touched for so many seconds, and folders left empty."""
+    limit = time.time() - older_than
+    for folder, _, names in os.walk(root, topdown=False):
+        for path in (os.path.join(folder, name) for name in names):
+            with contextlib.suppress(OSError):
+                if os.lstat(path).st_ctime < limit and path not in keep:
+                    os.unlink(path)
+        with contextlib.suppress(OSError):  # not empty, or gone by now
+            if folder != str(root) and os.stat(folder).st_ctime < limit:
+                os.rmdir(folder)
+
+
+def start(demo: gr.Blocks, every: float, older_than: float) -> None:
+    """Does so again and again, in the background, for a page that is complete."""
+    keep = {str(path) for block in demo.blocks.values() for path in block.keep_in_cache}
+
+    def work() -> None:
+        while True:
+            time.sleep(every)
+            sweep(Path(get_upload_folder()), older_than, keep)
+
+    threading.Thread(target=work, daemon=True, name="sweep").start()
+
+
+def touch(path: Path) -> None:
+    """Makes a file young again: somebody is working with it."""
+    with contextlib.suppress(OSError):
+        os.utime(path)

@@ -1,0 +1,202 @@
+"""What the page refuses to strangers, asked of the real server; and who waits for whom in its queue."""
+
+import http.client
+import json
+import os
+import types
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import picture
+
+from codec.images import png_bytes
+from codec.ui import crowd, guard, sweep
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("gradio")
+
+
+@pytest.fixture(scope="module")
+def page(codec, folder):
+    """The page's own server. The folder of uploads is set for its time only."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    from codec.ui import build, launch_options
+
+    demo = build()
+    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    with httpx.Client(base_url=demo.local_url, timeout=120) as http:
+        yield types.SimpleNamespace(http=http, demo=demo)
+    demo.close()
+    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+def function(page, api_name):
+    return next(d for d in page.http.get("/config").json()["dependencies"] if d["api_name"] == api_name)
+
+
+def ask(page, api_name, *values):
+    """The last event that a call of the API comes to: its kind and its data."""
+    joined = page.http.post(f"/gradio_api/call/{api_name}", json={"data": list(values)})
+    if joined.status_code != 200:
+        return str(joined.status_code), joined.text
+    text = page.http.get(f"/gradio_api/call/{api_name}/{joined.json()['event_id']}").text
+    kind, data = [block for block in text.strip().split("\n\n") if block][-1].split("\n")[:2]
+    return kind.removeprefix("event: "), data.removeprefix("data: ")
+
+
+def file(path):
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+SECRETS = ("/etc/passwd", "/proc/self/environ", str(ROOT / "app.py"), str(ROOT / "weights" / "manifest.json"))
+WAYS_ROUND = (
+    "../../../../etc/passwd",
+    "..%2f..%2f..%2fetc%2fpasswd",
+    "%2e%2e/%2e%2e/etc/passwd",
+    "//etc/passwd",
+    "file:///etc/passwd",
+)
+
+
+@pytest.mark.parametrize("path", [*SECRETS, *WAYS_ROUND, "app.py", "weights/manifest.json", "."])
+def test_no_file_of_the_machine_is_served(page, folder, path):
+    for start in ("", f"{folder}/"):
+        answer = page.http.get(f"/gradio_api/file={start}{path}")
+        assert answer.status_code in (403, 404), (start, path)
+        assert "root:" not in answer.text and "trunk" not in answer.text
+
+
+def test_routes_beside_the_files_lead_nowhere_else(page):
+    for route in ("/static/", "/assets/", "/svelte/", "/gradio_api/custom_component/1/client/component/"):
+        for path in ("../../../../../../etc/passwd", "..%2f..%2f..%2f..%2f..%2fetc%2fpasswd"):
+            assert "root:" not in page.http.get(route + path).text
+
+
+@pytest.mark.parametrize("path", SECRETS)
+def test_no_file_of_the_machine_is_read_through_a_parameter(page, path):
+    for api_name in ("decompress", "inside"):
+        kind, said = ask(page, api_name, file(path))
+        assert kind == "error" and "root:" not in said, (api_name, said)
+    assert all("passwd" not in str(p) for p in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:1/a.png", "https://example.org/a.png", "HTTP://example.org", "ftp://a/b"]
+)
+def test_nothing_is_fetched_for_anybody(page, address):
+    assert ask(page, "decompress", file(address))[0] == "400"
+    number = function(page, "decompress")["id"]
+    for route in ("queue/join", "run/decompress", "api/decompress", "run/predict"):
+        body = {"data": [[{"deep": file(address)}]], "fn_index": number, "session_hash": "s"}
+        answer = page.http.post(f"/gradio_api/{route}", json=body)
+        assert answer.status_code == 400 and "addresses are not fetched" in answer.text
+    for route in (f"/gradio_api/file={address}", f"/gradio_api/proxy={address}"):
+        assert page.http.get(route).status_code == 403
+
+
+def test_nobody_passes_the_queue_by(page):
+    for route in ("run", "api"):
+        answer = page.http.post(f"/gradio_api/{route}/decompress", json={"data": [None]})
+        assert answer.status_code == 404 and "join the queue" in answer.text
+
+
+def test_uploads_are_limited_and_named_by_us(page, folder):
+    path = page.http.post("/gradio_api/upload", files={"files": ("../../../evil/../x.png", b"hello")}).json()[0]
+    assert Path(path).is_relative_to(folder) and Path(path).name == "x.png" and Path(path).read_bytes() == b"hello"
+    name = "<img src=x onerror=alert(1)>;rm -rf ~.png"
+    path = page.http.post("/gradio_api/upload", files={"files": (name, png_bytes(picture(40, 30)))}).json()[0]
+    assert Path(path).is_relative_to(folder) and "/" not in Path(path).name and "<" not in Path(path).name
+
+
+def test_requests_beyond_the_limits_are_refused_before_they_are_read(page):
+    for route, length in (("upload", guard.MAX_UPLOAD + 2 * guard.MAX_FORM), ("queue/join", guard.MAX_FORM + 1)):
+        raw = http.client.HTTPConnection(page.http.base_url.host, page.http.base_url.port, timeout=60)
+        raw.putrequest("POST", f"/gradio_api/{route}")
+        raw.putheader("Content-Type", "multipart/form-data; boundary=x")
+        raw.putheader("Content-Length", str(length))
+        raw.endheaders(b"x")  # and never the rest
+        assert raw.getresponse().status == 413
+        raw.close()
+    chunks = (b"x" for _ in range(3))
+    assert page.http.post("/gradio_api/queue/join", content=chunks).status_code == 411
+    assert page.http.post("/gradio_api/queue/join", content=b"[" * 500_000).status_code == 400
+    for route in ("process_recording", "vibe-edit/"):
+        assert page.http.post(f"/gradio_api/{route}", json={}).status_code == 403
+
+
+def test_a_full_disk_refuses_uploads(page, monkeypatch):
+    monkeypatch.setattr(guard, "MIN_FREE_DISK", 1 << 60)
+    answer = page.http.post("/gradio_api/upload", files={"files": ("a.png", b"x")})
+    assert answer.status_code == 507 and "no room" in answer.json()["detail"]
+
+
+def test_errors_show_no_insides(page):
+    kind, said = ask(page, "decompress", "no file at all")
+    assert kind == "error" and "Traceback" not in said and str(ROOT) not in said
+
+
+def test_a_full_queue_says_so(page, monkeypatch):
+    monkeypatch.setattr(crowd, "MAX_WAITING", 0)
+    status, text = ask(page, "decompress", None)
+    assert status == "503" and "busy" in json.loads(text)["detail"]
+
+
+def test_what_is_old_is_swept_away(tmp_path):
+    for name in ("a/old", "b/kept"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    sweep.sweep(tmp_path, 60)
+    assert len(list(tmp_path.rglob("*"))) == 5
+    sweep.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
+    sweep.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["b", "b/kept"]
+
+
+# --- turns ------------------------------------------------------------------------------------------------
+
+
+def event(name, address, session, time):
+    request = types.SimpleNamespace(client=types.SimpleNamespace(host=address))
+    return types.SimpleNamespace(name=name, request=request, session_hash=session, enqueue_time=time)
+
+
+def order(*events):
+    return "".join(e.name for e in crowd.fair_order(list(events)))
+
+
+def test_visitors_take_turns():
+    greedy = [event(n, "1", "s", i) for i, n in enumerate("abc")]
+    assert order(*greedy) == "abc"
+    assert order(*greedy, event("x", "2", "t", 5), event("y", "3", "u", 6)) == "axybc"
+    # At one address its sessions take turns, so a class behind a router is served as it came.
+    assert order(*greedy, event("x", "1", "t", 5), event("y", "1", "u", 6)) == "axybc"
+    school = [event(n, "1", n, i) for i, n in enumerate("abcd")]
+    assert order(*school) == "abcd" and order(*school, event("x", "2", "x", 9)) == "axbcd"
+
+
+def test_large_pictures_and_streams_are_known_by_their_headers(codec, tmp_path, monkeypatch):
+    import numpy as np
+
+    from codec.bitstream import Stream, write
+
+    monkeypatch.setattr(crowd, "LARGE_PIXELS", 5000)
+    monkeypatch.setattr(crowd, "get_upload_folder", lambda: str(tmp_path / "uploads"))
+    (tmp_path / "uploads").mkdir()
+
+    def kept(name, data, where="uploads"):
+        (tmp_path / where / name).write_bytes(data)
+        return crowd.is_large([1, {"x": [file(tmp_path / where / name)]}, None])
+
+    assert kept("a.png", png_bytes(np.zeros((100, 60, 3), np.uint8)))
+    assert not kept("b.png", png_bytes(np.zeros((50, 60, 3), np.uint8)))
+    assert kept("a.lic", write(Stream("00000000", "mse", 100, 60, 1, b"", b"")))
+    assert not kept("bad.png", b"<html>") and not kept("bad.lic", b"LIC\1")
+    assert not kept("elsewhere.png", png_bytes(np.zeros((100, 60, 3), np.uint8)), where=".")
+    assert not crowd.is_large([file("/proc/self/mem"), file("\0"), file(""), "text", {"path": 7}])
