@@ -39,6 +39,8 @@ def main() -> int:
     command = add("mnist-results", "measure the shipped codecs for digits on all test digits")
     add_data(command, digits)
     command.add_argument("--out", default="results/classroom-mnist.json")
+    command.add_argument("--digits-used", type=int, default=10_000, help="how many test digits")
+    command.add_argument("--strings", type=int, default=2000, help="for how many of them bytes are written")
 
     known = {"data": photographs} if photographs else {}
     known["backbones"] = os.environ.get("CODEC_BACKBONES") or None

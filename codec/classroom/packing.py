@@ -16,40 +16,49 @@ from codec.classroom.mnist import DigitNet, distortion
 from codec.classroom.mnist_training import load_digits
 from codec.models import storage
 
-RANKS = (8, 12, 16, 20, 24, 32, 48, 64)
-TOLERANCE = 0.005  # of the loss, that storing may cost
+RANKS = (8, 16, 24, 32, 48, 64)
+TOLERANCE = 0.01  # of the loss, that storing may cost
 CREDIT = (
     "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges), Creative Commons Attribution-Share Alike 3.0: twenty test digits "
     "of each class, 0 first, the first of each class in the order of the test set, arranged in one picture"
 )
 
 
-def low_rank(layer: nn.Linear, outputs: Tensor, rank: int) -> nn.Sequential:
-    """W·x + b as a product of two: projected on the `rank` principal components of its `outputs` (n, out).
+def components(outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (out,) of a layer's outputs (n, out), and their principal components, the largest first (out, 64)."""
+    torch.manual_seed(0)  # the method is a random one
+    mean = outputs.mean(0)
+    return mean, torch.pca_lowrank(outputs - mean, max(RANKS), center=False, niter=4)[2]
+
+
+def low_rank(layer: nn.Linear, mean: Tensor, basis: Tensor) -> nn.Sequential:
+    """W·x + b as a product of two: projected on principal components of its outputs, basis (out, rank).
 
     What the layer really puts out spans far fewer dimensions than it has, since digits are few among all pictures.
     """
-    mean = outputs.double().mean(0)
-    centred = outputs.double() - mean
-    basis = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -rank:]  # (out, rank)
+    rank = basis.shape[1]
     first, second = nn.Linear(layer.in_features, rank, bias=False), nn.Linear(rank, layer.out_features)
     with torch.no_grad():
-        first.weight.copy_(basis.T @ layer.weight.double())
+        first.weight.copy_(basis.T @ layer.weight)
         second.weight.copy_(basis)
-        second.bias.copy_(mean + basis @ (basis.T @ (layer.bias.double() - mean)))
+        second.bias.copy_(mean + basis @ (basis.T @ (layer.bias - mean)))
     return nn.Sequential(first, second)
 
 
-def narrowed(net: DigitNet, x: Tensor, rank: int) -> DigitNet:
-    """The same codec with its two large layers of this rank, fitted to pictures x, and stored in 8 bits."""
+@torch.no_grad()
+def spread(net: DigitNet, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Mean and components of what the two large layers put out for pictures x."""
+    dense = net.g_a[:6](x)
+    return [components(dense), components(net.g_s[:3](net.g_a[6:](dense).round()))]
+
+
+def narrowed(net: DigitNet, found: list[tuple[Tensor, Tensor]], rank: int) -> DigitNet:
+    """The same codec with its two large layers of this rank, stored in 8 bits; `found` by `spread`."""
     small = DigitNet(len(net.log_scale), rank)
-    with torch.no_grad():
-        h = net.g_a[:5](x)
-        y_hat = net.g_a[5:](net.g_a[:5](x)).round()
-        small.load_state_dict({k: v for k, v in net.state_dict().items() if k in small.state_dict()}, strict=False)
-        small.g_a[5] = low_rank(net.g_a[5], net.g_a[5](h), rank)
-        h = net.g_s[:2](y_hat)
-        small.g_s[2] = low_rank(net.g_s[2], net.g_s[2](h), rank)
+    small.load_state_dict({k: v for k, v in net.state_dict().items() if k in small.state_dict()}, strict=False)
+    (mean_a, basis_a), (mean_s, basis_s) = found
+    small.g_a[5] = low_rank(net.g_a[5], mean_a, basis_a[:, :rank])
+    small.g_s[2] = low_rank(net.g_s[2], mean_s, basis_s[:, :rank])
     small.load_state_dict(storage.to_float(storage.to_int8(small.state_dict())))
     return small.eval()
 
@@ -63,18 +72,18 @@ def loss(net: DigitNet, x: Tensor, lmbda: float) -> float:
 
 
 def pack_mnist(data: str, run: str, out: str) -> None:
-    """Stores every trained model at the smallest rank that costs at most half a per cent of its loss on training
+    """Stores every trained model at the smallest rank that costs at most one per cent of its loss on training
     digits; then 200 test digits, and the latents of all test digits where d = 2."""
     folder, log, entries = Path(out), json.loads((Path(run) / "log.json").read_text()), {}
-    x, _ = load_digits(data, "train")
-    x, held = x[:3000], x[3000:5000]
+    x = load_digits(data, "train", 3000)[0]
+    x, held = x[:2000], x[2000:3000]
     for name, said in log.items():
         net = DigitNet(said["d"])
         net.load_state_dict(load_file(Path(run) / f"{name}.safetensors"))
         net.eval().requires_grad_(False)
-        whole = loss(net, held, said["lambda"])
+        whole, found = loss(net, held, said["lambda"]), spread(net, x)
         for rank in RANKS:
-            small = narrowed(net, x, rank)
+            small = narrowed(net, found, rank)
             cost = loss(small, held, said["lambda"]) / whole - 1
             if cost <= TOLERANCE:
                 break

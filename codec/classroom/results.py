@@ -34,11 +34,10 @@ DIFFERENCES = [
     "experiments 2 to 4 start from the weights of experiment 1, and far fewer pictures are seen",
     "the weights of the feature terms are for features on another scale",
 ]
-STRINGS = 2000  # digits whose strings are made; every figure but the real bytes is over all
 
 
 @torch.no_grad()
-def measure(codec: digits.DigitCodec, x: np.ndarray, labels: np.ndarray, strings: int = STRINGS) -> dict:
+def measure(codec: digits.DigitCodec, x: np.ndarray, labels: np.ndarray, strings: int) -> dict:
     """One model on digits x uint8 (n, 28, 28): what it estimates, what it writes, and how far off it is."""
     y = codec.analyse(x)
     noise = torch.rand(y.shape, generator=torch.Generator().manual_seed(1)) - 0.5
@@ -79,13 +78,13 @@ def rounded(found, places: int = 4):
     return [rounded(v, places) for v in found] if isinstance(found, list) else found
 
 
-def mnist(data: str, out: str) -> None:
-    """Every shipped model for digits, and the untrained one, on the test digits."""
-    x, labels = load_digits(data, "test")
+def mnist(data: str, out: str, digits_used: int, strings: int) -> None:
+    """Every shipped model for digits, and the untrained one, on the first of the test digits."""
+    x, labels = load_digits(data, "test", digits_used)
     x = (x[:, 0] * 255).round().to(torch.uint8).numpy()
     points = []
     for name in [digits.UNTRAINED, *store.manifest()["mnist"]]:
-        points.append(measure(digits.load(name), x, labels))
+        points.append(measure(digits.load(name), x, labels, min(strings, len(x))))
         print(json.dumps(points[-1]), flush=True)
     plane = {}
     if "l2000-d2" in store.manifest()["mnist"]:
@@ -93,7 +92,7 @@ def mnist(data: str, out: str) -> None:
         plane = {"y": np.round(y, 2).tolist(), "labels": labels[:1000].tolist()}
     trained = {k: {n: v for n, v in e.items() if n in TRAINED} for k, e in store.manifest()["mnist"].items()}
     result = {
-        "what": f"MNIST test digits; estimates and strings over the first {STRINGS} of them, the rest over all",
+        "what": f"the first {len(x)} test digits of MNIST; bits of rounded latents over the first {strings}",
         "report": REPORT,
         "trained": trained,
         "versions": versions(),

@@ -179,8 +179,8 @@ def build(tab: gr.Tab, original: gr.File) -> None:
     """Lays out the tab and fills it whenever it is opened, with the picture of the first tab."""
     gr.HTML(
         "cae-2017, a historical model: convolutions of stride 2 down, three residual blocks, sub-pixel convolutions "
-        "up, whole numbers in between, and one Huffman code for all of them with its table in the file (Theis et al. 2017, "
-        "as Meynard, des Déserts and Perret built it in 2018). Trained here for a short time only.",
+        "up, whole numbers in between, and one Huffman code for all of them with its table in the file (Theis et al. "
+        "2017, as Meynard, des Déserts and Perret built it in 2018). Trained here for a short time only.",
         elem_classes="hint",
     )
     with gr.Row(equal_height=False):

@@ -21,7 +21,8 @@ CSS = """
 .digits figcaption { font-size: 0.8rem; line-height: 1.35; overflow-wrap: anywhere; }
 .digits code { font-size: 0.75rem; padding: 0; }
 #one-digit img, #prior-digits img { image-rendering: pixelated; width: 100%; height: auto; margin: 0; }
-#one-digit .html-container, #prior-digits .html-container, #digit-pair .html-container { padding: 0; }
+#digit-row .html-container, #one-digit .html-container, #prior-digits .html-container,
+#digit-pair .html-container { padding: 0; }
 #one-digit img { max-width: 280px; }
 #digit-pair { overflow-x: auto; }
 #digit-pair table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
@@ -95,8 +96,8 @@ def row(model: str, column: float, dithered: bool, seed: float) -> str:
         )
     return (
         f"<div class='digits'>{''.join(cells)}</div><p>{total} bytes for ten digits, which as pixels are "
-        f"{x.size:,}. The second number of each is its information content under the prior; what is above it is lost "
-        "because a file has whole bytes.</p>"
+        f"{x.size:,}. The second number of each is its information content under the prior; a file has whole bytes, so "
+        "it mostly takes a few bits more.</p>"
     )
 
 
@@ -164,8 +165,9 @@ def pair(found: dict) -> str:
     trained = found["trained"][START]
     return (
         f"<table><thead><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr></thead><tbody>{body}</tbody></table>"
-        "<p>Distortion is the mean absolute error of pixels in 0…1, as in training: with noise instead of rounding, on "
-        f"10,000 test digits. Ours was trained for {trained['epochs']:g} epochs.</p>"
+        "<p>Distortion is the mean absolute error of pixels in 0…1. It and the estimated bits are taken as in "
+        f"training, with noise instead of rounding, on {points[START]['digits']:,} test digits. Ours was trained for "
+        f"{trained['epochs']:g} epochs.</p>"
     )
 
 
@@ -290,15 +292,15 @@ def build(tab: gr.Tab) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=220):
             shown = gr.HTML(elem_id="one-digit", padding=False)
-            with gr.Row():
-                digit = gr.Slider(0, 9, 3, step=1, label="Start from the digit", min_width=160)
-                take = gr.Button("Take it", elem_id="take-digit", min_width=80)
         with gr.Column(scale=3, min_width=320):
             sliders = []
             for start in (0, 5):
                 with gr.Row():
                     for k in range(start, start + 5):
                         sliders.append(gr.Slider(-20, 20, 0, step=0.25, label=f"y{k}", min_width=110, buttons=[]))
+            with gr.Row():
+                digit = gr.Slider(0, 9, 3, step=1, label="Start from the digit", scale=3, min_width=160)
+                take = gr.Button("Take it", elem_id="take-digit", scale=1, min_width=100)
     gr.Markdown("### What the prior thinks a digit is")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):

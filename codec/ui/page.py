@@ -4,7 +4,7 @@ import threading
 
 import gradio as gr
 
-from codec.ui import bits, compare, curves, inside, open_stream, sampling
+from codec.ui import bits, cae, compare, curves, digits, inside, lesson, open_stream, sampling
 
 TITLE = "A neural image codec you can watch working"
 INTRO = (
@@ -104,6 +104,12 @@ def build() -> gr.Blocks:
             inside.build(tab, stream)
         with gr.Tab("Open a stream", id="open"):
             open_stream.build()
+        with gr.Tab("Lesson", id="lesson", elem_id="lesson") as tab:
+            lesson.build(demo, tab, original)
+        with gr.Tab("Digits", id="digits") as tab:
+            digits.build(tab)
+        with gr.Tab("cae-2017", id="cae") as tab:
+            cae.build(tab, original)
     return demo.queue(max_size=64, default_concurrency_limit=2)
 
 
@@ -111,7 +117,8 @@ def launch_options() -> dict:
     """What to pass to `launch`; in Gradio 6 looks belong there as well."""
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + lesson.CSS + digits.CSS + cae.CSS,
+        "i18n": lesson.translated(),
         "max_file_size": "60mb",
         "show_error": False,
         "run_history": False,
