@@ -40,6 +40,8 @@ class Settings:
     run: str = "runs/cae"
     steps: int = 6000  # of the first experiment
     fork_steps: int = 2000  # of every other
+    minutes: float = 1000.0  # of wall time at most, for the first
+    fork_minutes: float = 1000.0  # and for every other
     batch: int = 16
     lr: float = 1e-3
     seed: int = 0
@@ -65,18 +67,25 @@ def terms(x_hat: Tensor, x: Tensor, y: Tensor, vgg: Vgg16 | None) -> dict[str, T
     return found
 
 
-def fit(net: AutoEncoder, crops: Crops, size: int, weights: dict, vgg: Vgg16, steps: int, settings: Settings):
-    """Adam with a cosine to 1 %. Returns the progress: every term, of one batch in twenty-five, at that step."""
+def fit(
+    net: AutoEncoder, crops: Crops, size: int, weights: dict, vgg: Vgg16, steps: int, minutes: float, settings: Settings
+) -> list[dict]:
+    """Adam with a cosine to 1 %, until the steps or the minutes are used up.
+
+    Returns the progress: every term, of one batch in twenty-five, at that step.
+    """
     optimizer = torch.optim.Adam(net.parameters(), settings.lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda i: min(1.0, (i + 1) / 30) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * i / steps)))
-    )
+    began = time.monotonic()
     net.train().to(memory_format=torch.channels_last)
     rng, progress = np.random.default_rng((settings.seed, size)), []
     batch = settings.batch * 64 // size
     for step in range(1, steps + 1):
+        share = min(1.0, max(step / steps, (time.monotonic() - began) / (60 * minutes)))
+        for group in optimizer.param_groups:
+            warm = min(1.0, step / 30)
+            group["lr"] = settings.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
         x = crops.sample(rng, batch, size).float() / 255
-        logged = step % 25 == 1 or step == steps
+        logged = step % 25 == 1 or share == 1
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
             x_hat, y = net(x)
             found = terms(x_hat, x, y, vgg if logged or len(weights) > 1 else None)
@@ -85,10 +94,11 @@ def fit(net: AutoEncoder, crops: Crops, size: int, weights: dict, vgg: Vgg16, st
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 100.0)
         optimizer.step()
-        schedule.step()
         if logged:
             progress.append({"step": step} | {k: round(v.item(), 5) for k, v in found.items()})
             print(" ", progress[-1], flush=True)
+        if share == 1:
+            break
     return progress
 
 
@@ -107,16 +117,18 @@ def train(settings: Settings) -> None:
         path, net = run / f"{name}.safetensors", AutoEncoder()
         if path.exists():
             continue
-        start, steps = "random weights", settings.steps
+        start, steps, minutes = "random weights", settings.steps, settings.minutes
         if name != "1":
-            start, steps = "experiment 1", settings.fork_steps
+            start, steps, minutes = "experiment 1", settings.fork_steps, settings.fork_minutes
             net.load_state_dict(load_file(run / "1.safetensors"))
         size = 128 if name.endswith("128") else 64
-        print(f"experiment {name}: {steps} steps from {start}", flush=True)
+        print(f"experiment {name}, from {start}", flush=True)
         wall, work = time.monotonic(), time.process_time()
-        progress = fit(net, crops, size, weights, vgg, steps, settings)
-        log[name] = {"weights": weights, "crop": size, "batch": settings.batch * 64 // size, "steps": steps}
-        log[name] |= {"start": start} | {k: asdict(settings)[k] for k in ("lr", "seed", "bfloat16")}
+        progress = fit(net, crops, size, weights, vgg, steps, minutes, settings)
+        log[name] = {"weights": weights, "crop": size, "batch": settings.batch * 64 // size}
+        log[name] |= {"start": start, "steps": progress[-1]["step"]} | {
+            k: asdict(settings)[k] for k in ("lr", "seed", "bfloat16")
+        }
         log[name] |= {"wall_seconds": round(time.monotonic() - wall), "cpu_seconds": round(time.process_time() - work)}
         log[name]["progress"] = progress
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, path)
