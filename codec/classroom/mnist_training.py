@@ -31,10 +31,14 @@ class Settings:
 
 
 def load_digits(path: str, part: str, count: int | None = None) -> tuple[Tensor, np.ndarray]:
-    """part "train" or "test", all or the first `count` -> x (n, 1, 28, 28) float32 in [0, 1] and labels (n,)."""
+    """part "train" or "test", all or `count` of them -> x (n, 1, 28, 28) float32 in [0, 1] and labels (n,).
+
+    In an order that is random, but always the same: files may hold them sorted by label.
+    """
     with np.load(path) as data:  # numpy itself refuses pickled arrays here
-        images, labels = data[f"{part}_images"][:count], data[f"{part}_labels"][:count]
-    return torch.from_numpy(images).float()[:, None] / 255, labels
+        images, labels = data[f"{part}_images"], data[f"{part}_labels"]
+    order = np.random.default_rng(0).permutation(len(labels))[:count]
+    return torch.from_numpy(images[order]).float()[:, None] / 255, labels[order]
 
 
 def name_of(lmbda: float, d: int) -> str:

@@ -16,7 +16,7 @@ from codec.classroom.mnist import DigitNet, distortion
 from codec.classroom.mnist_training import load_digits
 from codec.models import storage
 
-RANKS = (8, 16, 24, 32, 48, 64)
+RANKS = (8, 16, 24, 32, 48)
 TOLERANCE = 0.01  # of the loss, that storing may cost
 CREDIT = (
     "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges), Creative Commons Attribution-Share Alike 3.0: twenty test digits "

@@ -79,7 +79,7 @@ def rounded(found, places: int = 4):
 
 
 def mnist(data: str, out: str, digits_used: int, strings: int) -> None:
-    """Every shipped model for digits, and the untrained one, on the first of the test digits."""
+    """Every shipped model for digits, and the untrained one, on test digits in random order."""
     x, labels = load_digits(data, "test", digits_used)
     x = (x[:, 0] * 255).round().to(torch.uint8).numpy()
     points = []
@@ -92,7 +92,7 @@ def mnist(data: str, out: str, digits_used: int, strings: int) -> None:
         plane = {"y": np.round(y, 2).tolist(), "labels": labels[:1000].tolist()}
     trained = {k: {n: v for n, v in e.items() if n in TRAINED} for k, e in store.manifest()["mnist"].items()}
     result = {
-        "what": f"the first {len(x)} test digits of MNIST; bits of rounded latents over the first {strings}",
+        "what": f"{len(x)} test digits of MNIST, picked at random; bits of rounded latents over {strings} of them",
         "report": REPORT,
         "trained": trained,
         "versions": versions(),

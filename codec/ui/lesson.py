@@ -6,15 +6,16 @@ from pathlib import Path
 import gradio as gr
 
 from codec.errors import CodecError
-from codec.ui import lesson_texts
+from codec.ui import examples, lesson_texts
 
 COUNT = 7
 LAMBDAS = (0.0009, 0.0067, 0.0483)
 CSS = """
 #lesson-steps .step-picture img { image-rendering: auto; }
 .step-figures { font-variant-numeric: tabular-nums; }
-.step-title { font-size: 1.3rem; font-weight: 650; }
-.step-question { font-weight: 600; border-left: 3px solid var(--primary-500); padding-left: 0.6rem; }
+.step-title.block p { font-size: 1.3rem; font-weight: 650; margin: 0; }
+.step-question.block { border-left: 3px solid var(--primary-500) !important; padding-left: 0.6rem; }
+.step-question.block p { font-weight: 600; }
 """
 #: Opens the tab where the address has ?step=…; Python opens the step itself.
 OPEN_JS = """() => {
@@ -35,13 +36,11 @@ def translated() -> gr.I18n:
 
 
 def run(step: float, value: float, original: str | None):
-    """Compute a step of the lesson. step: 1…7; value: its control; original: the picture.
+    """Compute a step of the lesson. step: 1…7; value: its control; original: the picture, or none.
 
     value is: 1: bits kept, 1…8; 2: waves kept, 1…64; 3: the step, 1…128; 4: 0 for one table, 1 for one for each wave;
     5 and 6: λ, 0.0005…0.0483; 7: 0 (least error) to 1. Gives the picture (PNG) and its figures.
     """
-    if not original:
-        raise gr.Error("Choose a picture first, in the tab 'Compare'.", print_exception=False)
     from codec.classroom import steps
     from codec.images import load_image, save_png
 
@@ -53,14 +52,15 @@ def run(step: float, value: float, original: str | None):
     value = min(max(value, low), high)
     if number in (1, 2, 4):
         value = int(value)
+    path = original or examples.files()[0]  # a link may open a step before the first tab has a picture
     try:
-        shown, said = steps.STEPS[number - 1](steps.shrunk(load_image(original).rgb), value)
+        shown, said = steps.STEPS[number - 1](steps.shrunk(load_image(path).rgb), value)
     except CodecError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"step-{number}.png"
-        save_png(shown, path)
-        yield str(path), f"<b>{said}</b>"  # a generator, so that the file still exists while Gradio copies it
+        target = Path(folder) / f"step-{number}.png"
+        save_png(shown, target)
+        yield str(target), f"<b>{said}</b>"  # a generator, so that the file still exists while Gradio copies it
 
 
 def control(number: int, i18n: gr.I18n):
@@ -120,18 +120,10 @@ def build(demo: gr.Blocks, tab: gr.Tab, original: gr.File) -> None:
                 inputs = [gr.State(number), setting, original]
                 moved = setting.release if isinstance(setting, gr.Slider) else setting.change
                 moved(run, inputs, [picture, figures], **private)
-                step_tab.select(run_if_any, inputs, [picture, figures], **private)
+                step_tab.select(run, inputs, [picture, figures], **private)
                 opened.append((inputs, [picture, figures]))
-    tab.select(run_if_any, opened[0][0], opened[0][1], **private)
+    tab.select(run, opened[0][0], opened[0][1], **private)
     # The same by name, for programs: a step's own control is a slider here and a choice there.
     step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
     gr.Button(visible=False).click(run, [step, value, original], opened[0][1], api_name="lesson", **how)
     demo.load(asked, None, steps, queue=False, api_visibility="private", js=OPEN_JS)
-
-
-def run_if_any(step: float, value: float, original: str | None):
-    """As `run`; where there is no picture yet, nothing happens."""
-    if original:
-        yield from run(step, value, original)
-    else:
-        yield gr.skip(), gr.skip()
