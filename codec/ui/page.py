@@ -7,13 +7,16 @@ from starlette.middleware import Middleware
 
 from codec.ui import (
     bits,
+    cae,
     compare,
     crowd,
     curves,
     decoders,
     deep_link,
+    digits,
     guard,
     inside,
+    lesson,
     method,
     open_stream,
     sampling,
@@ -119,6 +122,12 @@ def build() -> gr.Blocks:
                 sampling.build(tab, stream, original)
             with gr.Tab("Inside", id="inside") as tab:
                 inside.build(tab, stream)
+            with gr.Tab("Lesson", id="lesson", elem_id="lesson") as tab:
+                lesson.build(demo, tab, original)
+            with gr.Tab("Digits", id="digits") as tab:
+                digits.build(tab)
+            with gr.Tab("cae-2017", id="cae") as tab:
+                cae.build(tab, original)
             with gr.Tab("Open a stream", id="open"):
                 open_stream.build()
             with gr.Tab("Results and method", id="method"):
@@ -132,8 +141,9 @@ def launch_options() -> dict:
     """What to pass to `launch`; in Gradio 6 looks belong there as well."""
     return {
         "theme": theme(),
-        "css": CSS + viewer.CSS + deep_link.CSS,
+        "css": CSS + viewer.CSS + deep_link.CSS + lesson.CSS + digits.CSS + cae.CSS,
         "head": deep_link.HEAD,
+        "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
         "app_kwargs": {"middleware": [Middleware(guard.Guard)]},
         "show_error": False,
