@@ -355,7 +355,8 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
         concurrency_id="measure",
         concurrency_limit=1,
         trigger_mode="multiple",  # a cancelled "always_last" waits for its end for ever
-        show_progress_on=figures,
+        show_progress="minimal",  # the full one would fade what is there already
+        show_progress_on=said,
     )
     inputs = [upload, mode, lmbda, bpp, model, kb, left, right, baseline]
     outputs = [headline_box, pictures, numbers, figures, stream_file, png_file, original_file, said, ticket]
