@@ -148,7 +148,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         str(stream),
         str(decoded),
         str(original),
-        "<div class='big'>…</div>",
+        f"<div class='big'>Looking for the {BASELINES[sides[2]]} of this size …</div>",
         str(time.time_ns()),
     )
 
@@ -165,6 +165,8 @@ def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
     row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size)
     if made is not None:
         row.psnr, row.encode_ms, row.decode_ms = made.psnr, made.encode_ms, made.decode_ms
+        if made.data is None:  # whichever decoder: the stream was encoded once
+            row.encode_ms = CACHE.get(("encode_ms", job.id[0]))
     return row
 
 
@@ -355,8 +357,7 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
         concurrency_id="measure",
         concurrency_limit=1,
         trigger_mode="multiple",  # a cancelled "always_last" waits for its end for ever
-        show_progress="minimal",  # the full one would fade what is there already
-        show_progress_on=said,
+        show_progress="hidden",  # what is still to come is marked as such in its place
     )
     inputs = [upload, mode, lmbda, bpp, model, kb, left, right, baseline]
     outputs = [headline_box, pictures, numbers, figures, stream_file, png_file, original_file, said, ticket]
