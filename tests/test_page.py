@@ -203,7 +203,7 @@ def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_
         page.locator("#upload input[type=file]").set_input_files(str(path))
 
     upload(photo)
-    page.get_by_text("Original (PNG)").wait_for(timeout=60_000)
+    page.wait_for_function("() => document.querySelector('#comparison .under').naturalWidth == 300", timeout=60_000)
     page.locator("#figures tbody tr", has_text="JPEG").first.wait_for(timeout=60_000)
 
     page.locator("#compress").click()

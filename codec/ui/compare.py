@@ -2,7 +2,6 @@
 
 import re
 import tempfile
-import time
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -90,7 +89,7 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
     kb: thousands of bytes; the mode says which of them counts. model: "mse", "perceptual", "texture", "hific-lo",
     "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see /measure. Gives the headline, the
     pictures to compare, the measurements as JSON and as a table, and files: the stream, the decoded picture as PNG,
-    the original as PNG; last, what the page itself needs.
+    the original as PNG; last, a sentence on what follows.
     """
     if not path:
         raise gr.Error("Choose a picture first: drop one, or pick an example.", print_exception=False)
@@ -148,8 +147,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         str(stream),
         str(decoded),
         str(original),
-        "<div class='big'>…</div>",
-        str(time.time_ns()),
+        f"<div class='big'>Looking for the {BASELINES[sides[2]]} of this size …</div>",
     )
 
 
@@ -165,6 +163,8 @@ def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
     row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size)
     if made is not None:
         row.psnr, row.encode_ms, row.decode_ms = made.psnr, made.encode_ms, made.decode_ms
+        if made.data is None:  # whichever decoder: the stream was encoded once
+            row.encode_ms = CACHE.get(("encode_ms", job.id[0]))
     return row
 
 
@@ -211,7 +211,7 @@ def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, b
     def now():
         entries = [viewer.entry(ORIGINAL, "Original", kilobytes(source.bytes), job.original)]
         for key, m in made.items():
-            path = folder / f"{name}.{key}.png"
+            path = folder / f"{name}.{'decoded' if key == OURS else key}.png"  # ours as `run` names it: the same URL
             if not path.exists():
                 path.write_bytes(m.png)
             entries.append(viewer.entry(key, short(key, m.name), remark(rows[key]), path))
@@ -342,34 +342,39 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
                            elem_id="kilobytes")  # fmt: skip
             button = gr.Button("Compress", variant="primary", elem_id="compress")
 
-    ticket = gr.Textbox(visible="hidden")
     private = {"api_visibility": "private"}
     quick = {"queue": False, "show_progress": "hidden", **private}
-    # Slow numbers follow in a queue of their own, and are called off by the next picture.
-    slow = gr.on(
-        [ticket.change, left.select, right.select, baseline.select, everything.input],
-        measure,
-        [stream_file, original_file, left, right, baseline, everything],
-        [said, pictures, numbers, figures, baseline_file],
-        api_name="measure",
-        concurrency_id="measure",
-        concurrency_limit=1,
-        trigger_mode="multiple",  # a cancelled "always_last" waits for its end for ever
-        show_progress_on=figures,
-    )
     inputs = [upload, mode, lmbda, bpp, model, kb, left, right, baseline]
-    outputs = [headline_box, pictures, numbers, figures, stream_file, png_file, original_file, said, ticket]
-    how = {"concurrency_id": "codec", "concurrency_limit": 2, "trigger_mode": "always_last", "cancels": [slow],
-           "show_progress_on": pictures}  # fmt: skip
+    outputs = [headline_box, pictures, numbers, figures, stream_file, png_file, original_file, said]
+    how = {
+        "concurrency_id": "codec",
+        "concurrency_limit": 2,
+        "trigger_mode": "always_last",
+        "show_progress_on": pictures,
+    }
     pick = gallery.select(pick_example, None, upload, **quick)
     first = demo.load(lambda: examples.files()[0], None, upload, **quick)
     demo.load(None, js=PASTE_JS, **private)
     demo.load(what_is_here, None, [model, left, right], **quick)
     chosen = model.input(choose_model, [model, mode, bpp], [about, mode, bpp], **quick)
-    button.click(run, inputs, outputs, api_name="compress", **how)
-    for event in (upload.upload, quality.release, bpp.release, mode.input, lmbda.submit, kb.submit, pick.then,
-                  first.then, chosen.then):  # fmt: skip
-        event(run, inputs, outputs, **how, **private)
+    events = [button.click, upload.upload, quality.release, bpp.release, mode.input, lmbda.submit, kb.submit]
+    events += [pick.then, first.then, chosen.then]
+    runs = [button.click(run, inputs, outputs, api_name="compress", **how)]
+    runs += [event(run, inputs, outputs, **how, **private) for event in events[1:]]
+    # Slow numbers follow in a queue of their own, once the page has the files, and are called off by the next picture.
+    compared = [stream_file, original_file, left, right, baseline, everything]
+    shown = [said, pictures, numbers, figures, baseline_file]
+    slowly = {
+        "concurrency_id": "measure",
+        "concurrency_limit": 1,
+        "show_progress": "hidden",
+        "trigger_mode": "multiple",
+    }
+    changes = [left.select, right.select, baseline.select, everything.input]
+    slow = [gr.on(changes, measure, compared, shown, api_name="measure", **slowly)]
+    slow += [done.success(measure, compared, shown, **slowly, **private) for done in runs]
+    for event in events:
+        event(None, cancels=slow, **private)
     quality.input(None, quality, lmbda, js=QUALITY_JS, **private)
     mode.change(show_target, mode, [lambda_group, bpp, kb], **quick)
     return stream_file, original_file, lmbda

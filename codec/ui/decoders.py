@@ -48,9 +48,8 @@ def results(folder: Path, job: Job, realism: float, progress):
 
     def now():
         entries = [shown[k] for k in order if k in shown]
-        value = viewer.value(
-            digest(job.stream), job.rgb, entries, ORIGINAL, gan or names[-1], order, columns=3, pick=True
-        )
+        right = gan if gan in shown else list(made)[-1]
+        value = viewer.value(digest(job.stream), job.rgb, entries, ORIGINAL, right, order, pick=True)
         lines = list(rows.values())
         return value, plane(lines, gan), table(lines, f"The same {len(job.stream):,} bytes"), facts(lines)
 
@@ -157,6 +156,8 @@ def losses() -> str:
         f"<li><b>{escape(DECODERS[n])}</b>: {escape(registry.resolve(trunk, n)[1].get('loss', 'not recorded'))}</li>"
         for n in networks()
     )
+    if len(networks()) == 1:
+        items += "<li>No other decoder is installed here.</li>"
     return f"<div class='hint'>What each decoder was trained to make small:<ul>{items}</ul></div>"
 
 
@@ -183,7 +184,8 @@ def build(demo: gr.Blocks, tab: gr.Tab, stream: gr.DownloadButton, original: gr.
             pictures = viewer.component(elem_id="decoders")
         with gr.Column(scale=2, min_width=300):
             gr.HTML(
-                "<b>Perception against distortion</b>: up and to the right is better, and no decoder has both.",
+                "<b>Perception against distortion</b>: up and to the right is better, and nothing has the best of both "
+                "(Blau and Michaeli, 2018).",
                 elem_classes="hint",
                 padding=False,
             )
@@ -195,7 +197,7 @@ def build(demo: gr.Blocks, tab: gr.Tab, stream: gr.DownloadButton, original: gr.
             about = gr.HTML(elem_id="losses", padding=False)
     figures = gr.HTML(elem_id="decoder-figures", elem_classes="figures", padding=False)
     numbers = gr.JSON(visible=False)
-    how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": figures}
+    how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": plot}
     inputs, outputs = [stream, original, realism], [pictures, plot, figures, numbers]
     tab.select(run, inputs, outputs, api_name="decoders", **how)
     realism.release(run, inputs, outputs, api_visibility="private", **how)

@@ -62,6 +62,7 @@ CSS = """
 #quality .min_value, #quality .max_value { display: none; }
 #examples .grid-wrap { height: auto; min-height: 0; }
 #examples .grid-container { grid-template: auto / repeat(5, 1fr) !important; height: auto; padding: 0; gap: 0.4rem; }
+body:not(.dark) [role=tab][aria-selected=true], body:not(.dark) .download-link { color: var(--primary-700) !important; }
 #examples .caption-label { display: none; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
 #plane svg text { fill: var(--body-text-color) !important; }
@@ -87,7 +88,15 @@ CSS = """
 def theme() -> gr.themes.Base:
     """System fonts only: a web font would be a request to another origin."""
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-    return gr.themes.Default(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", **fonts)
+    made = gr.themes.Default(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", **fonts)
+    dark_enough = {  # for white text on it, or for it on white (WCAG AA)
+        "button_primary_background_fill": "*primary_700",
+        "button_primary_background_fill_dark": "*primary_700",
+        "button_primary_background_fill_hover": "*primary_800",
+        "button_primary_background_fill_hover_dark": "*primary_600",
+        "link_text_color": "*primary_700",
+    }
+    return made.set(**dark_enough)
 
 
 def warm_up() -> None:

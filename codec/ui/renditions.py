@@ -181,8 +181,7 @@ def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Renditi
         png_bytes(rgb),
         len(job.stream),
         psnr(job.rgb, rgb),
-        CACHE.get(("encode_ms", job.id[0])),
-        read_ms + timer.ms["synthesis"],
+        decode_ms=read_ms + timer.ms["synthesis"],
     )
 
 

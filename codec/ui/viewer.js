@@ -78,7 +78,7 @@ function details() {
     const p = picture(key), said = [key, p?.file.url, p?.name, p?.remark].join("|");
     const figure = old.get(said) ?? detail(key, p, v.pick);
     figure.dataset.shown = said;
-    if (v.pick) figure.firstChild.setAttribute("aria-pressed", key === right);
+    if (v.pick && p) figure.firstChild.setAttribute("aria-pressed", key === right);
     return figure;
   });
   if (figures.some((f, i) => f !== crops.children[i]) || figures.length !== crops.children.length)
