@@ -19,7 +19,7 @@
   // A deep link is followed once the page's first picture is there.
   page.settled = async () => {
     let before = "", since = Date.now();
-    for (const start = Date.now(); Date.now() - start < 30000;) {
+    for (const start = Date.now(); Date.now() - start < 120000;) {
       const text = document.querySelector("#headline")?.innerText ?? "";
       if (text !== before || !text || text.includes("…")) { before = text; since = Date.now(); }
       if (Date.now() - since > 900) return;
