@@ -8,6 +8,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -34,9 +35,36 @@ def start(demo: gr.Blocks, every: float, older_than: float) -> None:
     def work() -> None:
         while True:
             time.sleep(every)
+            for path in waiting(demo):
+                touch(path)
             sweep(Path(get_upload_folder()), older_than, keep)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()
+
+
+def waiting(demo: gr.Blocks) -> list[Path]:
+    """The files of requests that are still in the queue, however long that is."""
+    events = [e for lane in list(demo._queue.event_queue_per_concurrency_id.values()) for e in list(lane.queue)]
+    root = Path(get_upload_folder()).resolve()
+    return [Path(p) for e in events if e.data for p in paths_in(e.data.data) if is_within(p, root)]
+
+
+def is_within(path: str, folder: Path) -> bool:
+    try:
+        return Path(path).resolve().is_relative_to(folder)
+    except (OSError, ValueError):  # a NUL byte, a loop of links
+        return False
+
+
+def paths_in(data) -> Iterator[str]:
+    """The paths of all files in the JSON of an event."""
+    if isinstance(data, dict):
+        if isinstance(data.get("path"), str):
+            yield data["path"]
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from paths_in(item)
 
 
 def touch(path: Path) -> None:
