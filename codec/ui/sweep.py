@@ -1,7 +1,7 @@
 """Removes temporary files that nobody has asked for in a while, and the folders they were in.
 
-Gradio's own `delete_cache` leaves a folder for every file and, measured over some hundred requests, now and then a
-file; in a folder that must not grow for months that is too much. What the page itself shows from the start stays.
+Gradio's own `delete_cache` leaves a folder for every file, and its task ends for good when a file is added while it
+looks through them (6.31: "Set changed size during iteration"). What the page itself shows from the start stays.
 """
 
 import contextlib
@@ -38,8 +38,15 @@ def start(demo: gr.Blocks, every: float, older_than: float) -> None:
             for path in waiting(demo):
                 touch(path)
             sweep(Path(get_upload_folder()), older_than, keep)
+            forget(demo.temp_file_sets)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()
+
+
+def forget(sets: list[set[str]]) -> None:
+    """Takes files that are gone out of Gradio's lists of what it has made, which would grow for ever."""
+    for names in sets:
+        names -= {name for name in list(names) if not os.path.lexists(name)}
 
 
 def waiting(demo: gr.Blocks) -> list[Path]:
