@@ -108,3 +108,45 @@ def keep_channels(codec: Codec, symbols: Symbols, count: int) -> tuple[Symbols, 
 
     chosen = rebuild(codec, symbols.z, symbols.level, choose)
     return chosen, float(bits[kept].sum() / bits.sum().clamp(min=1e-9))
+
+
+MAX_STEPS = 9
+
+
+def interpolate(codec: Codec, first: np.ndarray, second: np.ndarray, level: int, steps: int) -> list[Symbols]:
+    """Quantised latents on the straight line between those of two pictures, uint8 (H, W, 3) of one size.
+
+    `steps` of them, both ends included; every one is a stream like any other. Raises CodecError for pictures of two
+    sizes, and for numbers out of range.
+    """
+    if first.shape != second.shape:
+        raise CodecError(f"Two pictures of one size are needed, not {first.shape[:2]} and {second.shape[:2]}.")
+    if not 2 <= steps <= MAX_STEPS:
+        raise CodecError(f"A strip has 2 to {MAX_STEPS} pictures, not {steps}.")
+    if not 0 <= level <= 255:
+        raise CodecError(f"The level is {level}; it must lie between 0 and 255.")
+    ends = [codec.analyse(rgb) for rgb in (first, second)]
+    weights = [i / (steps - 1) for i in range(steps)]
+    return [codec.quantise((1 - w) * ends[0] + w * ends[1], level) for w in weights]
+
+
+def crop(rgb: np.ndarray, side: int) -> np.ndarray:
+    """The middle of a picture, uint8 (side, side, 3). Raises CodecError where it is smaller than that."""
+    height, width = rgb.shape[:2]
+    if min(height, width) < side:
+        raise CodecError(f"The picture has {width}×{height} pixels; both sides must have at least {side}.")
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(rgb[top : top + side, left : left + side])
+
+
+def spoil(symbols: Symbols, channel: int, row: int | None = None, column: int | None = None, by: float = 0) -> Symbols:
+    """The same symbols with y_hat made wrong, as a decoder would have it that read them right and then lost its mind.
+
+    With a row and a column, this one value is changed by that many quantiser steps; without, the whole channel is 0.
+    """
+    y_hat = symbols.y_hat.clone()
+    if row is None or column is None:
+        y_hat[0, channel] = 0
+    else:
+        y_hat[0, channel, row, column] += round(by * ONE)
+    return Symbols(symbols.z, symbols.y, symbols.index, y_hat, symbols.level)

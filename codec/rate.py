@@ -23,17 +23,20 @@ def lambda_of_byte(level: int) -> float:
     return lambda_from_level(level / BYTE_MAX * TOP)
 
 
-def largest_level(size_at: Callable[[int], int], target: int) -> int | None:
-    """The byte-valued level whose coded size is nearest to and not above `target` bytes.
+def largest_level(
+    size_at: Callable[[int], int], target: int, top: int = BYTE_MAX, guess: int | None = None
+) -> int | None:
+    """The level of 0…top whose coded size is nearest to and not above `target` bytes.
 
     `size_at(level)` codes the picture and returns the real size; sizes grow with the level, about
-    exponentially, which the search uses to aim: five calls are typical, ten the most. None where even
-    level 0 is larger than the target.
+    exponentially, which the search uses to aim: five calls are typical, ten the most, fewer from a good first
+    `guess`. None where even level 0 is larger than the target.
     """
     target_log = math.log(max(target, 1))
-    low, high = -1, BYTE_MAX + 1  # low fits (or is below the range), high does not (or is above it)
+    low, high = -1, top + 1  # low fits (or is below the range), high does not (or is above it)
     sizes: dict[int, float] = {}
-    guess, before, slope = BYTE_MAX // 2, None, math.log(12) / BYTE_MAX
+    guess = top // 2 if guess is None else min(max(guess, 0), top)
+    before, slope = None, math.log(12) / BYTE_MAX
     for _ in range(10):
         if high - low <= 1:
             break

@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
-SLOW = ("test_training", "test_page")
+SLOW = ("test_training", "test_page", "test_page_compare")
 
 
 def pytest_collection_modifyitems(items):

@@ -6,13 +6,15 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from conftest import picture
 from PIL import Image
 
-from codec.evaluation import curves, engine, iso, jpeg, peer_worker, published, results, speed
+from codec.evaluation import curves, engine, iso, jpeg, peer_worker, perception, published, readme, results, speed
 from codec.evaluation.__main__ import codecs as chosen
 from codec.evaluation.points import rd_points
 from codec.metrics import ms_ssim_db
+from codec.training.vgg import Vgg16
 
 
 def points_of(name, factor, images=("a", "b")):
@@ -150,10 +152,49 @@ def test_jpeg_with_the_published_settings_is_what_it_says(tmp_path):
 def test_codecs_are_checked_before_anything_is_measured(codec):
     from codec.errors import CodecError
 
-    assert chosen("webp,ours,webp") == ["webp", "ours"]
+    assert chosen("webp,ours,webp", []) == ["webp", "ours"]
     for wrong in ("png", "ours:nothing"):
         with pytest.raises(CodecError):
-            chosen(wrong)
+            chosen(wrong, [])
+
+
+def test_a_frechet_distance_is_that_of_the_gaussians():
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(4000, 3)) * (1, 2, 3)
+    assert perception.frechet(a, a) == pytest.approx(0, abs=1e-6)
+    assert perception.frechet(a, a + np.array([3, 0, 4])) == pytest.approx(25, rel=1e-6)
+    # Of the same mean, with deviations s and 2s along every axis: Σ (2s - s)².
+    centred = a - a.mean(0)
+    assert perception.frechet(centred, 2 * centred) == pytest.approx(np.trace(np.cov(centred, rowvar=False)), rel=1e-6)
+
+
+def test_perceptual_distances_are_zero_only_for_equal_pictures(monkeypatch):
+    torch.manual_seed(1)
+    random = Vgg16().to(memory_format=torch.channels_last)
+    monkeypatch.setattr(perception, "network", lambda folder: random)
+    rgb = picture(160, 128, grain=6)
+    f, other = perception.features(rgb, ""), perception.features(255 - rgb, "")
+    assert all(v == 0 for v in perception.distances(f, f).values())
+    assert all(v > 0 for v in perception.distances(other, f).values())
+    assert perception.regions(f).shape == (4 * 3, 512)
+
+
+def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
+    rng = np.random.default_rng(3)
+    rows = []
+    for image in "ab":
+        np.save(tmp_path / f"{image}-original.npy", rng.normal(size=(400, 8)))
+        for codec, shift in (("ours", 2), ("ours:hific", 1), ("ours:hific@0.5", 1.5)):
+            row = {"codec": codec, "image": image, "setting": 0.14, "fits": True, "weights": "w", "bytes": 9}
+            row |= {"bpp": 0.14, "psnr": 30 + shift, "ms_ssim": 0.9, "lpips": 0.1 * shift}
+            rows.append(row | {k: shift for k in perception.TERMS})
+            np.save(iso.region_file(tmp_path, row), rng.normal(size=(400, 8)) + shift)
+    result = iso.summarize({"points": rows, "data_set": "Kodak"}, tmp_path)
+    at = result["equal_size"][0]["codecs"]
+    assert at["ours"]["frechet"] > at["ours:hific@0.5"]["frechet"] > at["ours:hific"]["frechet"] > 7
+    text = readme.equal_size(result | {"pictures": 2})
+    assert "**32.00**" in text and "**0.100**" in text and "**31.00**" not in text
+    assert "0: 32.00 dB and 0.200, 0.5: 31.50 dB and 0.150, 1: 31.00 dB and 0.100" in text
 
 
 def failing(name, data, number):

@@ -91,3 +91,91 @@ def test_every_rung_of_the_ladder_is_shorter(codec, coded):
     assert [r.total for r in rungs] == sorted((r.total for r in rungs), reverse=True)
     assert rungs[-1].total == coded.payload_bytes
     assert rungs[1].symbols * 8 >= sum(len(q) for q in coded.symbols.y)  # a Huffman symbol takes a bit at least
+
+
+def test_coverage_is_the_painted_share_of_every_region():
+    painted = np.zeros((70, 130), bool)
+    painted[:32, :64] = True
+    painted[64:, 128:] = True  # a region of 6×2 pixels at the corner
+    assert importance.coverage(painted) == pytest.approx(np.array([[0.5, 0, 0], [0, 0, 1]]))
+
+
+@pytest.mark.parametrize("factor", [2.0, 16.0, 64.0])
+def test_a_painted_part_gains_and_the_file_does_not_grow(codec, factor):
+    rgb = picture(320, 256, seed=5, grain=25)
+    y, painted = codec.analyse(rgb), np.zeros(rgb.shape[:2], bool)
+    painted[64:192, 64:192] = True
+    uniform, found = encode(rgb, lmbda=0.013, codec=codec, y=y)
+    region = importance.encode_painted(codec, y, painted, factor, len(uniform.data), start=found.level)
+    assert 0.95 * len(uniform.data) < len(region.data) <= len(uniform.data) and region.codings <= 12
+    assert (read(region.data).level_map() == region.levels).all()
+    assert region.levels[1:3, 1:3].min() > region.levels[0].max()
+    before, after = (
+        importance.psnr_in_and_out(rgb, codec.decode(data), painted) for data in (uniform.data, region.data)
+    )
+    assert after[0] > before[0] + 0.2 and after[1] < before[1]
+    shares = []
+    for data in (uniform.data, region.data):
+        symbols = codec.read(read(data))
+        shares.append(importance.share_inside(importance.block_bits(codec, symbols, len(data)), painted))
+    assert 0 < shares[0] < shares[1] < 1
+
+
+def test_everything_painted_is_the_uniform_stream_again(codec):
+    rgb = picture(128, 128, seed=6)
+    y, everything = codec.analyse(rgb), np.ones((128, 128), bool)
+    uniform, found = encode(rgb, lmbda=0.0067, codec=codec, y=y)
+    region = importance.encode_painted(codec, y, everything, 8.0, len(uniform.data), start=found.level)
+    assert len(region.data) <= len(uniform.data)
+    assert importance.psnr_in_and_out(rgb, codec.decode(region.data), everything)[1] is None
+
+
+def test_senseless_paintings_are_refused(codec):
+    y, nothing = codec.analyse(picture(64, 64)), np.zeros((64, 64), bool)
+    with pytest.raises(CodecError, match="Nothing is painted"):
+        importance.encode_painted(codec, y, nothing, 4.0, 1000)
+    with pytest.raises(CodecError, match="between 1 and 64"):
+        importance.encode_painted(codec, y, ~nothing, 0.5, 1000)
+    with pytest.raises(CodecError, match="does not fit into 10 bytes"):
+        importance.encode_painted(codec, y, ~nothing, 4.0, 10)
+
+
+def test_mean_and_integers_make_the_latent_and_the_histogram_counts_them(codec, coded):
+    symbols = codec.read(read(coded.data))
+    channel = int(importance.symbol_bits(codec, symbols)[0].sum((1, 2)).argmax())
+    seen = importance.expectation(codec, symbols, channel)
+    assert np.allclose(seen.mu + seen.q, seen.y_hat, atol=1e-3) and seen.sigma.min() > 0.1
+    values, counts, expected = importance.histogram(codec, symbols, channel)
+    assert counts.sum() == seen.q.size and (values[counts > 0] == np.unique(seen.q)).all()
+    assert expected.sum() == pytest.approx(seen.q.size, rel=0.02)
+    assert counts[values == 0] == pytest.approx(expected[values == 0], rel=0.3)
+
+
+def test_a_strip_goes_from_one_picture_to_the_other(codec):
+    first, second = picture(128, 128, seed=1), picture(128, 128, seed=2)
+    strip = generative.interpolate(codec, first, second, 150, 3)
+    assert len(strip) == 3
+    for rgb, symbols in ((first, strip[0]), (second, strip[-1])):
+        assert (symbols.y_hat == codec.quantise(codec.analyse(rgb), 150).y_hat).all()
+    for values in ((150, 1), (150, 100), (300, 3)):
+        with pytest.raises(CodecError):
+            generative.interpolate(codec, first, second, *values)
+    with pytest.raises(CodecError, match="one size"):
+        generative.interpolate(codec, first, second[:64], 150, 3)
+
+
+def test_crops_are_of_the_middle():
+    rgb = picture(100, 80)
+    assert (generative.crop(rgb, 64) == rgb[8:72, 18:82]).all()
+    with pytest.raises(CodecError, match="at least 128"):
+        generative.crop(rgb, 128)
+
+
+def test_spoiling_changes_what_it_says_and_nothing_else(codec, coded):
+    from codec.entropy.integer import ONE
+
+    symbols = codec.read(read(coded.data))
+    one, channel = generative.spoil(symbols, 5, 2, 3, by=4), generative.spoil(symbols, 5)
+    difference = one.y_hat - symbols.y_hat
+    assert difference[0, 5, 2, 3] == 4 * ONE and (difference != 0).sum() == 1
+    assert (channel.y_hat[0, 5] == 0).all() and (channel.y_hat[0, 6] == symbols.y_hat[0, 6]).all()

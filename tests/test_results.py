@@ -7,7 +7,7 @@ import pytest
 from conftest import picture
 from PIL import Image
 
-from codec.evaluation import rd, readme
+from codec.evaluation import card, rd, readme
 from codec.evaluation.points import KEYS, iso_points, rd_points
 from codec.evaluation.results import write_json
 
@@ -16,6 +16,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_the_readme_says_what_the_results_files_say():
     assert readme.section(ROOT / "results") in (ROOT / "README.md").read_text()
+
+
+def test_the_model_card_says_what_the_manifest_says():
+    weights = ROOT / "weights"
+    assert card.section(weights) in (weights / "README.md").read_text()
+
+
+def test_the_weights_stay_small():
+    sizes = [path.stat().st_size for path in (ROOT / "weights").rglob("*.safetensors")]
+    assert max(sizes) <= 10_000_000  # a Space takes no larger file without LFS
+    assert sum(sizes) <= 45_000_000
 
 
 def test_the_results_are_of_the_weights_that_are_shipped():

@@ -1,9 +1,10 @@
-"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | bd | speed | checks | readme`.
+"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | sheet | bd | speed | checks | readme`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -24,7 +25,11 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--workers", type=int, help="processes; default: one a core")
         command.add_argument("--engine", choices=("pool", "ray"), default="pool")
         command.add_argument("--ray-address", help="of a running cluster; default: a Ray of its own, on this machine")
+        if name == "iso":
+            text = "the folder with VGG-16, to measure every decoder by the perceptual losses, too"
+            command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help=text)
     over_folder("jpeg", "our JPEG curve against the published one, cause by cause")
+    over_folder("sheet", "crops of Kodak by every decoder, as a lossless WebP")
     command = commands.add_parser("plot", help="curves as HTML and PNG")
     command.add_argument("results", type=Path, help="what rd has written")
     command.add_argument("--out", type=Path, required=True, help="a folder")
@@ -45,23 +50,26 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--peer-python", type=Path, help="an interpreter that has CompressAI; installs nothing")
     checks = over_folder("checks", "rate targets, estimates, exactness, speed, memory, the page")
     checks.add_argument("--only", default="rate,estimate,exactness,speed,memory,page")
-    readme = commands.add_parser("readme", help="write the measured tables of the README from results/")
+    readme = commands.add_parser("readme", help="write the measured tables of the README and the model card")
     readme.add_argument("--readme", type=Path, default=Path("README.md"))
     readme.add_argument("--results", type=Path, default=Path("results"))
     return main
 
 
-def codecs(wanted: str | None) -> list[str]:
-    """The codecs named in a list with commas. Raises CodecError for one that is not at hand."""
-    from codec.api import check_model
+def codecs(wanted: str | None, own: list[str]) -> list[str]:
+    """The codecs named in a list with commas, by default `own` and every classical one.
+
+    Raises CodecError for one that is not at hand.
+    """
+    from codec.api import check_decoder
     from codec.baselines import CODECS
     from codec.errors import CodecError
-    from codec.evaluation.results import OURS, decoder_of, is_ours
+    from codec.evaluation.results import OURS, decoder_of, is_ours, realism_of
 
-    names = wanted.split(",") if wanted else [OURS, *CODECS]
+    names = wanted.split(",") if wanted else [*own, *CODECS]
     for name in names:
         if is_ours(name):
-            check_model(decoder_of(name))
+            check_decoder(decoder_of(name), realism_of(name))
         elif name not in CODECS:
             advice = " (pip install pillow-jxl-plugin)" if name == "jxl" else ""
             raise CodecError(f"There is no codec '{name}'{advice}; choose of {', '.join([OURS, *CODECS])}.")
@@ -92,6 +100,10 @@ def dispatch(args: argparse.Namespace) -> int:
         from codec.evaluation.jpeg import compare
 
         compare(args.folder, args.out)
+    elif args.command == "sheet":
+        from codec.evaluation.sheet import draw as draw_sheet
+
+        draw_sheet(args.folder, args.out)
     elif args.command == "plot":
         from codec.evaluation.plot import draw
 
@@ -101,9 +113,11 @@ def dispatch(args: argparse.Namespace) -> int:
 
         measure(args)
     elif args.command == "readme":
+        from codec.evaluation import card
         from codec.evaluation.readme import update
 
-        print("changed" if update(args.readme, args.results) else "already up to date")
+        changed = [update(args.readme, args.results), card.update(args.readme.resolve().parent / "weights")]
+        print("changed" if any(changed) else "already up to date")
     else:
         from codec.evaluation.checks import run
 
@@ -115,10 +129,14 @@ def over_pictures(args: argparse.Namespace) -> int:
     """rd and iso: measures, prints the summary, and fails where a picture has."""
     from codec.evaluation import iso, rd
     from codec.evaluation.curves import bd_table
-    from codec.evaluation.results import is_ours
+    from codec.evaluation.results import OURS, is_ours
 
-    which = {"rd": rd, "iso": iso}[args.command]
-    result = which.evaluate(args.folder, args.out, codecs(args.codecs), args.workers, args.engine, args.ray_address)
+    how = (args.workers, args.engine, args.ray_address)
+    if args.command == "rd":
+        result = rd.evaluate(args.folder, args.out, codecs(args.codecs, [OURS]), *how)
+    else:
+        names = codecs(args.codecs, iso.decoders_of_ours())
+        result = iso.evaluate(args.folder, args.out, names, *how, args.backbones)
     if args.command == "rd":
         own = [name for name in result["curves"] if is_ours(name)]
         for anchor in result["curves"]:

@@ -18,7 +18,7 @@ from codec.evaluation.results import versions, write_json
 from codec.images import load_image
 from codec.metrics import bpp, psnr
 from codec.models.gain import ANCHORS
-from codec.models.registry import load_decoder, load_trunk
+from codec.models.registry import decoders, load_decoder, load_trunk, resolve
 from codec.pipeline import Codec, Timer
 
 TARGETS = (0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
@@ -158,7 +158,19 @@ def check_speed(images: dict[str, np.ndarray]) -> dict:
             "compress_and_decompress_ms": round(statistics.median(totals[2:]), 1),
             "rate_targeted_compress_ms": round(statistics.median(targeted[2:]), 1),
         }
+    own = [name for name in decoders(codec.trunk.id) if resolve(codec.trunk.id, name)[0] == name]
+    result["decode_ms"] = {name: decode_ms(coded.data, name) for name in own}
     return result
+
+
+def decode_ms(data: bytes, decoder: str) -> float:
+    """Median milliseconds from bytes to a picture, in float32, after warm-up."""
+    taken = []
+    for _ in range(RUNS + 2):
+        start = time.perf_counter()
+        load().decode(data, decoder)
+        taken.append(1e3 * (time.perf_counter() - start))
+    return round(statistics.median(taken[2:]), 1)
 
 
 def check_page(images: dict[str, np.ndarray]) -> dict:

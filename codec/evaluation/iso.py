@@ -1,41 +1,83 @@
 """Every codec at equal sizes: what a picture looks like for the same bytes, the comparison HiFiC argues with.
 
 Ours is coded to the target rates of HiFiC lo, mi and hi; every other codec then gets the largest size that is
-not above ours on that picture (Mentzer et al., "High-Fidelity Generative Image Compression", NeurIPS 2020).
+not above ours on that picture (Mentzer et al., "High-Fidelity Generative Image Compression", NeurIPS 2020). All
+decoders of ours read the same streams. Given VGG-16, the distances of `perception` are measured as well.
 """
 
+import functools
+import os
 from pathlib import Path
 
+import numpy as np
+
+from codec.evaluation import perception
 from codec.evaluation.curves import complete_pictures, mean
 from codec.evaluation.points import METRICS, iso_points
 from codec.evaluation.rd import measure
 from codec.evaluation.results import OURS
+from codec.models import registry
 
 TARGETS = (0.14, 0.30, 0.45)  # bpp
+REALISM = (0.25, 0.5, 0.75)  # 0 and 1 are decoders of their own
 
 
-def evaluate(folder: Path, out: Path, codecs: list[str], workers: int | None, engine="pool", address=None) -> dict:
-    """Measures what `out` does not hold yet, and writes it there. Returns the whole contents."""
+def decoders_of_ours() -> list[str]:
+    """Every decoder that has its own weights, and the steps between a generative one and its fidelity decoder."""
+    trunk = registry.manifest()["trunk"]
+    known = {k.split("/")[1]: v for k, v in registry.manifest()["decoders"].items() if k.split("/")[0] == trunk}
+    own = [OURS, *(f"{OURS}:{name}" for name in sorted(known) if name != "mse")]
+    return own + [f"{OURS}:{name}@{t:g}" for name in sorted(known) if known[name].get("partner") for t in REALISM]
+
+
+def evaluate(
+    folder: Path, out: Path, codecs: list[str], workers: int | None, engine="pool", address=None, backbones=""
+) -> dict:
+    """Measures what `out` does not hold yet, and writes it there. Returns the whole contents.
+
+    backbones: the folder with VGG-16, for the distances of `perception`; "" leaves them out. What the Fréchet
+    distance is made of, a few hundred kB a point, is kept in a folder beside `out`.
+    """
     codecs = [OURS, *(c for c in codecs if c != OURS)]
+    kept = out.with_suffix(".regions")
+
+    def is_done(row: dict) -> bool:
+        return not backbones or ("vgg2" in row and region_file(kept, row).exists())
 
     def jobs(paths: list[Path], rows: list[dict]) -> list[tuple]:
-        done = {(r["image"], r["codec"], r["setting"]) for r in rows}
+        done = {(r["image"], r["codec"], r["setting"]) for r in rows if is_done(r)}
+        rows[:] = [r for r in rows if is_done(r) or r["codec"] not in codecs]
         found = []
         for path in paths:
             for target in TARGETS:
                 wanted = [c for c in codecs if (path.name, c, target) not in done]
                 if wanted:
-                    found.append((str(path), target, wanted))
+                    found.append((str(path), target, wanted, os.path.abspath(backbones) if backbones else ""))
         return found
 
-    return measure(folder, out, codecs, iso_points, jobs, summarize, workers, engine, address)
+    def receive(rows: list[dict]) -> list[dict]:
+        kept.mkdir(parents=True, exist_ok=True) if backbones else None
+        for row in rows:
+            for key, codec in (("regions", row["codec"]), ("original_regions", "original")):
+                if key in row:
+                    np.save(region_file(kept, row | {"codec": codec}), row.pop(key).astype(np.float16))
+        return rows
+
+    summary = functools.partial(summarize, regions=kept)
+    return measure(folder, out, codecs, iso_points, jobs, summary, workers, engine, address, receive)
 
 
-def summarize(result: dict) -> dict:
+def region_file(folder: Path, row: dict) -> Path:
+    at = "" if row["codec"] == "original" else f"-{row['setting']:g}"
+    return folder / f"{row['image']}-{row['codec'].replace(':', '-')}{at}.npy"
+
+
+def summarize(result: dict, regions: Path | None = None) -> dict:
     """Adds, for every target and codec, the means over the pictures on which the codec gets so small.
 
     Where that is not all of them, `ours_on_the_same` has our means over just these: the pictures that are
-    missing are the hard ones, so the codec's own means flatter it.
+    missing are the hard ones, so the codec's own means flatter it. The Fréchet distance needs `regions`, the folder
+    with features of every picture, and is given where a codec reaches all pictures.
     """
     complete = complete_pictures(result["points"])
     points = [p for p in result["points"] if p["image"] in complete]
@@ -52,6 +94,8 @@ def summarize(result: dict) -> dict:
             if reached and len(reached) < len(own):
                 same = {p["image"] for p in reached}
                 rows[name]["ours_on_the_same"] = means([p for p in at if p["codec"] == OURS and p["image"] in same])
+            elif reached and regions is not None:
+                rows[name] |= frechet(reached, regions)
         result["equal_size"].append({"target_bpp": target, "codecs": rows})
     if points:
         result["weights"] = next(p["weights"] for p in points if p["codec"] == OURS)
@@ -61,4 +105,16 @@ def summarize(result: dict) -> dict:
 def means(points: list[dict]) -> dict:
     digits = {"bytes": 0, "psnr": 3, "ms_ssim": 5}
     found = {key: mean(points, key) for key in ("bytes", "bpp", *METRICS)}
+    if points and all("vgg2" in p for p in points):
+        found |= {name: sum(perception.summed(p, name) for p in points) / len(points) for name in perception.SUMS}
     return {key: value if value is None else round(value, digits.get(key, 4)) for key, value in found.items()}
+
+
+def frechet(points: list[dict], folder: Path) -> dict:
+    """{"frechet": distance} of one codec's pictures to their originals, {} where their features are not at hand."""
+    decoded = [region_file(folder, p) for p in points]
+    originals = [region_file(folder, p | {"codec": "original"}) for p in points]
+    if not all(path.exists() for path in (*decoded, *originals)):
+        return {}
+    a, b = (np.concatenate([np.load(path) for path in paths]) for paths in (decoded, originals))
+    return {"frechet": round(perception.frechet(a, b), 3)} if len(a) > a.shape[1] else {}

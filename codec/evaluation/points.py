@@ -12,7 +12,8 @@ import torch
 
 from codec import baselines
 from codec.api import encode, load
-from codec.evaluation.results import decoder_of, is_ours, model_digest
+from codec.evaluation import perception
+from codec.evaluation.results import decoder_of, is_ours, model_digest, realism_of
 from codec.images import load_image
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pipeline import Timer
@@ -66,13 +67,16 @@ def _classical(name: str, rgb: np.ndarray, codec: str, quality: float) -> dict:
     return point(name, codec, quality, rgb, data, decoded, 1e3 * (encoded - start), 1e3 * (finished - encoded))
 
 
-def iso_points(name: str, data: bytes, target: float, codecs: list[str]) -> list[dict]:
+def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbones: str = "") -> list[dict]:
     """Every codec at the largest size that is not above what ours comes to at `target` bpp.
 
-    fits: whether the codec has an encoding as small as that; where not, its smallest one is measured.
+    fits: whether the codec has an encoding as small as that; where not, its smallest one is measured. All decoders
+    of ours read the same stream. With a folder of backbones, a point has the distances of `perception`, too, and the
+    arrays "regions" and, in the first point, "original_regions" for a Fréchet distance.
     """
     rgb = load_image(data).rgb
     rows = []
+    original = perception.features(rgb, backbones) if backbones else None
     with one_thread():
         model, start = load(), time.perf_counter()
         coded, found = encode(rgb, bpp=target, codec=model)
@@ -82,7 +86,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str]) -> list
             start = time.perf_counter()
             if is_ours(codec):
                 timer = Timer()
-                decoded = model.decode(coded.data, decoder_of(codec), timer)
+                decoded = model.decode(coded.data, decoder_of(codec), timer, realism=realism_of(codec))
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
                 row |= {"fits": found.reached, "weights": model.trunk.id}
             else:
@@ -90,10 +94,17 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str]) -> list
                 searched = time.perf_counter()
                 baselines.decode(best.data)
                 decode_ms = 1e3 * (time.perf_counter() - searched)
-                row = point(name, codec, target, rgb, best.data, best.rgb, 1e3 * (searched - start), decode_ms)
+                decoded = best.rgb
+                row = point(name, codec, target, rgb, best.data, decoded, 1e3 * (searched - start), decode_ms)
                 row |= {"fits": best.fits, "with": best.setting}
+            if original is not None:
+                seen = perception.features(decoded, backbones)
+                terms = {k: float(f"{v:.5g}") for k, v in perception.distances(seen, original).items()}
+                row |= terms | {"regions": perception.regions(seen)}
             # What the limit came from: other weights mean another limit for every codec.
             rows.append(row | {"limit": limit, "model": model_digest(codec if is_ours(codec) else "ours")})
+    if original is not None and rows:
+        rows[0]["original_regions"] = perception.regions(original)
     return rows
 
 

@@ -71,8 +71,11 @@ def measure(
     workers: int | None,
     engine: str,
     address: str | None,
+    receive: Callable[[list[dict]], list[dict]] = list,
 ) -> dict:
     """Runs `function` on the pictures of a folder, going on from what `out` holds.
+
+    `receive` gets what `function` returned, before it is put into the file.
 
     Points of other pictures, of other weights or versions of a codec, and points that lack a metric are
     measured again. What there is gets written every half minute, so that an interruption loses no more.
@@ -109,7 +112,7 @@ def measure(
                 failures.append(f"{Path(job[0]).name} ({what}): {type(error).__name__}: {error}")
                 tqdm.write(f"FAILED {failures[-1]}")
             else:
-                rows += found
+                rows += receive(found)
             if time.monotonic() - saved > SAVE_EVERY:
                 write_json(out, result() | {"unfinished": True})
                 saved = time.monotonic()

@@ -83,37 +83,101 @@ def rate_distortion(kodak: dict, cid22: dict) -> str:
     return "\n\n".join(p for p in parts if p)
 
 
+COLUMNS = {  # of the table at equal sizes: key, heading, digits, whether more is better
+    "psnr": ("PSNR, dB", 2, True),
+    "ms_ssim": ("MS-SSIM", 4, True),
+    "lpips": ("LPIPS", 3, False),
+    "vgg": ("VGG distance", 1, False),
+    "gram": ("Gram distance", 1, False),
+    "frechet": ("Fréchet", 2, False),
+}
+EXPLAINED = (
+    "VGG distance: what the perceptual loss adds to the MSE; Gram distance: what the texture loss adds to it; "
+    "Fréchet: between VGG-16 features of regions of 64×64 pixels of originals and of reconstructions (not FID). "
+    "Bold: the best of our decoders, which all read the same streams."
+)
+
+
 def equal_size(iso: dict) -> str:
     """Every codec at the largest size not above ours; folded, since it is long."""
     heading = "**At equal sizes**"
     if not iso.get("equal_size"):
         return f"{heading} (every codec at the largest size not above ours, picture by picture): {YET}."
+    keys = [k for k in COLUMNS if any(k in row for at in iso["equal_size"] for row in at["codecs"].values())]
     rows, notes = [], []
     for at in iso["equal_size"]:
-        for name, row in at["codecs"].items():
-            reached, missed = row["pictures"], row["not_reached"]
+        shown = {name: row for name, row in at["codecs"].items() if "@" not in name}
+        own = [row for name, row in shown.items() if is_ours(name)]
+        for name, row in sorted(shown.items(), key=lambda item: not is_ours(item[0])):
             cells = [f"{at['target_bpp']:.2f}", title(name)]
-            if not reached:
-                rows.append([*cells, *["–"] * 5, f"all {missed}"])
+            if not row["pictures"]:
+                rows.append([*cells, *["–"] * (1 + len(keys)), f"all {row['not_reached']}"])
                 continue
-            values = (f"{row['bytes']:,.0f}", f"{row['bpp']:.3f}", f"{row['psnr']:.2f}", *perceived(row))
-            rows.append([*cells, *values, str(missed)])
+            values = [value_of(row, k, own if is_ours(name) else []) for k in keys]
+            rows.append([*cells, f"{row['bpp']:.3f}", *values, str(row["not_reached"])])
             if "ours_on_the_same" in row:
                 same = row["ours_on_the_same"]
                 ssim, lpips = perceived(same)
                 notes.append(f"{title(name)} at {at['target_bpp']:.2f} bpp: {same['psnr']:.2f} dB, {ssim}, {lpips}")
-    body = table(["target, bpp", "codec", "bytes", "bpp", "PSNR, dB", "MS-SSIM", "LPIPS", "out of reach"], rows)
+    body = table(["target, bpp", "codec", "bpp", *(COLUMNS[k][0] for k in keys), "out of reach"], rows)
     after = ""
     if notes:
         after = (
             "\n\nA codec's means leave out the pictures that it cannot make so small, which are the hard ones. Ours on "
             f"those that remain: {'; '.join(notes)}."
         )
+    if "vgg" in keys:
+        after += f"\n\n{EXPLAINED}"
     count = iso.get("pictures_in_means", iso["pictures"])
-    return (
+    folded = (
         "<details>\n<summary><b>At equal sizes</b>: every codec at the largest size not above ours, picture by "
-        f"picture; means over {count} Kodak pictures, weights {iso['weights']}</summary>\n\n{body}{after}\n\n</details>"
+        f"picture; means over {count} {iso['data_set']} pictures, weights {iso['weights']}</summary>\n\n"
+        f"{body}{after}\n\n</details>"
     )
+    return "\n\n".join(part for part in (decoders(iso), realism(iso), folded) if part)
+
+
+def value_of(row: dict, key: str, rivals: list[dict]) -> str:
+    """A cell, bold where it is the best of `rivals`."""
+    _, digits, more = COLUMNS[key]
+    if row.get(key) is None:
+        return "–"
+    text = f"{row[key]:.{digits}f}"
+    values = [rival[key] for rival in rivals if rival.get(key) is not None]
+    return f"**{text}**" if len(values) > 1 and row[key] == (max if more else min)(values) else text
+
+
+def decoders(iso: dict) -> str:
+    """Our decoders at the lowest rate, beside the codecs that the first screen of a reader should see."""
+    at = iso["equal_size"][0]
+    names = [n for n in at["codecs"] if is_ours(n) and "@" not in n]
+    if len(names) < 2:
+        return ""
+    own = [at["codecs"][n] for n in names]
+    rows = []
+    for name in [*names, *(n for n in ("heic", "avif", "webp", "jpeg") if n in at["codecs"])]:
+        row = at["codecs"][name]
+        if row["pictures"]:
+            missed = f" ({row['not_reached']} pictures out of reach)" if row["not_reached"] else ""
+            values = (value_of(row, k, own if name in names else []) for k in COLUMNS)
+            rows.append([title(name) + missed, *values])
+    head = f"**Decoders**, the same streams of at most {at['target_bpp']:.2f} bpp, {iso['data_set']}. {EXPLAINED}"
+    return f"{head}\n\n{table(['', *(c[0] for c in COLUMNS.values())], rows)}"
+
+
+def realism(iso: dict) -> str:
+    """PSNR and LPIPS on the way from a fidelity decoder to a generative one."""
+    at = iso["equal_size"][0]
+    steps = sorted(n for n in at["codecs"] if "@" in n)
+    if not steps:
+        return ""
+    name = steps[0].partition("@")[0]
+    path = [("0", at["codecs"][OURS])]
+    path += [(n.partition("@")[2], at["codecs"][n]) for n in steps if n.startswith(name + "@")]
+    path.append(("1", at["codecs"][name]))
+    said = ", ".join(f"{t}: {row['psnr']:.2f} dB and {row['lpips']:.3f}" for t, row in path)
+    ends = f"from 0 (mse) to 1 ({name.partition(':')[2]})"
+    return f"`--realism` {ends}, PSNR and LPIPS at {at['target_bpp']:.2f} bpp: {said}."
 
 
 def perceived(row: dict) -> tuple[str, str]:
@@ -172,7 +236,8 @@ def speed(found: dict) -> str:
         f"{found['size']}, {found['threads']} threads, median of {found['runs']}: compress and decompress "
         f"{single['compress_and_decompress_ms']:.0f} ms ("
         + ", ".join(f"{k} {v:.0f}" for k, v in single["stages_ms"].items())
-        + f"); to a target rate {single['rate_targeted_compress_ms']:.0f} ms."
+        + f"); to a target rate {single['rate_targeted_compress_ms']:.0f} ms. Decoding by every decoder: "
+        + (", ".join(f"{k} {v:.0f}" for k, v in found["decode_ms"].items()) + " ms." if "decode_ms" in found else YET)
     )
 
 

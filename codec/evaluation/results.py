@@ -94,8 +94,13 @@ def codec_versions() -> dict[str, str]:
 
 
 def decoder_of(codec: str) -> str:
-    """The decoder of one of our own codecs: "mse" for "ours", NAME for "ours:NAME"."""
-    return codec.partition(":")[2] or "mse"
+    """The decoder of one of our own codecs: "mse" for "ours", NAME for "ours:NAME" and "ours:NAME@REALISM"."""
+    return codec.partition(":")[2].partition("@")[0] or "mse"
+
+
+def realism_of(codec: str) -> float | None:
+    """The realism of "ours:NAME@REALISM", None where none is named."""
+    return float(codec.partition("@")[2]) if "@" in codec else None
 
 
 def is_ours(codec: str) -> bool:
@@ -109,7 +114,10 @@ def model_digest(codec: str) -> str:
     """
     known = registry.manifest()
     trunk = known["trunk"]
-    entries = (known["trunks"][trunk], registry.resolve(trunk, decoder_of(codec))[1])
+    decoder = decoder_of(codec)
+    entries = [known["trunks"][trunk], registry.resolve(trunk, decoder)[1]]
+    if realism_of(codec) is not None:
+        entries.append(registry.resolve(trunk, registry.partner_of(trunk, decoder))[1])
     hashes = sorted(sha256 for entry in entries for sha256 in entry["files"].values())
     return hashlib.sha256("".join([*hashes, str(entries[0].get("rdo"))]).encode()).hexdigest()[:8]
 

@@ -14,6 +14,7 @@ The arithmetic is spent in dense 3×3 kernels at 1/4 to 1/16 of the resolution, 
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.models.layers import ResidualBlock, act, conv
@@ -52,12 +53,24 @@ class Analysis(nn.Module):
         self.klt = nn.Conv2d(3, channels, PATCH, PATCH)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.res4(self.head(nn.functional.pixel_unshuffle(2 * x - 1, 4)))
+        h = self.res4(self.head(F.pixel_unshuffle(2 * x - 1, 4)))
         h = self.res8(self.down8(act(h)))
         h = self.res16(self.down16(act(h)))
         with torch.autocast(x.device.type, enabled=False):  # large coefficients need more than 8 bits
             linear = self.klt(x.float())
         return linear + self.tail(act(h)).float()
+
+
+class OverlappedBlocks(nn.ConvTranspose2d):
+    """A transposed convolution as one matrix product and a sum of overlapping blocks: the library's own takes four
+    times as long for kernels as large as these."""
+
+    def forward(self, y: Tensor) -> Tensor:
+        (size, _), (stride, _), (border, _) = self.kernel_size, self.stride, self.padding
+        height, width = (stride * (n - 1) + size for n in y.shape[2:])
+        pieces = self.weight.flatten(1).T @ y.flatten(2)  # (B, 3·size², h·w)
+        x = F.fold(pieces, (height, width), size, stride=stride)
+        return x[:, :, border : height - border, border : width - border] + self.bias.view(1, -1, 1, 1)
 
 
 class Synthesis(nn.Module):
@@ -73,7 +86,7 @@ class Synthesis(nn.Module):
         self.up4 = conv(c8, c4 * 4)
         self.res4 = blocks(c4, depths[0])
         self.tail = conv(c4, 3 * 16)
-        self.klt = nn.ConvTranspose2d(channels, 3, kernel, PATCH, padding=(kernel - PATCH) // 2)
+        self.klt = OverlappedBlocks(channels, 3, kernel, PATCH, padding=(kernel - PATCH) // 2)
         self.register_load_state_dict_pre_hook(_frame_older_kernels)
 
     def forward(self, y_hat: Tensor, level: Tensor) -> Tensor:
@@ -81,9 +94,9 @@ class Synthesis(nn.Module):
         # their differences between neighbours, which deblocking lives on, would be lost.
         with torch.autocast(y_hat.device.type, enabled=False):
             h = self.head(torch.cat([torch.asinh(y_hat.float()), level.float()], 1))
-        h = nn.functional.pixel_shuffle(self.up8(act(self.res16(h))), 2)
-        h = nn.functional.pixel_shuffle(self.up4(act(self.res8(h))), 2)
-        detail = nn.functional.pixel_shuffle(self.tail(act(self.res4(h))), 4)
+        h = F.pixel_shuffle(self.up8(act(self.res16(h))), 2)
+        h = F.pixel_shuffle(self.up4(act(self.res8(h))), 2)
+        detail = F.pixel_shuffle(self.tail(act(self.res4(h))), 4)
         with torch.autocast(y_hat.device.type, enabled=False):
             linear = self.klt(y_hat.float())
         return linear + detail.float() * (Y_UNIT / 255)
@@ -92,7 +105,7 @@ class Synthesis(nn.Module):
 def framed(kernels: Tensor, size: int) -> Tensor:
     """Kernels (C, 3, k, k) with zeros around them, (C, 3, size, size)."""
     border = (size - kernels.shape[-1]) // 2
-    return nn.functional.pad(kernels, [border] * 4)
+    return F.pad(kernels, [border] * 4)
 
 
 def _frame_older_kernels(module: Synthesis, state: dict[str, Tensor], prefix: str, *_) -> None:

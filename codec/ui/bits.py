@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from codec.errors import CodecError
-from codec.ui import heat
+from codec.ui import heat, region
 
 LAMBDAS = (0.0009, 0.0067, 0.0483)
 PARTS = ("var(--neutral-500)", "#e35933", "var(--primary-500)")
@@ -77,15 +77,15 @@ def ledger(parts: dict[str, int], blocks, top: float) -> str:
         for (name, n), color in zip(parts.items(), PARTS, strict=True)
     )
     names = " + ".join(
-        f"<b style='color:{color}'>{n:,}</b> {escape(name)}"
+        f"<i class='swatch' style='background:{color}'></i><b>{n:,}</b> {escape(name)}"
         for (name, n), color in zip(parts.items(), PARTS, strict=True)
     )
     return (
         f"<div class='ledger'>{bar}</div><p>{names} = <b>{total:,}</b> bytes, the whole file.</p>"
         f"<div class='scale' style='background:{heat.CSS_GRADIENT}'></div>"
         f"<div class='ends'><span>0</span><span>{top:.0f} bits and more in a block of 16×16</span></div>"
-        f"<p>Half of the bits lie in {100 * half_of(blocks):.0f} % of the blocks. The map's numbers sum to the "
-        f"payload of the file.</p>"
+        f"<p data-alt-for='bit-map'>Half of the bits lie in {100 * half_of(blocks):.0f} % of the blocks. The map's "
+        f"numbers sum to the payload of the file.</p>"
     )
 
 
@@ -107,6 +107,13 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             said = gr.HTML(elem_id="ledger", padding=False)
     gr.HTML("The same picture at three prices of distortion, each map on its own scale:", elem_classes="hint")
     along = gr.Gallery(
-        show_label=False, columns=3, height="auto", object_fit="contain", format="png", elem_id="along-lambda"
+        show_label=False,
+        columns=3,
+        height="auto",
+        object_fit="contain",
+        format="png",
+        elem_id="along-lambda",
+        elem_classes="strip",
     )
     tab.select(run, [stream, original], [pair, said, along], api_name="bits", concurrency_id="codec")
+    region.build(tab, stream, original)

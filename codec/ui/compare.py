@@ -1,34 +1,51 @@
-"""The first tab: a picture, our bytes, and a JPEG of the same size."""
+"""The first tab: a picture, our bytes, and what others make of as many."""
 
 import re
 import tempfile
-from dataclasses import dataclass
+import time
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
 import gradio as gr
 
 from codec.errors import CodecError
-from codec.ui import closeups, examples
+from codec.ui import examples, viewer
+from codec.ui.figures import Row, facts, kilobytes, table
+from codec.ui.renditions import BASELINES, CACHE, DECODERS, ORIGINAL, OURS, SUFFIXES, Job, digest, networks
+from codec.ui.renditions import measure as measure_slowly
+from codec.ui.renditions import rendition as picture_of
 
-BY_LAMBDA, BY_RATE = "Quality (λ)", "Size (bpp)"
-ORIGINAL, OURS, JPEG = SIDES = "Original", "Ours", "JPEG"
+BY_LAMBDA, BY_RATE, BY_SIZE = MODES = "Quality (λ)", "Size (bpp)", "Size (kB)"
 TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
 LAMBDA_MIN, LAMBDA_MAX, LAMBDA_START = 0.0005, 0.0483, 0.0035  # as codec.rate has them; torch stays unloaded here
+POINTS = {"hific-lo": 0.14, "hific-mi": 0.30, "hific-hi": 0.45}  # as codec.rate has them
 QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q / 100)).toPrecision(3))"
-
-
-@dataclass
-class Row:
-    """One line of the table."""
-
-    name: str
-    size: int
-    bpp: float
-    ratio: float
-    psnr: float | None = None
-    encode_ms: float | None = None
-    decode_ms: float | None = None
+#: Models and what each is for, in a sentence.
+MODELS = {
+    "mse": "The least squared error. It never lies, but where it is unsure it averages: fine texture goes soft.",
+    "perceptual": "Close in what a vision network sees, not in pixels alone: crisper edges for a little less PSNR.",
+    "texture": "Keeps the statistics of textures: grass looks like grass, if not blade by blade the same.",
+    "hific-lo": "A GAN that aims at a real-looking picture at 0.14 bits per pixel; it paints detail nobody sent.",
+    "hific-mi": "A GAN that aims at a real-looking picture at 0.30 bits per pixel; it paints detail nobody sent.",
+    "hific-hi": "A GAN that aims at a real-looking picture at 0.45 bits per pixel, where little is left to invent.",
+}
+PASTE_JS = """() => {
+  if (window.codecPaste) return;
+  window.codecPaste = (e) => {
+    const file = Array.from(e.clipboardData?.files ?? []).find((f) => f.type.startsWith("image/"));
+    if (!file) return;
+    document.querySelector("#upload button[aria-label='Clear'], #upload button[title='Clear']")?.click();
+    setTimeout(() => {
+      const input = document.querySelector("#upload input[type=file]"), files = new DataTransfer();
+      if (!input) return;
+      files.items.add(file);
+      input.files = files.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    }, 100);
+  };
+  document.addEventListener("paste", window.codecPaste);
+}"""
 
 
 def file_stem(path: str) -> str:
@@ -36,50 +53,11 @@ def file_stem(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
 
 
-def kilobytes(size: int) -> str:
-    return f"{size:,} bytes" if size < 1000 else f"{size / 1000:,.1f} kB"
-
-
-def table(rows: list[Row]) -> str:
-    """The rows as HTML, the best PSNR in bold."""
-    best = max((r.psnr for r in rows if r.psnr is not None), default=None)
-
-    def cell(value: float | None, form: str) -> str:
-        return "<td>–</td>" if value is None else f"<td>{value:{form}}</td>"
-
-    lines = []
-    for r in rows:
-        psnr = cell(r.psnr, ".2f")
-        if r.psnr is not None and r.psnr == best:
-            psnr = f"<td><b>{r.psnr:.2f}</b></td>"
-        lines.append(
-            f"<tr><td>{escape(r.name)}</td><td>{r.size:,}</td>{cell(r.bpp, '.3f')}{cell(r.ratio, '.0f')}"
-            f"{psnr}{cell(r.encode_ms, '.0f')}{cell(r.decode_ms, '.0f')}</tr>"
-        )
-    head = "".join(f"<th>{h}</th>" for h in ("", "bytes", "bpp", "ratio", "PSNR, dB", "encode, ms", "decode, ms"))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-
-
-def headline(ours: Row, lmbda: float, notes: list[str], jpeg: str) -> str:
-    """The result in one line, how it came about in another."""
-    small = " ".join(escape(n) for n in [f"λ = {lmbda:.3g}, {ours.bpp:.3f} bits per pixel.", *notes])
-    big = f"{kilobytes(ours.size)}, {ours.ratio:.0f}× smaller, {ours.psnr:.1f} dB. {escape(jpeg)}"
-    return f"<div class='big'>{big}</div><div class='small'>{small}</div>"
-
-
-def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, progress=gr.Progress()):  # noqa: B008
-    """Compress a picture and decode the bytes again; then find the JPEG of the same size.
-
-    path: the picture. mode: "Quality (λ)" or "Size (bpp)". lmbda: 0.0005…0.0483, bpp: bits per pixel.
-    model: the decoder. Yields the headline, the pair to compare, close-ups, the table, and files: the stream, the
-    decoded picture, the JPEG, the original as PNG, and the decoded JPEG as PNG.
-    """
-    if not path:
-        raise gr.Error("Choose a picture first: drop one, or pick an example.", print_exception=False)
+@contextmanager
+def said_plainly():
+    """Turns what goes wrong into one sentence on the page."""
     try:
-        # What a `with` removes has been copied to Gradio's own cache by then, where it expires.
-        with tempfile.TemporaryDirectory() as folder:
-            yield from results(Path(folder), path, mode, lmbda, bpp, model, progress)
+        yield
     except CodecError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
     except MemoryError:
@@ -87,90 +65,219 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, progr
         raise gr.Error(message, duration=None, print_exception=False) from None
 
 
-def results(folder: Path, path: str, mode: str, lmbda: float, bpp: float, model: str, progress):
+def headline(ours: Row, lmbda: float, notes: list[str]) -> str:
+    """The result in one line, how it came about in another."""
+    small = " ".join(escape(n) for n in [f"λ = {lmbda:.3g}, {ours.bpp:.3f} bits per pixel.", *notes])
+    big = f"{kilobytes(ours.bytes)}, {ours.ratio:.0f}× smaller, {ours.psnr:.1f} dB"
+    return f"<div class='big'>{big}</div><div class='small'>{small}</div>"
+
+
+def verdict(ours: Row, other: Row, name: str, note: str) -> str:
+    """Ours against the chosen codec in one line."""
+    if note:
+        return f"<div class='big'>{escape(note)}</div>"
+    parts = [f"{other.psnr:.1f} dB against our {ours.psnr:.1f}"]
+    if ours.lpips is not None and other.lpips is not None:
+        parts.append(f"LPIPS {other.lpips:.3f} against our {ours.lpips:.3f}")
+    return f"<div class='big'>{escape(name)} of {kilobytes(other.bytes)}: {'; '.join(parts)}</div>"
+
+
+def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
+        baseline: str, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+    """Compress a picture and decode the bytes again.
+
+    path: the picture. mode: "Quality (λ)", "Size (bpp)" or "Size (kB)"; lmbda: 0.0005…0.0483, bpp: bits per pixel,
+    kb: thousands of bytes; the mode says which of them counts. model: "mse", "perceptual", "texture", "hific-lo",
+    "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see /measure. Gives the headline, the
+    pictures to compare, the measurements as JSON and as a table, and files: the stream, the decoded picture as PNG,
+    the original as PNG; last, what the page itself needs.
+    """
+    if not path:
+        raise gr.Error("Choose a picture first: drop one, or pick an example.", print_exception=False)
+    # What a `with` removes has been copied to Gradio's own cache by then, where it expires.
+    with said_plainly(), tempfile.TemporaryDirectory() as folder:
+        yield results(Path(folder), path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress)
+
+
+def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
     """The work of `run`, with a folder to write to."""
-    from codec import rate
-    from codec.api import encode, load
-    from codec.baselines import encode_at_most
+    from codec.api import encode
     from codec.images import load_image, save_png
-    from codec.metrics import bpp as rate_of
-    from codec.metrics import psnr
-    from codec.pipeline import Timer
+    from codec.rate import lambda_of_byte
 
     progress(0.0, desc="Reading the picture")
     image = load_image(path)
-    height, width = image.rgb.shape[:2]
     name = file_stem(path)
+    mode, lmbda, bpp, kb = rate
+    wanted = {"lmbda": lmbda}
+    if mode == BY_RATE:
+        wanted = {"bpp": bpp}
+    elif mode == BY_SIZE:
+        if not kb or kb <= 0:
+            raise CodecError("The size in kB must be a positive number.")
+        wanted = {"max_bytes": int(kb * 1000)}
 
-    def tick(share: float) -> None:
-        progress(0.1 + 0.4 * share, desc="Analysis")
-
-    wanted = {"bpp": bpp} if mode == BY_RATE else {"lmbda": lmbda}
-    coded, found = encode(image.rgb, model=model, tick=tick, **wanted)
-    timer = Timer()
-    progress(0.6, desc="Decoding the bytes")
-    decoded = load().decode(coded.data, timer=timer)
-
-    def row(label: str, size: int, *rest: float | None) -> Row:
-        return Row(label, size, rate_of(size, width, height), 3 * width * height / size, *rest)
-
-    times = (sum(coded.timer.ms.values()), sum(timer.ms.values()))
-    ours = row(f"{OURS} ({model})", len(coded.data), psnr(image.rgb, decoded), *times)
+    coded, found = encode(image.rgb, model=model, tick=lambda s: progress(0.1 + 0.4 * s, desc="Analysis"), **wanted)
+    CACHE.put(("encode_ms", digest(coded.data)), sum(coded.timer.ms.values()))
     notes = list(image.notes)
     if not found.reached:
-        notes.append(f"{bpp:g} bpp is below what the model can reach; this is the smallest it can do.")
+        notes.append(f"{asked(rate)} is below what the model can reach; this is the smallest it can do.")
     elif found.at_top:
         notes.append("This is the best quality the model has.")
-    originals = [row(f"{ORIGINAL} ({image.format})", Path(path).stat().st_size)]
 
-    files = {k: folder / f"{name}{k}" for k in (".lic", ".decoded.png", ".jpg", ".original.png", ".jpg.png")}
-    files[".lic"].write_bytes(coded.data)
-    save_png(decoded, files[".decoded.png"])
-    save_png(image.rgb, files[".original.png"])
-    pair = (str(files[".original.png"]), str(files[".decoded.png"]))
-    ours_said = f"{kilobytes(ours.size)}, {ours.psnr:.1f} dB"
-
-    def details(jpeg_rgb, jpeg_said: str) -> str:
-        size = kilobytes(originals[0].size)
-        return closeups.html(
-            [(ORIGINAL, size, image.rgb), (OURS, ours_said, decoded), (JPEG, jpeg_said, jpeg_rgb)],
-        )
-
-    used = rate.lambda_of_byte(coded.level)
-    # The picture first; the JPEG of the same size takes a search, and follows.
-    yield (
-        headline(ours, used, notes, "A JPEG of this size: …"),
-        pair,
-        details(None, ""),
-        table([ours, *originals]),
-        str(files[".lic"]),
-        str(files[".decoded.png"]),
-        None,
-        str(files[".original.png"]),
-        None,
-    )
-    jpeg = encode_at_most(image.rgb, "jpeg", len(coded.data))
-    files[".jpg"].write_bytes(jpeg.data)
-    save_png(jpeg.rgb, files[".jpg.png"])
-    jpeg_row = row(f"{JPEG} ({jpeg.setting})", len(jpeg.data), psnr(image.rgb, jpeg.rgb))
-    said = f"A JPEG of this size: {jpeg_row.psnr:.1f} dB."
-    if not jpeg.fits:
-        said = f"No JPEG is this small; the smallest: {kilobytes(jpeg_row.size)}, {jpeg_row.psnr:.1f} dB."
-    yield (
-        headline(ours, used, notes, said),
-        pair,
-        details(jpeg.rgb, f"{kilobytes(jpeg_row.size)}, {jpeg_row.psnr:.1f} dB"),
-        table([ours, jpeg_row, *originals]),
-        *(str(files[k]) for k in (".lic", ".decoded.png", ".jpg", ".original.png", ".jpg.png")),
+    progress(0.5, desc="Decoding the bytes")
+    stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
+    stream.write_bytes(coded.data)
+    save_png(image.rgb, original)
+    job = Job(coded.data, original, image.rgb)
+    ours = picture_of(job, OURS, tick=lambda s: progress(0.5 + 0.4 * s, desc="Decoding the bytes"))
+    decoded.write_bytes(ours.png)
+    source = row_of(job, ORIGINAL, f"Original ({image.format})", Path(path).stat().st_size)
+    row = row_of(job, OURS, f"Ours ({ours.name})", ours.size, ours)
+    row.pending = True
+    pictures = [
+        viewer.entry(ORIGINAL, "Original", kilobytes(source.bytes), original),
+        viewer.entry(OURS, f"Ours ({ours.name})", remark(row), decoded),
+    ]
+    CACHE.put(("source", job.id[1]), source)
+    return (
+        headline(row, lambda_of_byte(coded.level), notes),
+        viewer.value(job.id[1], image.rgb, pictures, *sides[:2], [ORIGINAL, OURS, sides[2]]),
+        facts([row, source]),
+        table([row, source]),
+        str(stream),
+        str(decoded),
+        str(original),
+        "<div class='big'>…</div>",
+        str(time.time_ns()),
     )
 
 
-def sides(left: str, right: str, original: str | None, ours: str | None, jpeg: str | None):
-    """The pair of files to show."""
-    files = {ORIGINAL: original, OURS: ours, JPEG: jpeg}
-    if not (files[left] and files[right]):
-        return gr.skip()
-    return files[left], files[right]
+def asked(rate: tuple) -> str:
+    mode, _, bpp, kb = rate
+    return f"{kb:g} kB" if mode == BY_SIZE else f"{bpp:g} bpp"
+
+
+def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
+    from codec.metrics import bpp
+
+    height, width = job.rgb.shape[:2]
+    row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size)
+    if made is not None:
+        row.psnr, row.encode_ms, row.decode_ms = made.psnr, made.encode_ms, made.decode_ms
+    return row
+
+
+def source_of(job: Job) -> Row:
+    """The original's own line: the size of the file that was uploaded, where that was seen."""
+    return CACHE.get(("source", job.id[1])) or row_of(job, ORIGINAL, "Original", job.original.stat().st_size)
+
+
+def remark(row: Row) -> str:
+    """What is said beside a picture's name."""
+    said = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
+    return said if row.lpips is None else f"{said}, LPIPS {row.lpips:.3f}"
+
+
+def measure(stream: str | None, original: str | None, left: str, right: str, baseline: str, everything: bool,
+            progress=gr.Progress()):  # fmt: skip  # noqa: B008
+    """Compare a stream with other decoders of the same bytes and with classical codecs of the same size.
+
+    stream: a .lic file; original: the picture it was made of. left, right: what to show, "original", "ours", a
+    decoder ("mse", "perceptual", "texture", "hific") or a codec ("jpeg", "webp", "avif", "jpeg2000", "heic").
+    baseline: the codec to compare with. everything: measure all of them. Gives a sentence, the pictures, the
+    measurements as JSON and as a table, and the baseline's file; fast numbers first, MS-SSIM and LPIPS after them.
+    """
+    if not (stream and original):
+        raise gr.Error("Compress a picture first.", print_exception=False)
+    with said_plainly(), tempfile.TemporaryDirectory() as folder:
+        job = Job(Path(stream).read_bytes(), original)
+        keys = [OURS, baseline, left, right]
+        if everything:
+            keys += [*networks(), *BASELINES]
+        keys = [k for k in dict.fromkeys(keys) if k != ORIGINAL]
+        if job.decoder(OURS) in keys and not {left, right} & {job.decoder(OURS)}:
+            keys.remove(job.decoder(OURS))  # it is "ours" already
+        yield from comparison(Path(folder), job, keys, left, right, baseline, progress)
+
+
+def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, baseline: str, progress):
+    """The work of `measure`: every picture first, and then every slow number."""
+    source = source_of(job)
+    made, rows, name = {}, {}, file_stem(str(job.original)).removesuffix(".original")
+    baseline_file = folder / f"{name}{SUFFIXES[baseline]}"
+    spot_rgb = job.rgb
+
+    def now():
+        entries = [viewer.entry(ORIGINAL, "Original", kilobytes(source.bytes), job.original)]
+        for key, m in made.items():
+            path = folder / f"{name}.{key}.png"
+            if not path.exists():
+                path.write_bytes(m.png)
+            entries.append(viewer.entry(key, short(key, m.name), remark(rows[key]), path))
+        said = "<div class='big'>…</div>"
+        if baseline in made:
+            said = verdict(rows[OURS], rows[baseline], BASELINES[baseline], made[baseline].note)
+        lines = [*rows.values(), source]
+        value = viewer.value(job.id[1], spot_rgb, entries, left, right, [ORIGINAL, OURS, baseline])
+        file = str(baseline_file) if baseline_file.exists() else None
+        return said, value, facts(lines), table(lines), file
+
+    for i, key in enumerate(keys):
+        progress(i / len(keys) / 2, desc=f"{short(key, '')} at the same size" if key in BASELINES else "Decoding")
+        m = made[key] = picture_of(job, key)
+        label = f"Ours ({m.name})" if key == OURS else m.name + (", its smallest" if m.note else "")
+        rows[key] = row_of(job, key, label, m.size, m)
+        rows[key].pending = True
+        if key == baseline:
+            baseline_file.write_bytes(m.data)
+        if key != OURS:
+            yield now()
+    for i, key in enumerate(keys):
+        progress(0.5 + i / len(keys) / 2, desc="MS-SSIM and LPIPS")
+        slow = measure_slowly(job, made[key])
+        rows[key].ms_ssim, rows[key].lpips, rows[key].pending = slow.ms_ssim, slow.lpips, False
+        yield now()
+
+
+def short(key: str, name: str) -> str:
+    """The name of a picture without its settings."""
+    return f"Ours ({name})" if key == OURS else BASELINES.get(key) or DECODERS.get(key) or name
+
+
+def side_choices(names: list[str]) -> list[tuple[str, str]]:
+    """What either side of the divider can be: (label, key)."""
+    decoders = [(f"{DECODERS[n]} decoder, same bytes", n) for n in names]
+    codecs = [(f"{name}, same size", key) for key, name in BASELINES.items()]
+    return [("Original", ORIGINAL), ("Ours", OURS), *decoders, *codecs]
+
+
+def model_choices(names: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(DECODERS[n], n) for n in names]
+
+
+def what_is_here():
+    """The models and sides of the weights that are installed, which only torch can tell."""
+    from codec.models import registry
+
+    with said_plainly():
+        models = [m for m in MODELS if m in registry.models()]
+        sides = side_choices(networks())
+    return gr.update(choices=model_choices(models)), gr.update(choices=sides), gr.update(choices=sides)
+
+
+def choose_model(model: str, mode: str, bpp: float):
+    """What a model is for; HiFiC's points set the rate they are meant for."""
+    said = explained(model)
+    return (said, BY_RATE, POINTS[model]) if model in POINTS else (said, mode, bpp)
+
+
+def explained(model: str) -> str:
+    return f"<span class='hint'>{escape(MODELS[model])}</span>"
+
+
+def show_target(mode: str):
+    return [gr.update(visible=mode == m) for m in MODES]
 
 
 def hint(text: str) -> gr.HTML:
@@ -182,39 +289,39 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             headline_box = gr.HTML(elem_id="headline", padding=False)
-            slider = gr.ImageSlider(
-                label="Two pictures and a divider",
-                show_label=False,
-                elem_id="comparison",
-                format="png",
-                type="filepath",
-                interactive=False,
-                max_height=470,
-                buttons=["fullscreen"],
-            )
+            said = gr.HTML(elem_id="verdict", padding=False)
+            pictures = viewer.component(elem_id="comparison")
             with gr.Row(elem_id="sides"):
-                left = gr.Radio(list(SIDES), value=ORIGINAL, label="Left of the divider", min_width=230, scale=5)
-                right = gr.Radio(list(SIDES), value=OURS, label="Right of the divider", min_width=230, scale=5)
-                position = gr.Slider(
-                    0, 100, 50, step=1, label="Divider", min_width=130, scale=4, buttons=[], elem_id="position"
+                sides = side_choices([n for n in DECODERS if not n.startswith("hific-") or n == "hific-nogan"])
+                left = gr.Dropdown(sides, value=ORIGINAL, label="Left of the divider", filterable=False, min_width=150)
+                right = gr.Dropdown(sides, value=OURS, label="Right of the divider", filterable=False, min_width=150)
+                baseline = gr.Dropdown(
+                    [(name, key) for key, name in BASELINES.items()],
+                    value="jpeg",
+                    label="Compare with, at the same size",
+                    filterable=False,
+                    min_width=150,
+                    elem_id="baseline",
                 )
-            hint("Drag the divider, zoom with the wheel. Below: the busiest detail of the picture, enlarged.")
-            details = gr.HTML(elem_id="details", padding=False)
-            figures = gr.HTML(elem_id="figures", padding=False)
+            figures = gr.HTML(elem_id="figures", elem_classes="figures", padding=False)
+            everything = gr.Checkbox(False, label="Measure every decoder and every codec", elem_id="everything")
             with gr.Row():
                 stream_file = gr.DownloadButton("Stream (.lic)", elem_id="get-stream", min_width=120)
                 png_file = gr.DownloadButton("Decoded (.png)", elem_id="get-png", min_width=120)
-                jpeg_file = gr.DownloadButton("The JPEG (.jpg)", elem_id="get-jpeg", min_width=120)
-            original_file, jpeg_png = gr.File(visible=False), gr.File(visible=False)
+                baseline_file = gr.DownloadButton("The other codec's file", elem_id="get-baseline", min_width=120)
+            original_file, numbers = gr.File(visible=False), gr.JSON(visible=False)
         with gr.Column(scale=1, min_width=300):
-            upload = gr.File(label="Your picture", file_types=TYPES, type="filepath", height=130, elem_id="upload")
-            hint("Or one of these: two JPEG photographs, three lossless drawings.")
+            upload = gr.File(
+                label="Your picture: drop, paste or choose it", file_types=TYPES, type="filepath", height=130,
+                elem_id="upload",
+            )  # fmt: skip
+            hint(examples.CREDITS)
             gallery = gr.Gallery(
-                value=examples.files(),
+                value=examples.thumbnails(),
                 label="Examples",
                 show_label=False,
                 columns=5,
-                height=78,
+                height="auto",
                 allow_preview=False,
                 object_fit="cover",
                 format="png",
@@ -222,39 +329,49 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
                 interactive=False,
                 buttons=[],
             )
-            model = gr.Radio([("MSE: the least error", "mse")], value="mse", label="Model")
-            mode = gr.Radio([BY_LAMBDA, BY_RATE], value=BY_LAMBDA, label="Aim for")
+            model = gr.Radio(model_choices(list(MODELS)), value="mse", label="Model", elem_id="model")
+            about = gr.HTML(explained("mse"), elem_id="about-model", padding=False)
+            mode = gr.Radio(list(MODES), value=BY_LAMBDA, label="Aim for", elem_id="mode")
             with gr.Group() as lambda_group:
                 quality = gr.Slider(
                     0, 100, 42.5, step=0.5, label="Smaller file ⟷ better picture", buttons=[], elem_id="quality"
                 )
                 lmbda = gr.Number(LAMBDA_START, label="λ, the price of distortion in R + λ·D", minimum=0, step=0.0001)
             bpp = gr.Slider(0.05, 2, 0.3, step=0.01, label="At most so many bits per pixel", visible=False)
+            kb = gr.Number(15, label="At most so many kB (1,000 bytes)", minimum=0.03, step=1, visible=False,
+                           elem_id="kilobytes")  # fmt: skip
             button = gr.Button("Compress", variant="primary", elem_id="compress")
 
-    inputs = [upload, mode, lmbda, bpp, model]
-    outputs = [headline_box, slider, details, figures, stream_file, png_file, jpeg_file, original_file, jpeg_png]
-    how = {"concurrency_id": "codec", "concurrency_limit": 2, "trigger_mode": "always_last", "show_progress_on": slider}
+    ticket = gr.Textbox(visible="hidden")
     private = {"api_visibility": "private"}
-    pick = gallery.select(pick_example, None, upload, queue=False, **private)
-    first = demo.load(lambda: examples.files()[0], None, upload, queue=False, **private)
-    runs = [button.click(run, inputs, outputs, api_name="compress", **how)]
-    for event in (upload.upload, quality.release, bpp.release, mode.change, lmbda.submit, pick.then, first.then):
-        runs.append(event(run, inputs, outputs, **how, **private))
-    shown = ([left, right, original_file, png_file, jpeg_png], slider)
-    for done in runs:  # `run` shows the original and ours; this, what the radios ask for
-        done.then(sides, *shown, queue=False, **private)
-    for side in (left, right):
-        side.change(sides, *shown, queue=False, **private)
-    quality.input(None, quality, lmbda, js=QUALITY_JS, **private)
-    mode.change(
-        lambda m: (gr.update(visible=m == BY_LAMBDA), gr.update(visible=m == BY_RATE)),
-        mode,
-        [lambda_group, bpp],
-        queue=False,
-        **private,
+    quick = {"queue": False, "show_progress": "hidden", **private}
+    # Slow numbers follow in a queue of their own, and are called off by the next picture.
+    slow = gr.on(
+        [ticket.change, left.select, right.select, baseline.select, everything.input],
+        measure,
+        [stream_file, original_file, left, right, baseline, everything],
+        [said, pictures, numbers, figures, baseline_file],
+        api_name="measure",
+        concurrency_id="measure",
+        concurrency_limit=1,
+        trigger_mode="multiple",  # a cancelled "always_last" waits for its end for ever
+        show_progress_on=figures,
     )
-    position.input(lambda p: gr.ImageSlider(slider_position=p), position, slider, queue=False, **private)
+    inputs = [upload, mode, lmbda, bpp, model, kb, left, right, baseline]
+    outputs = [headline_box, pictures, numbers, figures, stream_file, png_file, original_file, said, ticket]
+    how = {"concurrency_id": "codec", "concurrency_limit": 2, "trigger_mode": "always_last", "cancels": [slow],
+           "show_progress_on": pictures}  # fmt: skip
+    pick = gallery.select(pick_example, None, upload, **quick)
+    first = demo.load(lambda: examples.files()[0], None, upload, **quick)
+    demo.load(None, js=PASTE_JS, **private)
+    demo.load(what_is_here, None, [model, left, right], **quick)
+    chosen = model.input(choose_model, [model, mode, bpp], [about, mode, bpp], **quick)
+    button.click(run, inputs, outputs, api_name="compress", **how)
+    for event in (upload.upload, quality.release, bpp.release, mode.input, lmbda.submit, kb.submit, pick.then,
+                  first.then, chosen.then):  # fmt: skip
+        event(run, inputs, outputs, **how, **private)
+    quality.input(None, quality, lmbda, js=QUALITY_JS, **private)
+    mode.change(show_target, mode, [lambda_group, bpp, kb], **quick)
     return stream_file, original_file, lmbda
 
 

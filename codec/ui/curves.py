@@ -1,172 +1,248 @@
 """The tab that sweeps λ over the visitor's picture and draws its rate–distortion curve as it grows."""
 
 import csv
-import math
 import tempfile
+from html import escape
 from pathlib import Path
 
 import gradio as gr
 
+from codec import results
 from codec.errors import CodecError
+from codec.ui import rd_plot
+from codec.ui.rd_plot import AXES, KODAK, MSE, PSNR, PUBLISHED, Points, iso_cost
 
-PSNR, MSE = AXES = ("PSNR, dB", "mean squared error")
+__all__ = ["MSE", "PSNR", "build", "iso_cost", "run", "show"]
+
 BASELINES = {
     "jpeg": (5, 10, 20, 35, 50, 70, 85),
     "webp": (5, 20, 40, 60, 80, 92),
     "avif": (20, 40, 55, 70, 82),
     "heic": (10, 22, 34, 46, 58),
+    "jpeg2000": (26, 29, 32, 35, 38),
 }
-COLOURS = {"ours": "#0d9488", "jpeg": "#64748b", "webp": "#d97706", "avif": "#7c3aed", "heic": "#db2777"}
-#: Points (codec, setting, bytes, bpp, psnr, mse) in the order in which they were measured.
-Points = list[tuple[str, float, int, float, float, float]]
+COLUMNS = ("codec", "setting", "bytes", "bpp", "psnr_db", "mse", "ms_ssim", "lpips")
+PNG_JS = """() => {
+    const plot = document.querySelector('#curves .js-plotly-plot');
+    if (!plot || !window.Plotly) return;
+    const layout = {...plot.layout, width: 1200, height: 700,
+        paper_bgcolor: '#fff', plot_bgcolor: '#fff', font: {...plot.layout.font, color: '#222'}};
+    window.Plotly.downloadImage({data: plot.data, layout},
+        {format: 'png', width: 1200, height: 700, scale: 2, filename: 'rate-distortion'});
+}"""
 
 
-def run(original: str | None, names: list[str], axis: str, progress=gr.Progress()):  # noqa: B008
-    """Sweep the codecs over a picture. original: the picture. names: of "jpeg", "webp", "avif", "heic".
+def run(original: str | None, names: list[str], axis: str, also: list[str] | None = None, progress=gr.Progress()):  # noqa: B008
+    """Sweep the codecs over a picture. original: the picture. names: of "jpeg", "webp", "avif", "heic", "jpeg2000",
+    and "ours:NAME" for another decoder of the same streams.
 
-    axis: "PSNR, dB" or "mean squared error". Gives the plot as it grows, the points, and at the end a CSV file.
+    axis: "PSNR, dB", "MS-SSIM, dB", "LPIPS" or "mean squared error". also: "Kodak means" and "published for Kodak".
+    Gives the plot as it grows, the points, BD-rates as HTML, and at the end a CSV file.
     """
     if not original:
         raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
     points: Points = []
     try:
-        for done, total, point in sweep(original, [n for n in BASELINES if n in names]):
+        for done, total, point in sweep(original, names or []):
             points = [*points, point]
             progress(done / total, desc=f"{done} of {total} encodings")
-            yield figure(points, axis, None), points, gr.skip()
+            yield rd_plot.figure(points, axis, None, also), points, gr.skip(), gr.skip()
     except CodecError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rate-distortion.csv"
-        with path.open("w", newline="") as file:
+        with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["codec", "setting", "bytes", "bpp", "psnr_db", "mse"])
+            writer.writerow(COLUMNS)
             writer.writerows(points)
-        yield figure(points, axis, None), points, str(path)
+        yield rd_plot.figure(points, axis, None, also), points, bd_rates(points), str(path)
 
 
-def sweep(original: str, baselines: list[str]):
+def sweep(original: str, names: list[str]):
     """Yields (number, of how many, point), ours first, every point from bytes that were really decoded."""
     from codec.api import encode, load
     from codec.baselines import decode as decode_baseline
     from codec.baselines import encode as encode_baseline
     from codec.images import load_image
-    from codec.metrics import bpp, psnr
     from codec.models.gain import ANCHORS
 
     rgb, codec = load_image(original).rgb, load()
-    height, width = rgb.shape[:2]
-    total = len(ANCHORS) + sum(len(BASELINES[b]) for b in baselines)
-
-    def point(name: str, setting: float, data: bytes, decoded):
-        quality = psnr(rgb, decoded)
-        error = 255**2 / 10 ** (quality / 10)
-        return name, setting, len(data), round(bpp(len(data), width, height), 5), round(quality, 3), round(error, 3)
-
+    baselines = [n for n in BASELINES if n in names]
+    decoders = ["mse", *(n.partition(":")[2] for n in names if n.startswith("ours:"))]
+    total = len(ANCHORS) * len(decoders) + sum(len(BASELINES[b]) for b in baselines)
     y, done = codec.analyse(rgb), 0
     for lmbda in ANCHORS:
         data = encode(rgb, lmbda=lmbda, codec=codec, y=y)[0].data
-        done += 1
-        yield done, total, point("ours", lmbda, data, codec.decode(data))
+        for decoder in decoders:  # the same bytes for all of them
+            done += 1
+            name = "ours" if decoder == "mse" else f"ours:{decoder}"
+            yield done, total, point(rgb, name, lmbda, data, codec.decode(data, decoder))
     for name in baselines:
         for quality in BASELINES[name]:
             data = encode_baseline(rgb, name, quality)
             done += 1
-            yield done, total, point(name, quality, data, decode_baseline(data))
+            yield done, total, point(rgb, name, quality, data, decode_baseline(data))
 
 
-def iso_cost(points: Points, lmbda: float, axis: str) -> tuple[list[float], list[float], float]:
-    """The line of all points that cost R + λ·D as much as ours at this λ: where it is drawn, and that cost.
+def point(rgb, name: str, setting: float, data: bytes, decoded) -> tuple:
+    """One line of COLUMNS."""
+    from codec.metrics import bpp, lpips, ms_ssim, psnr
 
-    In squared error it is straight, of slope -1/λ; nothing of our curve lies below it, or λ was not obeyed.
+    quality = psnr(rgb, decoded)
+    error = 255**2 / 10 ** (quality / 10)
+    rate = round(bpp(len(data), rgb.shape[1], rgb.shape[0]), 5)
+    seen = (None if v is None else round(v, 6) for v in (ms_ssim(rgb, decoded), lpips(rgb, decoded)))
+    return name, setting, len(data), rate, round(quality, 3), round(error, 3), *seen
+
+
+def show(original: str | None, key: str):
+    """The picture of one point beside the original. original: the picture. key: "CODEC|SETTING", as "jpeg|50",
+    "ours|0.0067" or "ours:texture|0.0067".
+
+    Gives both (PNG), and a sentence with its numbers.
     """
-    ours = [p for p in points if p[0] == "ours"]
-    nearest = min(ours, key=lambda p: abs(math.log(p[1] / lmbda)))
-    cost = nearest[3] + nearest[1] * nearest[5]
-    highest = max(p[3] for p in ours)
-    rates = [highest * i / 200 for i in range(201)]
-    pairs = [(r, (cost - r) / nearest[1]) for r in rates if cost - r > 0]
-    low, high = min(p[5] for p in ours), max(p[5] for p in ours)
-    pairs = [(r, d) for r, d in pairs if 0.7 * low <= d <= 1.2 * high]
-    values = [d if axis == MSE else 10 * math.log10(255**2 / d) for _, d in pairs]
-    return [r for r, _ in pairs], values, cost
+    name, _, setting = (key or "").partition("|")
+    if not original or not setting:
+        raise gr.Error("Choose a point of the curves first.", print_exception=False)
+    from codec import baselines
+    from codec.api import encode, load
+    from codec.images import load_image, save_png
+
+    try:
+        value = float(setting)
+        rgb = load_image(original).rgb
+        if name.partition(":")[0] == "ours":
+            data = encode(rgb, lmbda=value)[0].data
+            decoded = load().decode(data, name.partition(":")[2] or "mse")
+        else:
+            data = baselines.encode(rgb, name, value)
+            decoded = baselines.decode(data)
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    except ValueError:
+        raise gr.Error(f"'{key}' is not a point of a curve.", print_exception=False) from None
+    said = rd_plot.sentence(point(rgb, name, value, data, decoded))
+    with tempfile.TemporaryDirectory() as folder:
+        pair = [str(Path(folder) / f"{n}.png") for n in ("original", "point")]
+        save_png(rgb, pair[0])
+        save_png(decoded, pair[1])
+        yield tuple(pair), f"<p data-alt-for='point-picture'>Left the original, right {escape(said)}</p>"
 
 
-def figure(points: Points, axis: str, lmbda: float | None):
-    """The points as curves, and, where λ is given and ours are there, the line of equal cost through its point."""
-    import plotly.graph_objects as go
+def bd_rates(points: Points) -> str:
+    """Ours against every other codec on this picture, in every metric, as an HTML table."""
+    from codec.bd_rate import SCALES, bd_rate_of_curves
 
-    from codec.baselines import NAMES
+    curves = rd_plot.as_curves(points)
+    others = [n for n in curves if n != "ours"]
+    if not others:
+        return ""
 
-    column = 4 if axis == PSNR else 5
-    plot = go.Figure()
-    for name, colour in COLOURS.items():
-        curve = sorted((p for p in points if p[0] == name), key=lambda p: p[3])
-        if not curve:
-            continue
-        word = "λ" if name == "ours" else "quality"
-        plot.add_scatter(
-            x=[p[3] for p in curve],
-            y=[p[column] for p in curve],
-            name="ours" if name == "ours" else NAMES[name],
-            mode="lines+markers",
-            line={"color": colour, "width": 3 if name == "ours" else 1.5},
-            customdata=[(p[1], p[2]) for p in curve],
-            hovertemplate=f"{word} %{{customdata[0]}}<br>%{{customdata[1]:,}} bytes, %{{x:.3f}} bpp<br>%{{y:.2f}}",
+    def cell(anchor: str, test: str, metric: str) -> str:
+        found = bd_rate_of_curves(curves[anchor], curves[test], metric)
+        if found["percent"] is None:
+            return f"<td title='{escape(found['reason'])}'>–</td>"
+        low, high = found[f"{metric}_from"], found[f"{metric}_to"]
+        return f"<td title='between {low} and {high}'>{found['percent']:+.1f} %</td>"
+
+    rows = ""
+    try:
+        for name in others:
+            anchor, test = ("ours", name) if name.startswith("ours:") else (name, "ours")
+            said = f"{rd_plot.title(test)} against {rd_plot.title(anchor)}"
+            rows += f"<tr><th scope='row'>{escape(said)}</th>{''.join(cell(anchor, test, m) for m in SCALES)}</tr>"
+    except ImportError:
+        return (
+            "<p>BD-rates need the package <code>bjontegaard</code>, which is not installed here: "
+            "<code>pip install bjontegaard</code>.</p>"
         )
-    if lmbda and any(p[0] == "ours" for p in points):
-        rates, values, cost = iso_cost(points, lmbda, axis)
-        plot.add_scatter(
-            x=rates,
-            y=values,
-            name=f"R + λ·D = {cost:.2f}",
-            mode="lines",
-            line={"color": "#dc2626", "dash": "dot", "width": 1.5},
-            hoverinfo="skip",
-        )
-    plot.update_layout(
-        height=460,
-        margin={"l": 60, "r": 10, "t": 10, "b": 50},
-        xaxis={"title": {"text": "bits per pixel (the whole file)"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": axis}},
-        legend={"orientation": "h", "y": 1.08},
-        hovermode="closest",
-        uirevision="same",
+    heads = "".join(f"<th scope='col'>in {s.label}</th>" for s in SCALES.values())
+    return (
+        f"<div class='figures'><table><thead><tr><th scope='col'>BD-rate on this picture</th>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div><p>Mean difference in rate at equal quality, over the quality that both "
+        "reach (point at a number for it); below zero: fewer bytes.</p>"
     )
-    return plot
 
 
-def redraw(points: Points | None, axis: str, lmbda: float):
-    """The same points on other axes or with another λ."""
-    return figure(points, axis, lmbda) if points else gr.skip()
+def redraw(points: Points | None, axis: str, lmbda: float, also: list[str]):
+    """The same points on other axes, with another λ, or beside other curves."""
+    return rd_plot.figure(points or [], axis, lmbda, also)
 
 
-def build(original: gr.File, lmbda: gr.Number) -> None:
+def choices(points: Points | None):
+    """The points of the curves as a list to choose from, for those who do not click."""
+    named = [(f"{rd_plot.title(p[0])}, {p[1]:g}: {p[3]:.3f} bpp, {p[4]:.2f} dB", f"{p[0]}|{p[1]:g}") for p in points]
+    return gr.update(choices=named, value=None)
+
+
+def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
     """Lays out the tab inside the current one and connects it."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             plot = gr.Plot(show_label=False, elem_id="curves")
             gr.HTML(
-                "Every point is a file that was written and decoded. The encoder makes R + λ·D as small as it can: the "
-                "dotted line joins all points that cost as much as ours at your λ, so no point of our curve should "
-                "lie on its cheaper side. In squared error it is straight, with the slope −1/λ.",
+                "Every point is a file that was written and decoded; click one to see its picture. The encoder makes "
+                "R + λ·D as small as it can: the dotted line joins all points that cost as much as ours at your λ, so "
+                "no point of our curve should lie on its cheaper side. In squared error it is straight, with the slope "
+                "−1/λ.",
                 elem_classes="hint",
             )
+            rates = gr.HTML(elem_id="bd-rates", padding=False)
         with gr.Column(scale=1, min_width=280):
+            ours = [(f"ours, {n} decoder", f"ours:{n}") for n in results.decoders() if n != "mse"]
             names = gr.CheckboxGroup(
-                [("JPEG", "jpeg"), ("WebP", "webp"), ("AVIF", "avif"), ("HEIC", "heic")],
+                [
+                    ("JPEG", "jpeg"),
+                    ("WebP", "webp"),
+                    ("AVIF", "avif"),
+                    ("HEIC", "heic"),
+                    ("JPEG 2000", "jpeg2000"),
+                    *ours,
+                ],
                 value=["jpeg", "webp"],
                 label="Beside ours",
+                elem_id="beside-ours",
             )
             axis = gr.Radio(list(AXES), value=PSNR, label="Against")
+            also = gr.CheckboxGroup([KODAK, PUBLISHED], value=[KODAK, PUBLISHED], label="And behind it")
             button = gr.Button("Sweep", variant="primary", elem_id="sweep")
-            stop = gr.Button("Stop")
-            table = gr.DownloadButton("Points (.csv)", elem_id="get-csv")
-    points = gr.State([])
-    sweep_event = button.click(
-        run, [original, names, axis], [plot, points, table], api_name="sweep", concurrency_id="codec"
+            stop = gr.Button("Stop", elem_id="stop-sweep")
+            with gr.Row():
+                table = gr.DownloadButton("Points (.csv)", elem_id="get-csv", min_width=110)
+                png = gr.Button("Plot (.png)", elem_id="get-plot", min_width=110)
+            chosen = gr.Dropdown([], label="Show the picture of a point", elem_id="choose-point")
+    picked = gr.Textbox(visible="hidden", elem_id="picked-point", label="Point")
+    said = gr.HTML(elem_id="point-said", padding=False)
+    pair = gr.ImageSlider(
+        label="The original and the point",
+        show_label=False,
+        elem_id="point-picture",
+        format="png",
+        type="filepath",
+        interactive=False,
+        max_height=520,
+        buttons=["fullscreen"],
+        visible=False,
     )
+    points = gr.State([])
     quick = {"queue": False, "api_visibility": "private"}
-    sweep_event.then(redraw, [points, axis, lmbda], plot, **quick)
-    stop.click(None, cancels=[sweep_event], **quick)
-    axis.change(redraw, [points, axis, lmbda], plot, **quick)
+    sweep_event = button.click(
+        run,
+        [original, names, axis, also],
+        [plot, points, rates, table],
+        api_name="sweep",
+        concurrency_id="codec",
+        show_progress_on=plot,
+    )
+    drawn = ([points, axis, lmbda, also], plot)
+    sweep_event.then(redraw, *drawn, **quick).then(choices, points, chosen, **quick)
+    stop.click(None, cancels=[sweep_event], **quick).then(redraw, *drawn, **quick).then(
+        choices, points, chosen, **quick
+    )
+    for event in (tab.select, axis.change, also.change):
+        event(redraw, *drawn, **quick)
+    png.click(None, js=PNG_JS, **quick)
+    chosen.input(None, chosen, picked, js="v => v", **quick)
+    picked.change(lambda: gr.update(visible=True), None, pair, **quick).then(
+        show, [original, picked], [pair, said], api_name="point", concurrency_id="codec"
+    )

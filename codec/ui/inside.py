@@ -8,14 +8,17 @@ import gradio as gr
 import numpy as np
 
 from codec.errors import CodecError
+from codec.ui.rd_plot import GRID
 
 CHANNELS = 12
+NO_STREAM = "Compress a picture first, in the tab 'Compare'."
+BYTE, LATENT, CHANNEL = TARGETS = ("A byte of the file", "One value of the latent", "A whole channel of it")
 
 
 def run(stream: str | None):
     """Look inside a stream (.lic). Gives the entropy ladder as HTML, and channels of the latent as PNG."""
     if not stream:
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
+        raise gr.Error(NO_STREAM, print_exception=False)
     from codec import bitstream, importance
     from codec.api import load
     from codec.images import save_png
@@ -42,11 +45,102 @@ def run(stream: str | None):
         yield bars(rungs, estimate), shown  # a generator, so that the files still exist while Gradio copies them
 
 
-def gray(values: np.ndarray, size: int = 8) -> np.ndarray:
-    """A channel (h, w) as uint8 (8h, 8w, 3), mid-grey being zero."""
-    scale = max(float(np.quantile(np.abs(values - np.median(values)), 0.99)), 1e-6)
-    levels = np.clip(128 + 110 * (values - np.median(values)) / scale, 0, 255).round().astype(np.uint8)
+def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None, size: int = 8) -> np.ndarray:
+    """A channel (h, w) as uint8 (8h, 8w, 3), mid-grey being its median or another centre."""
+    centre = np.median(values) if centre is None else centre
+    scale = scale or max(float(np.quantile(np.abs(values - centre), 0.99)), 1e-6)
+    levels = np.clip(128 + 110 * (values - centre) / scale, 0, 255).round().astype(np.uint8)
     return np.repeat(levels.repeat(size, 0).repeat(size, 1)[..., None], 3, axis=2)
+
+
+def look(stream: str | None, rank: float):
+    """What the model expected of one channel of y. stream: a .lic file. rank: 1 is the dearest channel, 2 the next…
+
+    Gives maps of the latent, its predicted mean and scale, the integers that were coded, and their bits (PNG), and
+    the histogram of the integers against the model's probabilities.
+    """
+    if not stream:
+        raise gr.Error(NO_STREAM, print_exception=False)
+    from codec import bitstream, importance
+    from codec.api import load
+    from codec.images import save_png
+
+    try:
+        parsed = bitstream.read(Path(stream).read_bytes())
+        codec = load(parsed.trunk)
+        symbols = codec.read(parsed)
+        channel = dearest(importance.symbol_bits(codec, symbols), rank)
+        seen = importance.expectation(codec, symbols, channel)
+        figure = histogram(*importance.histogram(codec, symbols, channel), channel)
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    height, width = -(-parsed.height // 16), -(-parsed.width // 16)  # without what the picture was padded by
+    centre, scale = float(np.median(seen.y_hat)), max(float(np.quantile(np.abs(seen.y_hat), 0.99)), 1e-6)
+    bits = float(seen.bits.sum())
+    pictures = [
+        (gray(seen.y_hat, centre, scale), f"y, as it was sent: {seen.y_hat.min():.1f} to {seen.y_hat.max():.1f} steps"),
+        (gray(seen.mu, centre, scale), f"μ, what was expected: {seen.mu.min():.1f} to {seen.mu.max():.1f}"),
+        (warm(seen.sigma), f"σ, how sure it was: {seen.sigma.min():.2f} to {seen.sigma.max():.2f}"),
+        (
+            gray(seen.q, 0.0),
+            f"y − μ, the integers in the file: {np.abs(seen.q).max():.0f} at most, {zeros(seen.q)} zero",
+        ),
+        (warm(seen.bits), f"what they cost: {bits / 8:,.0f} bytes, {seen.bits.max():.1f} bits at most"),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        shown = []
+        for i, (rgb, said) in enumerate(pictures):
+            path = Path(folder) / f"channel-{channel}-{i}.png"
+            save_png(rgb[: 8 * height, : 8 * width], path)
+            shown.append((str(path), said))
+        yield shown, figure
+
+
+def dearest(bits, rank: float) -> int:
+    """The channel of this rank by bits (1, C, h, w), 1 the dearest."""
+    order = bits[0].sum((1, 2)).argsort(descending=True)
+    return int(order[min(max(int(rank), 1), len(order)) - 1])
+
+
+def zeros(q: np.ndarray) -> str:
+    return f"{100 * float((q == 0).mean()):.0f} %"
+
+
+def warm(values: np.ndarray, size: int = 8) -> np.ndarray:
+    """Values (h, w) from 0 up as uint8 (8h, 8w, 3), in the colours of the map of bits."""
+    from codec.ui import heat
+
+    levels = heat.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
+    return levels.repeat(size, 0).repeat(size, 1)
+
+
+def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channel: int):
+    """How often each integer was coded, as bars, and how often the model's probabilities say, as a line."""
+    import plotly.graph_objects as go
+
+    plot = go.Figure()
+    plot.add_bar(x=values, y=seen, name="coded", marker={"color": "#0d9488"})
+    plot.add_scatter(
+        x=values,
+        y=expected,
+        name="expected",
+        mode="lines+markers",
+        line={"color": "#d55e00", "width": 2},
+        marker={"symbol": "diamond", "size": 7},
+    )
+    plot.update_xaxes(gridcolor=GRID, zeroline=False)
+    plot.update_yaxes(gridcolor=GRID, zeroline=False)
+    plot.update_layout(
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+        height=340,
+        margin={"l": 60, "r": 10, "t": 10, "b": 45},
+        xaxis={"title": {"text": f"integer coded in channel {channel}"}},
+        yaxis={"title": {"text": "how often"}, "type": "log", "range": [-1, float(np.log10(seen.max())) + 0.2]},
+        legend={"orientation": "h", "y": 1.12},
+        modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
+    )
+    return plot
 
 
 def bars(rungs, estimate: float) -> str:
@@ -65,13 +159,58 @@ def bars(rungs, estimate: float) -> str:
     )
 
 
-def damage(stream: str | None, position: float, override: bool):
-    """Flip a byte of a stream. position: 0…1 along the file. override: decode in spite of the checksum.
+def damage(stream: str | None, position: float, override: bool, target: str = BYTE, rank: float = 1):
+    """Make something of a stream wrong and decode it.
 
-    Gives what the codec says, and, where it is overridden and still decodes, the picture (PNG).
+    target: "A byte of the file", "One value of the latent" or "A whole channel of it". position: 0…1 along the file,
+    or, for a value, across the picture from left to right at half its height. override: decode in spite of the
+    checksum. rank: of the channel by its bits, 1 the dearest. Gives what the codec says, and, where it still
+    decodes, the picture (PNG).
     """
     if not stream:
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
+        raise gr.Error(NO_STREAM, print_exception=False)
+    if target == BYTE:
+        yield from damage_byte(stream, position, override)
+        return
+    try:
+        yield from damage_latent(stream, position, target == CHANNEL, rank)
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+
+
+def damage_latent(stream: str, position: float, whole: bool, rank: float):
+    """A value of the decoded latent pushed far off, or a channel of it lost."""
+    from codec import bitstream, generative, importance
+    from codec.api import load
+    from codec.entropy.integer import ONE
+    from codec.images import save_png
+    from codec.metrics import psnr
+
+    parsed = bitstream.read(Path(stream).read_bytes())
+    codec = load(parsed.trunk)
+    symbols, g_s = codec.read(parsed), codec.decoder(parsed.decoder)
+    bits = importance.symbol_bits(codec, symbols)
+    channel = dearest(bits, rank)
+    share = 100 * float(bits[0, channel].sum() / bits.sum())
+    if whole:
+        wrong = generative.spoil(symbols, channel)
+        said = f"Channel {channel}, which holds {share:.1f} % of y's bits, was set to 0 everywhere."
+    else:
+        row, column = (parsed.height // 2) // 16, min(int(position * parsed.width), parsed.width - 1) // 16
+        by = 4 * max(float(symbols.y_hat[0, channel].abs().max()) / ONE, 1.0)
+        wrong = generative.spoil(symbols, channel, row, column, by)
+        said = f"One value of channel {channel}, at 16×16 block {column} from the left, was raised by {by:,.0f} steps."
+    before, after = (codec.synthesise(s, g_s, parsed.width, parsed.height) for s in (symbols, wrong))
+    touched = 100 * float((before != after).any(2).mean())
+    said += f" The picture changes in {touched:.1f} % of its pixels; {psnr(before, after):.1f} dB from what it was."
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "damaged.png"
+        save_png(after, path)
+        yield f"<p data-alt-for='broken'>{escape(said)}</p>", str(path)
+
+
+def damage_byte(stream: str, position: float, override: bool):
+    """A byte of the file flipped; see `damage`."""
     from codec import bitstream
     from codec.api import load
     from codec.images import save_png
@@ -104,7 +243,7 @@ def damage(stream: str | None, position: float, override: bool):
         more = "From the damage on, every symbol is read from the wrong place."
         if lost:
             more = f"{lost} of the five parts of the payload made no sense at all, and were taken as predicted."
-        yield f"{said}<p>Decoded all the same. {more}</p>", str(path)
+        yield f"{said}<p data-alt-for='broken'>Decoded all the same. {more}</p>", str(path)
 
 
 def read_leniently(codec, stream):
@@ -135,23 +274,67 @@ def read_leniently(codec, stream):
 
 def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
     """Lays out the tab and fills it whenever it is opened."""
-    gr.Markdown("### The entropy ladder: the same integers, written four ways")
+    gr.Markdown("## The entropy ladder: the same integers, written four ways")
     rungs = gr.HTML(elem_id="ladder", padding=False)
-    gr.Markdown("### The latent: its dearest channels and their share of the bits; one value for each 16×16 pixels")
+    gr.Markdown("## The latent: its dearest channels and their share of the bits; one value for each 16×16 pixels")
     channels = gr.Gallery(
-        show_label=False, columns=6, height="auto", object_fit="contain", format="png", elem_id="channels", buttons=[]
+        show_label=False,
+        columns=6,
+        height="auto",
+        object_fit="contain",
+        format="png",
+        elem_id="channels",
+        buttons=[],
+        elem_classes="strip",
     )
-    gr.Markdown("### Break it")
+    gr.Markdown("## One channel, and what the model expected of it")
+    rank = gr.Slider(1, 60, 1, step=1, label="Channel by its bits, 1 the dearest", elem_id="channel-rank")
+    maps = gr.Gallery(
+        show_label=False,
+        columns=5,
+        height="auto",
+        object_fit="contain",
+        format="png",
+        elem_id="channel-maps",
+        elem_classes="strip",
+        buttons=[],
+    )
+    plot = gr.Plot(show_label=False, elem_id="channel-histogram")
+    gr.HTML(
+        "Each integer is coded under a bell curve of its own, of width σ round μ. The line adds up what all of them "
+        "promised; where the bars follow it, the bits are well spent.",
+        elem_classes="hint",
+    )
+    gr.Markdown("## Break it")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
-            position = gr.Slider(0, 1, 0.6, step=0.01, label="Where in the file a byte is changed")
+            target = gr.Radio(list(TARGETS), value=BYTE, label="What is made wrong", elem_id="break-what")
+            position = gr.Slider(0, 1, 0.6, step=0.01, label="Where in the file")
+            channel = gr.Slider(1, 60, 1, step=1, label="Channel by its bits, 1 the dearest", visible=False)
             override = gr.Checkbox(True, label="Decode in spite of the checksum")
-            button = gr.Button("Change the byte", variant="primary", elem_id="break")
+            button = gr.Button("Break it", variant="primary", elem_id="break")
             said = gr.HTML(elem_id="broken-said", padding=False)
         with gr.Column(scale=2, min_width=320):
             broken = gr.Image(
                 show_label=False, format="png", type="filepath", interactive=False, elem_id="broken", height=360
             )
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
-    tab.select(run, stream, [rungs, channels], api_name="inside", **how)
-    button.click(damage, [stream, position, override], [said, broken], api_name="damage", **how)
+    private = {"api_visibility": "private"}
+    opened = tab.select(run, stream, [rungs, channels], api_name="inside", **how)
+    opened.then(look, [stream, rank], [maps, plot], api_name="channel", concurrency_id="codec")
+    rank.release(look, [stream, rank], [maps, plot], **private, **how)
+    button.click(damage, [stream, position, override, target, channel], [said, broken], api_name="damage", **how)
+    target.change(
+        lambda t: (
+            gr.update(
+                visible=t != CHANNEL,
+                label="Where in the file" if t == BYTE else "Where from left to right, half way up",
+            ),
+            gr.update(visible=t == BYTE),
+            gr.update(visible=t != BYTE),
+        ),
+        target,
+        [position, override, channel],
+        queue=False,
+        **private,
+    )

@@ -5,7 +5,24 @@ import threading
 import gradio as gr
 from starlette.middleware import Middleware
 
-from codec.ui import bits, compare, crowd, curves, guard, inside, open_stream, sampling, sweep
+from codec.ui import (
+    bits,
+    cae,
+    compare,
+    crowd,
+    curves,
+    decoders,
+    deep_link,
+    digits,
+    guard,
+    inside,
+    lesson,
+    method,
+    open_stream,
+    sampling,
+    sweep,
+    viewer,
+)
 
 KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
 TITLE = "A neural image codec you can watch working"
@@ -17,18 +34,13 @@ CSS = """
 .gradio-container { --body-text-color-subdued: color-mix(in srgb, var(--body-text-color) 72%, transparent); }
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
-#headline .html-container, #details .html-container, #figures .html-container,
+#headline .html-container, #verdict .html-container, #comparison .html-container, #figures .html-container,
+#decoders .html-container, #losses .html-container, #about-model .html-container, #decoder-figures .html-container,
 #ledger .html-container, #ladder .html-container, #broken-said .html-container, .hint .html-container { padding: 0; }
+#verdict .big { color: var(--body-text-color-subdued); }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
 #headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
-#comparison img, #bit-map img, .closeups img { image-rendering: pixelated; }
-.closeups { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.5rem; }
-.closeups figure { margin: 0; min-width: 0; }
-.closeups img { width: 100%; height: auto; display: block; border-radius: 4px; margin: 0; }
-.closeups figcaption { font-size: 0.9rem; margin-top: 0.2rem; }
-.closeups .pending { aspect-ratio: 3 / 2; display: grid; place-items: center;
-  background: var(--background-fill-secondary); border-radius: 4px; }
-/* These two say in words, or show beside them, what the number in their box would: hide the box. */
+#bit-map img { image-rendering: pixelated; }
 .ledger { display: flex; height: 1.4rem; border-radius: 4px; overflow: hidden; gap: 1px; }
 .ledger span { min-width: 3px; }
 .scale { height: 0.8rem; border-radius: 4px; margin-top: 1rem; }
@@ -45,26 +57,29 @@ CSS = """
 #along-lambda .grid-container, #channels .grid-container { grid-template-rows: auto !important; height: auto; }
 #along-lambda .thumbnail-lg { aspect-ratio: auto; height: auto; }
 #along-lambda .thumbnail-lg img { height: auto; image-rendering: pixelated; }
-#quality .tab-like-container, #position .tab-like-container { display: none; }
-#quality .min_value, #quality .max_value, #position .min_value, #position .max_value { display: none; }
-#examples .grid-container { grid-template-columns: repeat(5, 1fr) !important; padding: 0; }
+/* It says in words what the number in its box would: hide the box. */
+#quality .tab-like-container { display: none; }
+#quality .min_value, #quality .max_value { display: none; }
+#examples .grid-wrap { height: auto; min-height: 0; }
+#examples .grid-container { grid-template: auto / repeat(5, 1fr) !important; height: auto; padding: 0; gap: 0.4rem; }
+#examples .caption-label { display: none; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
-#figures { overflow-x: auto; }
-#figures table, #figures tr { border: 0 !important; }
-#figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
-#figures th, #figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
+#plane svg text { fill: var(--body-text-color) !important; }
+.figures .scroll { overflow-x: auto; }
+.figures table, .figures tr { border: 0 !important; }
+.figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
+.figures th, .figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
   color: var(--body-text-color); }
-#figures th { font-weight: 500; }
-#figures th:first-child, #figures td:first-child { text-align: left; }
+.figures th { font-weight: 500; }
+.figures th:first-child { text-align: left; font-weight: 400; }
 @media (max-width: 640px) {
-  #headline .big { font-size: 1.15rem; }
-  #figures th, #figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
-  #figures th, #figures td:first-child { white-space: normal; }
-  .closeups { gap: 0.25rem; }
+  #verdict .big { color: var(--body-text-color-subdued); }
+#headline .big { font-size: 1.15rem; }
+  .figures th, .figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
+  .figures th { white-space: normal; }
   .rung { grid-template-columns: 6rem 1fr 4rem; }
   .rungs .remark { margin-left: 0; }
-  .closeups figcaption { font-size: 0.75rem; }
 }
 """
 
@@ -93,19 +108,31 @@ def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
     threading.Thread(target=warm_up, daemon=True).start()
     with gr.Blocks(title=TITLE, delete_cache=KEEP, analytics_enabled=False) as demo:
-        gr.Markdown(f"# {TITLE}\n{INTRO}", elem_id="title")
-        with gr.Tab("Compare", id="compare"):
-            stream, original, lmbda = compare.build(demo)
-        with gr.Tab("Rate–distortion", id="curves"):
-            curves.build(original, lmbda)
-        with gr.Tab("Where the bits go", id="bits") as tab:
-            bits.build(tab, stream, original)
-        with gr.Tab("Generative decoder", id="generative"):
-            sampling.build(stream)
-        with gr.Tab("Inside", id="inside") as tab:
-            inside.build(tab, stream)
-        with gr.Tab("Open a stream", id="open"):
-            open_stream.build()
+        deep_link.masthead(TITLE, INTRO)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Compare", id="compare"):
+                stream, original, lmbda = compare.build(demo)
+            with gr.Tab("One bitstream, six pictures", id="decoders") as tab:
+                decoders.build(demo, tab, stream, original)
+            with gr.Tab("Rate–distortion", id="curves") as tab:
+                curves.build(tab, original, lmbda)
+            with gr.Tab("Where the bits go", id="bits") as tab:
+                bits.build(tab, stream, original)
+            with gr.Tab("Generative decoder", id="generative") as tab:
+                sampling.build(tab, stream, original)
+            with gr.Tab("Inside", id="inside") as tab:
+                inside.build(tab, stream)
+            with gr.Tab("Lesson", id="lesson", elem_id="lesson") as tab:
+                lesson.build(demo, tab, original)
+            with gr.Tab("Digits", id="digits") as tab:
+                digits.build(tab)
+            with gr.Tab("cae-2017", id="cae") as tab:
+                cae.build(tab, original)
+            with gr.Tab("Open a stream", id="open"):
+                open_stream.build()
+            with gr.Tab("Results and method", id="method"):
+                method.build(demo, tuple(tab.id for tab in tabs.children))
+        deep_link.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
     sweep.start(demo, *KEEP)
     return crowd.make_fair(demo)
 
@@ -114,7 +141,9 @@ def launch_options() -> dict:
     """What to pass to `launch`; in Gradio 6 looks belong there as well."""
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + viewer.CSS + deep_link.CSS + lesson.CSS + digits.CSS + cae.CSS,
+        "head": deep_link.HEAD,
+        "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
         "app_kwargs": {"middleware": [Middleware(guard.Guard)]},
         "show_error": False,

@@ -1,10 +1,12 @@
-"""The tab where the decoder draws what its own prior thinks of."""
+"""The tab where the decoder draws what its own prior thinks of, and what lies between two pictures."""
 
 import tempfile
+from html import escape
 from pathlib import Path
 
 import gradio as gr
 
+from codec import results
 from codec.errors import CodecError
 
 EVERYTHING, SIDE, CHANNELS = MODES = (
@@ -13,34 +15,62 @@ EVERYTHING, SIDE, CHANNELS = MODES = (
     "Only the dearest channels of my picture",
 )
 SIZES = {"256×256": (4, 4), "512×512": (8, 8), "768×512": (8, 12)}
+SIDES = {"128×128": 128, "256×256": 256, "512×512": 512}
+NO_STREAM = "Compress a picture first, in the tab 'Compare'."
 
 
-def run(mode: str, seed: float, temperature: float, level: float, size: str, channels: float, stream: str | None):
+def run(
+    mode: str,
+    seed: float,
+    temperature: float,
+    level: float,
+    size: str,
+    channels: float,
+    stream: str | None,
+    decoder: str = "mse",
+):
     """Decode latents that are drawn, not coded.
 
     mode: one of the three of the page. seed: any whole number. temperature: 0 (the likeliest) to 1.5. level: 0…255,
     the rate it is drawn at. size: "256×256", "512×512" or "768×512". channels: how many are kept, 1…320. stream: the
-    .lic file of a picture, for the second and third mode. Gives the picture (PNG) and a sentence.
+    .lic file of a picture, for the second and third mode. decoder: which one draws. Gives the picture (PNG) and a
+    sentence.
     """
+    for path, said, _ in drawn(mode, seed, temperature, level, size, channels, stream, [decoder]):
+        yield path, f"<p data-alt-for='drawn'>{said}</p>"
+
+
+def run_all(mode: str, seed: float, temperature: float, level: float, size: str, channels: float, stream: str | None):
+    """The same latents as of `run`, by every decoder there is. Gives the pictures (PNG), each with its decoder."""
+    shown = []
+    for path, _, decoder in drawn(mode, seed, temperature, level, size, channels, stream, results.decoders()):
+        shown = [*shown, (path, f"by the {decoder} decoder")]
+        yield shown
+
+
+def drawn(mode, seed, temperature, level, size, channels, stream, decoders):
+    """Yields (path of a PNG, a sentence, decoder) for every decoder; the files go when the last is taken."""
     if mode != EVERYTHING and not stream:
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
-    try:
-        rgb, said = picture(mode, int(seed), temperature, int(level), size, int(channels), stream)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
+        raise gr.Error(NO_STREAM, print_exception=False)
     from codec.images import save_png
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "drawn.png"
-        save_png(rgb, path)
-        yield str(path), said  # a generator, so that the file still exists while Gradio copies it
+    try:
+        codec, symbols, (width, height), said = latents(
+            mode, int(seed), temperature, int(level), size, int(channels), stream
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            for decoder in decoders:
+                path = Path(folder) / f"drawn-{decoder}.png"
+                save_png(codec.synthesise(symbols, codec.decoder(decoder), width, height), path)
+                yield str(path), said, decoder  # within a generator, so that the file exists while Gradio copies it
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
 
 
-def picture(mode: str, seed: int, temperature: float, level: int, size: str, channels: int, stream: str | None):
-    """(uint8 (H, W, 3), a sentence) for `run`."""
+def latents(mode: str, seed: int, temperature: float, level: int, size: str, channels: int, stream: str | None):
+    """(codec, symbols, (width, height), a sentence) for `drawn`."""
     from codec import bitstream, generative, importance
     from codec.api import load
-    from codec.models.registry import load_decoder
     from codec.rate import lambda_of_byte
 
     codec = load()
@@ -64,20 +94,69 @@ def picture(mode: str, seed: int, temperature: float, level: int, size: str, cha
             symbols, share = generative.keep_channels(codec, real, channels)
             at = f"from {channels} of {real.y_hat.shape[1]} channels, which hold {100 * share:.0f} % of y's bits"
     bits = float(importance.symbol_bits(codec, symbols).sum()) + float(importance.hyper_bits(codec, symbols).sum())
-    rgb = codec.synthesise(symbols, load_decoder(codec.trunk.id), width, height)
-    return rgb, f"<p>{width}×{height}, {at}. As a stream these latents would take about {bits / 8:,.0f} bytes.</p>"
+    said = f"{width}×{height}, {at}. As a stream these latents would take about {bits / 8:,.0f} bytes."
+    return codec, symbols, (width, height), said
 
 
-def build(stream: gr.DownloadButton) -> None:
-    """Lays out the tab inside the current one and connects it."""
+def between(original: str | None, second: str | None, side: str, steps: float, level: float, decoder: str = "mse"):
+    """Pictures on the straight line between two latents.
+
+    original, second: two pictures; without the second, one that Gradio ships. side: "128×128", "256×256" or
+    "512×512", cut from the middle of both. steps: 3…9 pictures. level: 0…255. decoder: which one draws. Gives the
+    strip (PNG), each with its real size in bytes, and a sentence.
+    """
+    if not original:
+        raise gr.Error(NO_STREAM, print_exception=False)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            second = second or gr.get_image("lion.jpg")
+            yield strip(Path(folder), original, second, SIDES.get(side, 256), int(steps), int(level), decoder)
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+
+
+def strip(folder: Path, original: str, second: str, side: int, steps: int, level: int, decoder: str):
+    """The work of `between`, with a folder to write to."""
+    from codec import generative
+    from codec.api import load
+    from codec.images import load_image, save_png
+    from codec.metrics import psnr
+
+    codec = load()
+    ends = [generative.crop(load_image(path).rgb, side) for path in (original, second)]
+    g_s, shown, sizes = codec.decoder(decoder), [], []
+    found = generative.interpolate(codec, *ends, level, steps)
+    for i, symbols in enumerate(found):
+        rgb = codec.synthesise(symbols, g_s, side, side)
+        sizes.append(len(codec.write(symbols, side, side)))
+        path = folder / f"between-{i}.png"
+        save_png(rgb, path)
+        share = i / (steps - 1)
+        shown.append((str(path), f"{100 * share:.0f} %: {sizes[-1]:,} bytes"))
+        if 2 * i == steps - 1:
+            blend = (ends[0].astype("uint16") + ends[1] + 1) // 2
+            halfway = f" The one half way is {psnr(blend.astype('uint8'), rgb):.1f} dB from a plain mix of the pixels:"
+            halfway += " this latent space is nearly linear, so it mixes pictures, as a slide projector would."
+    middle = halfway if steps % 2 else ""
+    more = max(sizes[1:-1], default=0) / max(sizes[0], sizes[-1]) - 1
+    said = "No picture between them takes more bytes than the dearer end."
+    if more > 0:
+        said = f"A picture between them takes up to {100 * more:.0f} % more bytes than the dearer end: it holds both."
+    said += middle
+    return shown, f"<p>{escape(said)}</p>"
+
+
+def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
+    """Lays out the tab inside the current one and connects it; it draws once when it is opened."""
     gr.HTML(
         "A codec's entropy model is a model of pictures: it can be asked what it expects. Where it expects little, the "
         "codec has to say much.",
         elem_classes="hint",
     )
+    names = list(results.decoders())
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            drawn = gr.Image(
+            picture = gr.Image(
                 show_label=False,
                 format="png",
                 type="filepath",
@@ -89,17 +168,35 @@ def build(stream: gr.DownloadButton) -> None:
             said = gr.HTML(elem_id="drawn-said", padding=False)
         with gr.Column(scale=1, min_width=280):
             mode = gr.Radio(list(MODES), value=EVERYTHING, label="Draw")
+            decoder = gr.Radio(names, value="mse", label="Decoder", visible=len(names) > 1)
             seed = gr.Number(1, label="Seed", precision=0)
             temperature = gr.Slider(0, 1.5, 1.0, step=0.05, label="Temperature")
             level = gr.Slider(0, 255, 120, step=1, label="Rate, 0 the lowest")
             size = gr.Radio(list(SIZES), value="512×512", label="Size")
-            channels = gr.Slider(1, 320, 16, step=1, label="Channels kept", visible=False)
+            channels = gr.Slider(1, 320, 16, step=1, label="Channels kept, the dearest first", visible=False)
             button = gr.Button("Draw", variant="primary", elem_id="draw")
-    inputs = [mode, seed, temperature, level, size, channels, stream]
+            every = gr.Button("By every decoder", elem_id="draw-all", visible=len(names) > 1)
+    gallery = gr.Gallery(
+        label="The same latents by every decoder",
+        columns=3,
+        height="auto",
+        object_fit="contain",
+        format="png",
+        elem_id="drawn-all",
+        elem_classes="strip",
+        visible=False,
+        buttons=["fullscreen"],
+    )
+    inputs = [mode, seed, temperature, level, size, channels, stream, decoder]
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
-    button.click(run, inputs, [drawn, said], api_name="sample", **how)
-    for event in (mode.change, temperature.release, level.release, size.change, channels.release, seed.submit):
-        event(run, inputs, [drawn, said], api_visibility="private", **how)
+    quick = {"queue": False, "api_visibility": "private"}
+    button.click(run, inputs, [picture, said], api_name="sample", **how)
+    every.click(lambda: gr.update(visible=True), None, gallery, **quick).then(
+        run_all, inputs[:-1], gallery, api_name="sample_all", concurrency_id="codec"
+    )
+    events = (mode.change, temperature.release, level.release, size.change, channels.release, seed.submit)
+    for event in (*events, decoder.change, tab.select):
+        event(run, inputs, [picture, said], api_visibility="private", **how)
     mode.change(
         lambda m: (
             [gr.update(visible=v) for v in (m != CHANNELS, m != CHANNELS, m == EVERYTHING, m == EVERYTHING)]
@@ -107,6 +204,43 @@ def build(stream: gr.DownloadButton) -> None:
         ),
         mode,
         [seed, temperature, level, size, channels],
-        queue=False,
-        api_visibility="private",
+        **quick,
+    )
+    build_strip(original, names)
+
+
+def build_strip(original: gr.File, names: list[str]) -> None:
+    """The part of the tab that goes from one picture to another."""
+    gr.Markdown("## Between two pictures")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=280):
+            second = gr.File(
+                label="The other picture (without one: a lion)", type="filepath", height=130, elem_id="second-picture"
+            )
+        with gr.Column(scale=2, min_width=280), gr.Row():
+            side = gr.Radio(list(SIDES), value="256×256", label="The middle of both")
+            decoder = gr.Radio(names, value="mse", label="Decoder", visible=len(names) > 1)
+        with gr.Column(scale=1, min_width=280):
+            steps = gr.Slider(3, 9, 5, step=1, label="Pictures")
+            level = gr.Slider(0, 255, 150, step=1, label="Rate, 0 the lowest")
+            button = gr.Button("Draw the strip", variant="primary", elem_id="draw-strip")
+    shown = gr.Gallery(
+        show_label=False,
+        columns=5,
+        height="auto",
+        object_fit="contain",
+        format="png",
+        elem_id="between",
+        elem_classes="strip",
+        buttons=[],
+    )
+    said = gr.HTML(elem_id="between-said", padding=False)
+    steps.change(lambda n: gr.update(columns=int(n)), steps, shown, queue=False, api_visibility="private")
+    button.click(
+        between,
+        [original, second, side, steps, level, decoder],
+        [shown, said],
+        api_name="between",
+        concurrency_id="codec",
+        trigger_mode="always_last",
     )

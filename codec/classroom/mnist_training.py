@@ -1,0 +1,118 @@
+"""Trains the codecs for digits: one from scratch, the others from it, all in one process."""
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from codec.classroom.mnist import DigitNet, distortion
+
+BASE = (2000, 10)  # (λ, d): the report's choice, trained first and from scratch
+LAMBDAS = (100, 500, 1000, 5000)  # each at d = 10
+DIMENSIONS = (2, 5, 20, 50)  # each at λ = 2000
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: str  # an .npz with train_images (60000, 28, 28) uint8, train_labels, test_images, test_labels
+    run: str = "runs/mnist"
+    epochs: float = 15.0  # of the first, from random weights
+    fork_epochs: float = 3.0  # of every other, from the first's weights
+    batch: int = 128
+    lr: float = 1e-3
+    seed: int = 0
+    bfloat16: bool = False
+
+
+def load_digits(path: str, part: str, count: int | None = None) -> tuple[Tensor, np.ndarray]:
+    """part "train" or "test", all or `count` of them -> x (n, 1, 28, 28) float32 in [0, 1] and labels (n,).
+
+    In an order that is random, but always the same: files may hold them sorted by label.
+    """
+    with np.load(path) as data:  # numpy itself refuses pickled arrays here
+        images, labels = data[f"{part}_images"], data[f"{part}_labels"]
+    order = np.random.default_rng(0).permutation(len(labels))[:count]
+    return torch.from_numpy(images[order]).float()[:, None] / 255, labels[order]
+
+
+def name_of(lmbda: float, d: int) -> str:
+    return f"l{lmbda:g}-d{d}"
+
+
+def fork(base: DigitNet, d: int, seed: int) -> DigitNet:
+    """A copy of `base`; where d differs, the two layers at the latent are drawn anew."""
+    net = DigitNet(d).initialise(seed)
+    own = net.state_dict()
+    own |= {k: v.clone() for k, v in base.state_dict().items() if own[k].shape == v.shape}
+    net.load_state_dict(own)
+    return net
+
+
+def fit(net: DigitNet, x: Tensor, lmbda: float, epochs: float, settings: Settings) -> list[dict]:
+    """Adam with a cosine to 0 on R + λ·D. Returns the progress: step, bits, distortion and loss, averaged."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    optimizer = torch.optim.Adam(net.parameters(), settings.lr, fused=True)
+    steps = max(1, round(epochs * len(x) / settings.batch))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: min(1.0, (i + 1) / 50) * 0.5 * (1 + math.cos(math.pi * i / steps))
+    )
+    net.train().to(memory_format=torch.channels_last)
+    order, progress, sums = torch.empty(0, dtype=torch.long), [], np.zeros(3)
+    for step in range(1, steps + 1):
+        if len(order) < settings.batch:
+            order = torch.randperm(len(x), generator=generator)
+        batch, order = x[order[: settings.batch]], order[settings.batch :]
+        noise = torch.rand(len(batch), len(net.log_scale), generator=generator) - 0.5
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+            x_hat, bits = net(batch, noise)
+        rate, error = bits.mean(), distortion(x_hat, batch).mean()
+        loss = rate + lmbda * error
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        sums += [rate.item(), error.item(), loss.item()]
+        if step % 100 == 0 or step == steps:
+            count = (step - 1) % 100 + 1
+            rate, error, cost = (round(float(v), 5) for v in sums / count)
+            progress.append({"step": step, "bits": rate, "distortion": error, "loss": cost})
+            print(f"  step {step}/{steps}: {rate:.2f} bits, distortion {error:.4f}, loss {cost:.2f}", flush=True)
+            sums[:] = 0
+    return progress
+
+
+def train(settings: Settings) -> None:
+    """Trains every (λ, d) that `run` does not hold yet; each ends as NAME.safetensors and a line in log.json."""
+    run = Path(settings.run)
+    run.mkdir(parents=True, exist_ok=True)
+    x, _ = load_digits(settings.data, "train")
+    log_file = run / "log.json"
+    log = json.loads(log_file.read_text()) if log_file.exists() else {}
+
+    def one(lmbda: float, d: int, net: DigitNet, epochs: float, start: str) -> DigitNet:
+        name = name_of(lmbda, d)
+        path = run / f"{name}.safetensors"
+        if path.exists():
+            net.load_state_dict(load_file(path))
+            return net
+        print(f"{name}: {epochs:g} epochs from {start}", flush=True)
+        wall, work = time.monotonic(), time.process_time()
+        progress = fit(net, x, lmbda, epochs, settings)
+        log[name] = {"lambda": lmbda, "d": d, "epochs": epochs, "start": start}
+        log[name] |= {k: v for k, v in asdict(settings).items() if k in ("batch", "lr", "seed", "bfloat16")}
+        log[name] |= {"wall_seconds": round(time.monotonic() - wall), "cpu_seconds": round(time.process_time() - work)}
+        log[name]["progress"] = progress
+        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, path)
+        log_file.write_text(json.dumps(log, indent=1))
+        return net
+
+    base = one(*BASE, DigitNet(BASE[1]).initialise(settings.seed), settings.epochs, "random weights")
+    others = [(BASE[0], d) for d in DIMENSIONS] + [(lmbda, BASE[1]) for lmbda in LAMBDAS]
+    for lmbda, d in sorted(others, key=lambda o: (o[1] != 2, o)):  # the plane of d = 2 first: the page needs it most
+        one(lmbda, d, fork(base, d, settings.seed), settings.fork_epochs, name_of(*BASE))

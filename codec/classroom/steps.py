@@ -1,0 +1,164 @@
+"""What the seven steps of the lesson compute: each takes a small picture and one setting, and gives a picture and a
+caption of figures that needs no language."""
+
+import math
+import zlib
+
+import numpy as np
+from PIL import Image
+
+SIDE = 384  # the longer side of the pictures: every step answers at once
+STEP = 24  # of the fourth step's rounding
+BLOCK = 8
+
+
+def shrunk(rgb: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) -> the same at most 384 wide and high, cut to whole blocks of 8."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, SIDE / max(height, width))
+    size = [max(BLOCK, round(n * scale) // BLOCK * BLOCK) for n in (width, height)]
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return 10 * math.log10(255**2 / max(float(((a.astype(float) - b) ** 2).mean()), 1e-9))
+
+
+def zipped(rgb: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
+    """1: the pixels with `bits` of their 8 bits, and what zip makes of them."""
+    kept = rgb >> (8 - bits)
+    size, raw = len(zlib.compress(kept.tobytes(), 9)), kept.size * bits // 8
+    shown = (kept.astype(float) * 255 / (2**bits - 1)).round().astype(np.uint8)
+    return shown, f"{raw:,} B → zip {size:,} B ({100 * size / raw:.0f} %) · {psnr(rgb, shown):.1f} dB"
+
+
+def waves() -> np.ndarray:
+    """The orthonormal cosine basis of 8 samples, a wave in each row (8, 8)."""
+    k, n = np.mgrid[0:BLOCK, 0:BLOCK]
+    basis = np.cos(np.pi * (2 * n + 1) * k / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+def to_weights(rgb: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) -> weights (H/8, W/8, 3, 8, 8), the flat wave first."""
+    height, width = rgb.shape[:2]
+    blocks = rgb.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3).transpose(0, 2, 4, 1, 3)
+    basis = waves()
+    return basis @ (blocks - 128.0) @ basis.T
+
+
+def from_weights(weights: np.ndarray) -> np.ndarray:
+    """The inverse, rounded to uint8."""
+    basis = waves()
+    blocks = (basis.T @ weights @ basis + 128).round().clip(0, 255).astype(np.uint8)
+    rows, columns = weights.shape[:2]
+    return blocks.transpose(0, 3, 1, 4, 2).reshape(rows * BLOCK, columns * BLOCK, 3)
+
+
+def zigzag() -> np.ndarray:
+    """The rank of each of the 8×8 waves from coarse to fine, as JPEG orders them: (8, 8) of 0…63."""
+    order = sorted(
+        ((i, j) for i in range(BLOCK) for j in range(BLOCK)),
+        key=lambda p: (p[0] + p[1], p[0] if (p[0] + p[1]) % 2 else p[1]),
+    )
+    rank = np.empty((BLOCK, BLOCK), int)
+    for place, at in enumerate(order):
+        rank[at] = place
+    return rank
+
+
+def coarse(rgb: np.ndarray, count: int) -> tuple[np.ndarray, str]:
+    """2: the `count` coarsest of 64 waves."""
+    weights = to_weights(rgb)
+    kept = np.where(zigzag() < count, weights, 0)
+    share = 100 * float((kept**2).sum() / max((weights**2).sum(), 1e-9))
+    shown = from_weights(kept)
+    return shown, f"{count}/64 · {share:.1f} % of the energy · {psnr(rgb, shown):.1f} dB"
+
+
+def surprise(q: np.ndarray, each: bool) -> np.ndarray:
+    """-log2 of the frequency of each weight q (rows, columns, 3, 8, 8), among all, or among those of its wave."""
+    found = np.empty(q.shape)
+    groups = [(..., i, j) for i in range(BLOCK) for j in range(BLOCK)] if each else [...]
+    for group in groups:
+        _, inverse, counts = np.unique(q[group], return_inverse=True, return_counts=True)
+        found[group] = -np.log2(counts / counts.sum())[inverse].reshape(q[group].shape)
+    return found
+
+
+def rounded(rgb: np.ndarray, step: float) -> tuple[np.ndarray, str]:
+    """3: every weight rounded to a multiple of `step`."""
+    q = np.round(to_weights(rgb) / step)
+    shown = from_weights(q * step)
+    size = surprise(q, True).sum() / 8
+    zeros = 100 * float((q == 0).mean())
+    error = float(((rgb.astype(float) - shown) ** 2).mean())
+    return shown, f"≈ {size:,.0f} B (entropy) · {zeros:.0f} % zeros · MSE {error:.1f} · {psnr(rgb, shown):.1f} dB"
+
+
+def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
+    """4: the bits of each block under one table for all weights or one for each wave, as a map on one scale."""
+    from codec.ui.heat import over
+
+    q = np.round(to_weights(rgb) / STEP)
+    both = [surprise(q, e).sum((2, 3, 4)) for e in (False, True)]
+    top = float(np.quantile(both[0], 0.99))
+    shown = over(rgb, both[each], top, BLOCK)
+    return shown, f"≈ {both[each].sum() / 8:,.0f} B (entropy) · {psnr(rgb, from_weights(q * STEP)):.1f} dB"
+
+
+def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
+    """5: the neural codec at a λ, from real bytes."""
+    from codec.api import encode, load
+
+    data = encode(rgb, lmbda=lmbda)[0].data
+    shown = load().decode(data)
+    rate = 8 * len(data) / (rgb.shape[0] * rgb.shape[1])
+    error = float(((rgb.astype(float) - shown) ** 2).mean())
+    cost = f"R + λ·D = {rate:.3f} + {lmbda:.2g} · {error:.1f} = {rate + lmbda * error:.3f}"
+    return shown, f"{len(data):,} B · {psnr(rgb, shown):.1f} dB · {cost}"
+
+
+def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
+    """6: the map of the neural codec's bits at a λ."""
+    from codec import importance
+    from codec.api import encode, load
+    from codec.ui.heat import over
+
+    coded = encode(rgb, lmbda=lmbda)[0]
+    blocks = importance.block_bits(load(), coded.symbols, coded.payload_bytes)
+    return over(rgb, blocks, float(np.quantile(blocks, 0.995))), f"λ = {lmbda:g} · {len(coded.data):,} B"
+
+
+def invented(rgb: np.ndarray, share: float) -> tuple[np.ndarray, str]:
+    """7: the same bytes between the decoder of least error (0) and a generative one (1).
+
+    Where no generative decoder is installed, the fine latents are drawn from the prior given the picture's own side
+    information, at the temperature `share`.
+    """
+    from codec import bitstream, generative
+    from codec.api import encode, load
+    from codec.errors import CodecError
+    from codec.models.registry import decoders, load_between, load_decoder, partner_of
+
+    codec = load()
+    data = encode(rgb, lmbda=0.0018)[0].data
+    parsed = bitstream.read(data)
+    symbols = codec.read(parsed)
+    for name in ("hific-lo", "hific"):
+        if name in decoders(codec.trunk.id):
+            try:
+                partner_of(codec.trunk.id, name)
+            except CodecError:
+                continue
+            net = load_between(codec.trunk.id, name, share)
+            shown = codec.synthesise(symbols, net, parsed.width, parsed.height)
+            return shown, f"{len(data):,} B · {name} {100 * share:.0f} % · {psnr(rgb, shown):.1f} dB"
+    z, level = symbols.z, int(parsed.level_map().flat[0])
+    drawn = generative.sample(codec, *z.shape[1:], level, 1, share, z=z)
+    shown = codec.synthesise(drawn, load_decoder(codec.trunk.id), parsed.width, parsed.height)
+    return shown, f"z: {len(parsed.z):,} B of {len(data):,} B, y ~ prior, T = {share:.2f} · {psnr(rgb, shown):.1f} dB"
+
+
+STEPS = (zipped, coarse, rounded, expected, learned, spent, invented)

@@ -1,0 +1,87 @@
+"""The classroom's own weights: weights/classroom/manifest.json and the files it names, checked by their SHA-256."""
+
+import functools
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from codec.errors import WeightsError
+from codec.models import registry
+
+CLASSES, EACH = 10, 20  # of the digits that are shipped
+
+
+def folder() -> Path:
+    return registry.WEIGHTS / "classroom"
+
+
+@functools.cache
+def manifest() -> dict:
+    """The parsed manifest. Raises WeightsError where it is missing or not JSON."""
+    path = folder() / "manifest.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise WeightsError(f"The file '{path}' is missing or damaged; restore the weights folder.") from None
+
+
+def entry(kind: str, name: str) -> dict:
+    """What the manifest says of a model of this kind, "mnist" or "cae". Raises WeightsError where there is none."""
+    known = manifest().get(kind, {})
+    if name not in known:
+        raise WeightsError(f"There is no model '{name}' in the classroom; there are: {', '.join(known) or 'none'}.")
+    return known[name]
+
+
+def read(file: str, sha256: str) -> bytes:
+    """The bytes of a file of the folder. Raises WeightsError where it is missing or another."""
+    path = folder() / file
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise WeightsError(f"The weights file '{path}' is missing; restore the weights folder.") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
+    return data
+
+
+def tensors(kind: str, name: str) -> dict[str, Tensor]:
+    """The stored tensors of a model."""
+    found = entry(kind, name)
+    return load_safetensors(read(found["file"], found["sha256"]))
+
+
+@functools.cache
+def shipped_digits() -> np.ndarray:
+    """uint8 (200, 28, 28): twenty test digits of each class, 0 first."""
+    found = manifest()["digits"]
+    sheet = np.asarray(Image.open(io.BytesIO(read(found["file"], found["sha256"]))).convert("L"))
+    side = sheet.shape[0] // CLASSES
+    return sheet.reshape(CLASSES, side, EACH, side).swapaxes(1, 2).reshape(-1, side, side)
+
+
+def sheet_of(digits: np.ndarray) -> np.ndarray:
+    """The inverse: (200, 28, 28) -> one picture, a row for each class."""
+    side = digits.shape[1]
+    return digits.reshape(CLASSES, EACH, side, side).swapaxes(1, 2).reshape(CLASSES * side, EACH * side)
+
+
+def update(out: Path, kind: str, entries: dict) -> None:
+    """Puts a section into the manifest in folder `out`, and leaves the others."""
+    path = out / "manifest.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known[kind] = entries
+    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+
+
+def add_file(out: Path, name: str, data: bytes) -> dict:
+    """Writes a file beside the manifest; returns how the manifest names it."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / name).write_bytes(data)
+    return {"file": name, "sha256": hashlib.sha256(data).hexdigest()}

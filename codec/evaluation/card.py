@@ -1,0 +1,47 @@
+"""Writes what the manifest says of every network into the model card, weights/README.md."""
+
+import json
+from pathlib import Path
+
+from codec.evaluation.readme import table
+
+START, END = "<!-- manifest -->", "<!-- /manifest -->"
+
+
+def section(weights: Path) -> str:
+    """The table between the markers."""
+    known = json.loads((weights / "manifest.json").read_text())
+    trunk = known["trunk"]
+    entry = known["trunks"][trunk]
+    rows = [
+        [
+            f"trunk `{trunk}`",
+            f"R + λ·255²·MSE, λ {entry['lambda'][0]:g}…{entry['lambda'][1]:g}",
+            f"{entry['steps']:,} in {entry['wall_minutes']:.0f} min on {entry['device'].upper()}",
+            megabytes(weights, entry),
+        ]
+    ]
+    for key, decoder in known["decoders"].items():
+        if key.split("/")[0] == trunk:
+            start = f", from {decoder['start']}" if decoder.get("start") else ""
+            steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}"
+            rows.append([f"`{key.split('/')[1]}`", decoder["loss"], steps, megabytes(weights, decoder)])
+    total = sum(path.stat().st_size for path in weights.rglob("*.safetensors"))
+    lines = [
+        table(["network", "loss", "steps", "MB"], rows),
+        f"All files together: {total / 1e6:.1f} MB. Validation scores, seeds and revisions are in `manifest.json`.",
+    ]
+    return "\n\n".join([START, *lines, END])
+
+
+def megabytes(weights: Path, entry: dict) -> str:
+    return f"{sum((weights / name).stat().st_size for name in entry['files']) / 1e6:.1f}"
+
+
+def update(weights: Path) -> bool:
+    """Puts the current table into the card; whether that changed it."""
+    card = weights / "README.md"
+    text = card.read_text()
+    new = text[: text.index(START)] + section(weights) + text[text.index(END) + len(END) :]
+    card.write_text(new)
+    return new != text

@@ -1,0 +1,70 @@
+"""A contact sheet: crops of Kodak pictures beside what every decoder makes of them, and other codecs of the same size.
+
+One row a crop, all of it at one rate but for the columns of HiFiC mi and hi, which have their own. Nothing is scaled.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from codec.api import encode, load
+from codec.baselines import encode_at_most
+from codec.evaluation.curves import NAMES
+from codec.images import load_image
+from codec.models import registry
+from codec.rate import OPERATING_POINTS
+
+SIDE, GAP, HEAD = 160, 4, 40  # pixels
+TARGET = 0.14  # bpp
+#: Picture numbers, and the left upper corner of the crop: a face, lettering, water, a fence, feathers, a painted wall.
+CROPS = {4: (180, 200), 8: (500, 250), 13: (250, 250), 19: (20, 560), 23: (400, 40), 24: (300, 120)}
+OTHERS = ("jpeg", "heic")
+
+
+def columns() -> list[tuple[str, str, float]]:
+    """(title, decoder, target in bpp) of every column that is ours."""
+    found = []
+    for name in registry.models():
+        if name != "hific-nogan":
+            found.append((name, name, OPERATING_POINTS.get(name, TARGET)))
+    return found
+
+
+def draw(folder: Path, out: Path) -> None:
+    """Writes the sheet as lossless WebP. Raises FileNotFoundError where a picture is not in the folder."""
+    files = {int(n.group()): p for p in folder.iterdir() if (n := re.search(r"\d+", p.stem))}
+    if missing := CROPS.keys() - files.keys():
+        raise FileNotFoundError(f"The pictures {sorted(missing)} of Kodak are not in '{folder}'.")
+    rows, heads = [], []
+    for number, corner in CROPS.items():
+        cells = row(load_image(files[number]).rgb, corner)
+        heads = [title for title, _ in cells]
+        rows.append([crop for _, crop in cells])
+    width, height = (len(heads) * (SIDE + GAP) - GAP, HEAD + len(rows) * (SIDE + GAP) - GAP)
+    sheet = Image.new("RGB", (width, height), "white")
+    write, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for i, head in enumerate(heads):
+        write.multiline_text((i * (SIDE + GAP) + 2, 2), head, "black", font, spacing=2)
+        for j, crops in enumerate(rows):
+            sheet.paste(Image.fromarray(crops[i]), (i * (SIDE + GAP), HEAD + j * (SIDE + GAP)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(out, lossless=True, method=6)
+
+
+def row(rgb: np.ndarray, corner: tuple[int, int]) -> list[tuple[str, np.ndarray]]:
+    """(title, crop) of the original, of every decoder and of the other codecs."""
+    codec, streams = load(), {}
+    y = codec.analyse(rgb)
+    cells = [("original\n", rgb)]
+    for title, decoder, target in columns():
+        if target not in streams:
+            streams[target] = encode(rgb, bpp=target, codec=codec, y=y)[0].data
+        cells.append((f"{title}\n{target:.2f} bpp", codec.decode(streams[target], decoder)))
+    for name in OTHERS:
+        best = encode_at_most(rgb, name, len(streams[TARGET]))
+        said = f"{TARGET:.2f} bpp" if best.fits else "its smallest"
+        cells.append((f"{NAMES[name].partition(' ')[0]}\n{said}", best.rgb))
+    left, top = corner
+    return [(title, picture[top : top + SIDE, left : left + SIDE]) for title, picture in cells]

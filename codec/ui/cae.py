@@ -1,0 +1,223 @@
+"""The tab of the compressive autoencoder of 2017: a picture through it, its table of experiments, its training."""
+
+import json
+import tempfile
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from codec.errors import CodecError
+from codec.ui.digits import guarded
+
+RESULTS = Path(__file__).resolve().parents[2] / "results" / "classroom-cae.json"
+EXPERIMENTS = [
+    ("1: MSE alone", "1"),
+    ("2: with entropy and features", "2"),
+    ("3: with less MSE", "3"),
+    ("4: with texture", "4"),
+    ("1, on crops of 128", "1-128"),
+]
+SHOWN = {"1": "1", "2": "2", "3": "3", "4": "4", "1-128": "1, trained at 128"}
+TERMS = {
+    "mse": "MSE",
+    "entropy": "entropy, bits per crop",
+    "vgg2": "features, block 2",
+    "vgg5": "features, block 5",
+    "gram2": "texture, block 2",
+    "gram5": "texture, block 5",
+}
+CSS = """
+#cae-pair img { image-rendering: pixelated; }
+#cae-table, #cae-said { overflow-x: auto; }
+#cae-table .html-container, #cae-said .html-container { padding: 0; }
+#cae-table table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
+#cae-table th, #cae-table td { padding: 0.25rem 0.5rem; text-align: right; }
+#cae-table th:first-child, #cae-table td:first-child { text-align: left; }
+@media (max-width: 640px) { #cae-table th, #cae-table td { padding: 0.2rem; font-size: 0.72rem; } }
+"""
+
+
+def run(original: str | None, experiment: str):
+    """Compress a picture with the autoencoder of 2017 and decode the file again. original: the picture.
+
+    experiment: "1", "2", "3", "4" or "1-128". Gives the pair (PNG), figures and entropy ladder as HTML, and the file.
+    """
+    if not original:
+        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
+    from codec.classroom import autoencoder
+    from codec.images import load_image, save_png
+    from codec.metrics import psnr
+
+    try:
+        rgb = load_image(original).rgb
+        data = autoencoder.compress(rgb, experiment)
+        decoded = autoencoder.decompress(data)
+        sizes = autoencoder.ladder(autoencoder.read(data)[0])
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    said = (
+        f"<p><b>{len(data):,} bytes</b>, {8 * len(data) / (rgb.shape[0] * rgb.shape[1]):.3f} bits per pixel, "
+        f"{psnr(rgb, decoded):.1f} dB.</p>{bars(sizes)}"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_png(rgb, folder / "original.png")
+        save_png(decoded, folder / "decoded.png")
+        (folder / f"picture-{experiment}.cae").write_bytes(data)
+        pair = (str(folder / "original.png"), str(folder / "decoded.png"))
+        yield pair, said, str(folder / f"picture-{experiment}.cae")  # the files exist while Gradio copies them
+
+
+def decode(path: str | None):
+    """Decode a file of the autoencoder (.cae). Gives the picture as a PNG."""
+    if not path:
+        raise gr.Error("Choose a file first: a .cae file that was downloaded here.", print_exception=False)
+    from codec.classroom import autoencoder
+    from codec.images import save_png
+
+    try:
+        decoded = autoencoder.decompress(Path(path).read_bytes())
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "decoded.png"
+        save_png(decoded, target)
+        yield str(target)
+
+
+def bars(sizes) -> str:
+    """The entropy ladder of this codec's latents, as bars whose lengths are bytes."""
+    widest = max(r.total for r in sizes.rungs)
+    rows = "".join(
+        f"<div class='rung'><span class='name'>{escape(r.name)}</span><span class='bar'>"
+        f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
+        f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
+        f"<div class='remark'>{escape(r.remark)}{f'; {r.table:,} bytes are its table' if r.table else ''}</div>"
+        for r in sizes.rungs
+    )
+    return (
+        f"<div class='rungs'>{rows}</div><p>The entropy of these numbers, each taken alone, is {sizes.entropy:,.0f} "
+        "bytes. The file holds the shorter of the two Huffman codes and a header of 9 bytes.</p>"
+    )
+
+
+def read_results() -> dict:
+    """What results/classroom-cae.json says; empty where it is not there."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def table(found: dict) -> str:
+    """The experiments: the report's figures and ours, as HTML."""
+    if not found.get("points"):
+        return "<p>The measurements are not at hand; `python -m codec.classroom cae-results` makes them.</p>"
+    rows = []
+    for p in found["points"]:
+        said = found["report"].get(p["experiment"], {}) if p["crop"] == 64 else {}
+        theirs = [f"{said[k]:.{d}f}" if said else "–" for k, d in (("mse", 1), ("psnr", 1), ("bpp", 3))]
+        ours = [f"{p['mse']:.1f}", f"{p['psnr']:.1f}", f"{p['bpp']:.3f}", f"{p['bpp_plain_huffman']:.3f}"]
+        rows.append([f"{SHOWN[p['experiment']]}; at {p['crop']}²", *ours, *theirs])
+    heads = ("experiment", "MSE", "PSNR", "bpp", "bpp, plain Huffman", "report: MSE", "PSNR", "bpp")
+    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in r) + "</tr>" for r in rows)
+    first = found["points"][0]
+    differs = "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
+    steps = ", ".join(f"{SHOWN[k]}: {v['steps']} from {v['start']}" for k, v in found["trained"].items())
+    return (
+        f"<table><thead><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p>Ours: means over {first['crops']} crops of photographs that no training saw; bpp is that of whole files. "
+        f"The report's are of faces at 64². Steps of training, 16 crops each at 64²: {steps}.</p>"
+        f"<details><summary>What else differs</summary><ul>{differs}</ul></details>"
+    )
+
+
+def progress(found: dict, experiment: str):
+    """All terms of the loss during training, each relative to its largest value, as a plotly figure."""
+    import plotly.graph_objects as go
+
+    plot, known = go.Figure(), found.get("progress", {})
+    steps = known.get(experiment, [])
+    if experiment != "1" and found.get("trained", {}).get(experiment, {}).get("start") != "random weights":
+        before = known.get("1", [])
+        offset = before[-1]["step"] if before else 0
+        steps = before + [s | {"step": s["step"] + offset} for s in steps]
+        if before:
+            plot.add_vline(x=offset, line={"dash": "dot", "color": "#64748b"})
+    for name, title in TERMS.items():
+        points = [(s["step"], s[name]) for s in steps if name in s]
+        if points:
+            top = max(v for _, v in points)
+            plot.add_scatter(
+                x=[x for x, _ in points],
+                y=[v / top for _, v in points],
+                customdata=[v for _, v in points],
+                name=f"{title} (1 = {top:.3g})",
+                mode="lines",
+                hovertemplate="step %{x}: %{customdata:.4g}",
+            )
+    plot.update_layout(
+        height=420,
+        margin={"l": 60, "r": 10, "t": 10, "b": 50},
+        xaxis={"title": {"text": "steps"}},
+        yaxis={"title": {"text": "share of the largest value"}, "type": "log"},
+        legend={"orientation": "h", "y": -0.2},
+    )
+    return plot
+
+
+@guarded
+def opened(experiment: str):
+    """The table and the plot, from the results file."""
+    found = read_results()
+    return table(found), progress(found, experiment)
+
+
+def redraw(experiment: str):
+    return progress(read_results(), experiment)
+
+
+def build(tab: gr.Tab, original: gr.File) -> None:
+    """Lays out the tab and fills it whenever it is opened, with the picture of the first tab."""
+    gr.HTML(
+        "cae-2017, a historical model: convolutions of stride 2 down, three residual blocks, sub-pixel convolutions "
+        "up, whole numbers in between, and one Huffman code for all of them with its table in the file (Theis et al. "
+        "2017, as Meynard, des Déserts and Perret built it in 2018). Trained here for a short time only.",
+        elem_classes="hint",
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            pair = gr.ImageSlider(
+                label="Original and decoded",
+                show_label=False,
+                elem_id="cae-pair",
+                format="png",
+                type="filepath",
+                interactive=False,
+                max_height=520,
+                buttons=["fullscreen"],
+            )
+        with gr.Column(scale=2, min_width=300):
+            experiment = gr.Radio(EXPERIMENTS, value="1", label="Experiment")
+            said = gr.HTML(elem_id="cae-said", padding=False)
+            file = gr.DownloadButton("File (.cae)", elem_id="get-cae")
+    gr.Markdown("### The experiments of the report, trained again on photographs")
+    experiments = gr.HTML(elem_id="cae-table", padding=False)
+    gr.Markdown("### All terms of the loss during training")
+    curves = gr.Plot(show_label=False, elem_id="cae-curves")
+    with gr.Accordion("Open a file (.cae)", open=False), gr.Row():
+        upload = gr.File(label="A file (.cae)", type="filepath", height=130, elem_id="cae-upload")
+        opened_picture = gr.Image(label="Decoded picture", format="png", type="filepath", interactive=False)
+    how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
+    private = how | {"api_visibility": "private"}
+    tab.select(opened, experiment, [experiments, curves], **private)
+    tab.select(run_if_any, [original, experiment], [pair, said, file], **private)
+    experiment.change(run, [original, experiment], [pair, said, file], api_name="cae", **how)
+    experiment.change(redraw, experiment, curves, **private)
+    upload.upload(decode, upload, opened_picture, api_name="cae_decode", **how)
+
+
+def run_if_any(original: str | None, experiment: str):
+    """As `run`; where there is no picture yet, nothing happens."""
+    if original:
+        yield from run(original, experiment)
+    else:
+        yield gr.skip(), "<p>Choose a picture in the tab 'Compare' first.</p>", gr.skip()

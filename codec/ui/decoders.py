@@ -1,0 +1,202 @@
+"""The tab that decodes one stream by every decoder there is: the same bytes, other pictures."""
+
+import tempfile
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from codec.ui import heat, viewer
+from codec.ui.compare import file_stem, remark, row_of, said_plainly, source_of
+from codec.ui.figures import Row, facts, kilobytes, table
+from codec.ui.renditions import CACHE, DECODERS, ORIGINAL, Job, digest, measure, networks, pixels, rendition
+
+REALISM, INVENTED, DIFFERENCE = "realism", "invented", "difference"
+AMPLIFIED = 4
+COLOURS = {"mse": "#0f766e", "perceptual": "#2563eb", "texture": "#b45309", "hific-nogan": "#7c3aed"}
+GAN_COLOUR = "#db2777"
+
+
+def run(stream: str | None, original: str | None, realism: float, progress=gr.Progress()):  # noqa: B008
+    """Decode a stream by every decoder that is installed.
+
+    stream: a .lic file; original: the picture it was made of. realism: 0…1, how far to go from the decoder that was
+    trained for fidelity to the GAN's. Gives the pictures (PNG), the perception–distortion plane as a plot, and the
+    measurements as a table and as JSON; pictures first, MS-SSIM and LPIPS after them.
+    """
+    if not (stream and original):
+        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
+    with said_plainly(), tempfile.TemporaryDirectory() as folder:
+        job = Job(Path(stream).read_bytes(), original)
+        yield from results(Path(folder), job, min(1.0, max(0.0, realism)), progress)
+
+
+def results(folder: Path, job: Job, realism: float, progress):
+    """The work of `run`, with a folder to write to."""
+    names = networks()
+    gan = next((n for n in names if n.startswith("hific") and n != "hific-nogan"), None)
+    plan = [*names, REALISM] if gan else names
+    order = [ORIGINAL, *plan, *([INVENTED, DIFFERENCE] if gan else [])]
+    shown = {ORIGINAL: viewer.entry(ORIGINAL, "Original", kilobytes(source_of(job).bytes), job.original)}
+    made, rows = {}, {}
+
+    def put(key: str, name: str, said: str, png: bytes) -> None:
+        path = folder / f"{file_stem(str(job.original)).removesuffix('.original')}.{key}.png"
+        path.write_bytes(png)
+        shown[key] = viewer.entry(key, name, said, path)
+
+    def now():
+        entries = [shown[k] for k in order if k in shown]
+        value = viewer.value(
+            digest(job.stream), job.rgb, entries, ORIGINAL, gan or names[-1], order, columns=3, pick=True
+        )
+        lines = list(rows.values())
+        return value, plane(lines, gan), table(lines, f"The same {len(job.stream):,} bytes"), facts(lines)
+
+    for i, key in enumerate(plan):
+        progress(i / len(plan) / 2, desc=f"Decoding: {DECODERS.get(key, 'between')}")
+        m = made[key] = rendition(job, gan, realism) if key == REALISM else rendition(job, key)
+        rows[key] = row_of(job, key, m.name, m.size, m)
+        rows[key].pending = True
+        put(key, m.name, f"{m.psnr:.1f} dB", m.png)
+        yield now()
+    if gan:
+        pngs = made[gan].png, made["mse"].png
+        over, difference, top = CACHE.made(
+            (*job.id, INVENTED), lambda: invented(*pngs), lambda v: len(v[0]) + len(v[1])
+        )
+        said = f"its distance from MSE, dark 0 to bright {top:.0f} levels"
+        put(INVENTED, "What the GAN invented", said, over)
+        put(DIFFERENCE, f"{DECODERS[gan]} minus MSE", f"{AMPLIFIED} times, grey is none", difference)
+        yield now()
+    for i, key in enumerate(plan):
+        progress(0.5 + i / len(plan) / 2, desc="MS-SSIM and LPIPS")
+        slow = measure(job, made[key])
+        rows[key].ms_ssim, rows[key].lpips, rows[key].pending = slow.ms_ssim, slow.lpips, False
+        shown[key] |= {"remark": remark(rows[key]).split(", ", 1)[1]}
+        shown[key]["alt"] = f"{shown[key]['name']}: {remark(rows[key])}"
+        yield now()
+
+
+def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
+    """Two PNGs, the size of the difference as colours over the GAN's picture and the difference itself about grey.
+
+    Last, the mean difference in a block of 4×4, in levels of 0…255, that is drawn brightest.
+    """
+    from codec.images import png_bytes
+
+    rgb = pixels(gan)
+    difference = rgb.astype(np.int16) - pixels(mse)
+    height, width = rgb.shape[:2]
+    size = np.abs(difference).mean(2)
+    padded = np.pad(size, ((0, -height % 4), (0, -width % 4)), mode="edge")
+    blocks = padded.reshape(padded.shape[0] // 4, 4, -1, 4).mean((1, 3))
+    signed = np.clip(128 + AMPLIFIED * difference, 0, 255).astype(np.uint8)
+    top = max(1.0, float(np.quantile(blocks, 0.995)))
+    return png_bytes(heat.over(rgb, blocks, top, 4)), png_bytes(signed), top
+
+
+def plane(rows: list[Row], gan: str | None):
+    """Every decoder as a point: PSNR to the right, LPIPS upwards the better, as Blau and Michaeli (2018) have it."""
+    import plotly.graph_objects as go
+
+    plot = go.Figure()
+    known = [r for r in rows if r.lpips is not None and r.psnr != float("inf")]
+    path = [r for r in known if gan and r.key in (REALISM, gan)]
+    if len(path) == 2:
+        plot.add_scatter(
+            x=[r.psnr for r in path], y=[r.lpips for r in path], mode="lines", hoverinfo="skip",
+            line={"color": GAN_COLOUR, "dash": "dot", "width": 1.5},
+        )  # fmt: skip
+    for i, row in enumerate(known):
+        plot.add_scatter(
+            x=[row.psnr],
+            y=[row.lpips],
+            mode="markers+text",
+            text=[row.name],
+            textposition=("top center", "bottom center")[i % 2],
+            cliponaxis=False,
+            marker={
+                "color": COLOURS.get(row.key, GAN_COLOUR),
+                "size": 12,
+                "symbol": "diamond-open" if row.key == REALISM else "circle",
+            },
+            hovertemplate=f"{escape(row.name)}<br>%{{x:.2f}} dB, LPIPS %{{y:.4f}}<extra></extra>",
+        )
+    grey = "#80868f"  # on white and on black
+    axis = {"gridcolor": "rgba(128,134,143,0.3)", "zeroline": False, "color": grey}
+    plot.update_layout(
+        height=400,
+        margin={"l": 70, "r": 20, "t": 30, "b": 50},
+        xaxis={**axis, **reach([r.psnr for r in known], 0.2), "title": {"text": "PSNR, dB: closer to the original →"}},
+        yaxis={**axis, **reach([r.lpips for r in known], 0.01, True), "title": {"text": "LPIPS: looks more alike →"}},
+        font={"color": grey, "family": "system-ui, sans-serif"},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+    )
+    return plot
+
+
+def reach(values: list[float], least: float, downwards: bool = False) -> dict:
+    """The range of an axis, with room for names beside the outermost points."""
+    if not values:
+        return {"visible": False}
+    room = max(least, 0.3 * (max(values) - min(values)))
+    ends = [min(values) - room, max(values) + room]
+    return {"range": ends[::-1] if downwards else ends}
+
+
+def losses() -> str:
+    """What each decoder was trained for, as the manifest has it."""
+    from codec.models import registry
+
+    trunk = registry.manifest()["trunk"]
+    items = "".join(
+        f"<li><b>{escape(DECODERS[n])}</b>: {escape(registry.resolve(trunk, n)[1].get('loss', 'not recorded'))}</li>"
+        for n in networks()
+    )
+    return f"<div class='hint'>What each decoder was trained to make small:<ul>{items}</ul></div>"
+
+
+def has_gan() -> bool:
+    return any(n.startswith("hific") and n != "hific-nogan" for n in networks())
+
+
+def what_is_here():
+    """The losses of the decoders that are installed, and whether there is a realism to choose."""
+    with said_plainly():
+        return losses(), gr.update(visible=has_gan())
+
+
+def build(demo: gr.Blocks, tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
+    """Lays out the tab inside the current one and fills it whenever it is opened."""
+    gr.HTML(
+        "The bytes stay the same; only the network that draws them changes. Look at fine texture: the decoder trained "
+        "for least error blurs what it does not know, the others guess. A click on a detail puts it into the big "
+        "picture, a click into the big picture moves all details.",
+        elem_classes="hint",
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            pictures = viewer.component(elem_id="decoders")
+        with gr.Column(scale=2, min_width=300):
+            gr.HTML(
+                "<b>Perception against distortion</b>: up and to the right is better, and no decoder has both.",
+                elem_classes="hint",
+                padding=False,
+            )
+            plot = gr.Plot(show_label=False, elem_id="plane")
+            realism = gr.Slider(
+                0, 1, 0.5, step=0.05, label="Realism: 0 keeps to fidelity, 1 is the GAN", buttons=[],
+                elem_id="realism",
+            )  # fmt: skip
+            about = gr.HTML(elem_id="losses", padding=False)
+    figures = gr.HTML(elem_id="decoder-figures", elem_classes="figures", padding=False)
+    numbers = gr.JSON(visible=False)
+    how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": figures}
+    inputs, outputs = [stream, original, realism], [pictures, plot, figures, numbers]
+    tab.select(run, inputs, outputs, api_name="decoders", **how)
+    realism.release(run, inputs, outputs, api_visibility="private", **how)
+    demo.load(what_is_here, None, [about, realism], queue=False, show_progress="hidden", api_visibility="private")

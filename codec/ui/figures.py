@@ -1,0 +1,74 @@
+"""The table of what was measured, one line a file."""
+
+from dataclasses import asdict, dataclass
+from html import escape
+
+
+@dataclass
+class Row:
+    """One line. None is what is not known or not defined; `pending` what is still being measured."""
+
+    key: str
+    name: str
+    bytes: int
+    bpp: float
+    ratio: float
+    psnr: float | None = None
+    ms_ssim: float | None = None
+    lpips: float | None = None
+    encode_ms: float | None = None
+    decode_ms: float | None = None
+    pending: bool = False
+
+
+#: Field, heading, format, and whether the most (+1) or the least (-1) is the best.
+COLUMNS = (
+    ("bytes", "bytes", ",", -1),
+    ("bpp", "bpp", ".3f", -1),
+    ("ratio", "ratio", ".0f", 1),
+    ("psnr", "PSNR, dB", ".2f", 1),
+    ("ms_ssim", "MS-SSIM", ".4f", 1),
+    ("lpips", "LPIPS", ".3f", -1),
+    ("encode_ms", "encode, ms", ".0f", -1),
+    ("decode_ms", "decode, ms", ".0f", -1),
+)
+SLOW = ("ms_ssim", "lpips")
+
+
+def kilobytes(size: int) -> str:
+    return f"{size:,} bytes" if size < 1000 else f"{size / 1000:,.1f} kB"
+
+
+def table(rows: list[Row], caption: str = "") -> str:
+    """The rows as HTML, the best of each column in bold as far as it is shown; the original, last, competes in none."""
+    best = {}
+    for field, _, form, sign in COLUMNS:
+        values = [getattr(r, field) for r in rows if r.key != "original" and getattr(r, field) is not None]
+        if len(values) > 1 and len({format(v, form) for v in values}) > 1:
+            best[field] = format(max(values, key=lambda v: sign * v), form)
+    head = "".join(f"<th scope='col'>{h}</th>" for _, h, _, _ in COLUMNS)
+    caption = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        "<div class='scroll' tabindex='0' role='region' aria-label='Measurements'>"
+        f"<table>{caption}<thead><tr><th scope='col'>picture</th>{head}</tr></thead>"
+        f"<tbody>{''.join(line(r, best) for r in rows)}</tbody></table></div>"
+    )
+
+
+def line(row: Row, best: dict[str, str]) -> str:
+    cells = ""
+    for field, _, form, _ in COLUMNS:
+        number = getattr(row, field)
+        said = ("…" if row.pending and field in SLOW else "–") if number is None else format(number, form)
+        wins = row.key != "original" and number is not None and best.get(field) == said
+        cells += f"<td><b>{said}</b></td>" if wins else f"<td>{said}</td>"
+    return f"<tr><th scope='row'>{escape(row.name)}</th>{cells}</tr>"
+
+
+def facts(rows: list[Row]) -> list[dict]:
+    """The rows for machines: JSON has no infinity, which the PSNR of equal pictures is."""
+    found = []
+    for row in rows:
+        values = {k: None if v == float("inf") else v for k, v in asdict(row).items() if k != "pending"}
+        found.append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
+    return found

@@ -1,0 +1,129 @@
+"""The lesson: seven steps from pixels to invented detail, on the student's own picture, in three languages."""
+
+import tempfile
+from pathlib import Path
+
+import gradio as gr
+
+from codec.errors import CodecError
+from codec.ui import examples, lesson_texts
+
+COUNT = 7
+LAMBDAS = (0.0009, 0.0067, 0.0483)
+CSS = """
+#lesson-steps .step-picture img { image-rendering: auto; }
+.step-figures { font-variant-numeric: tabular-nums; }
+.step-title.block p { font-size: 1.3rem; font-weight: 650; margin: 0; }
+.step-question.block { border-left: 3px solid var(--primary-500) !important; padding-left: 0.6rem; }
+.step-question.block p { font-weight: 600; }
+"""
+#: Opens the tab where the address has ?step=…; Python opens the step itself.
+OPEN_JS = """() => {
+  if (!new URLSearchParams(location.search).has("step")) return;
+  let tries = 0;
+  const open = () => {
+    const tab = document.querySelector("#lesson-button");
+    if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
+    if (!tab && ++tries < 50) setTimeout(open, 100);
+  };
+  open();
+}"""
+
+
+def translated() -> gr.I18n:
+    """What `launch(i18n=…)` takes."""
+    return gr.I18n(**lesson_texts.translations())
+
+
+def run(step: float, value: float, original: str | None):
+    """Compute a step of the lesson. step: 1…7; value: its control; original: the picture, or none.
+
+    value is: 1: bits kept, 1…8; 2: waves kept, 1…64; 3: the step, 1…128; 4: 0 for one table, 1 for one for each wave;
+    5 and 6: λ, 0.0005…0.0483; 7: 0 (least error) to 1. Gives the picture (PNG) and its figures.
+    """
+    from codec.classroom import steps
+    from codec.images import load_image, save_png
+
+    number, value = int(step or 0), float(value or 0)
+    limits = ((1, 8), (1, 64), (1, 128), (0, 1), (0.0005, 0.0483), (0.0005, 0.0483), (0, 1))
+    if not 1 <= number <= COUNT:
+        raise gr.Error(f"There are {COUNT} steps, 1 to {COUNT}.", print_exception=False)
+    low, high = limits[number - 1]
+    value = min(max(value, low), high)
+    if number in (1, 2, 4):
+        value = int(value)
+    path = original or examples.files()[0]  # a link may open a step before the first tab has a picture
+    try:
+        shown, said = steps.STEPS[number - 1](steps.shrunk(load_image(path).rgb), value)
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"step-{number}.png"
+        save_png(shown, target)
+        yield str(target), f"<b>{said}</b>"  # a generator, so that the file still exists while Gradio copies it
+
+
+def control(number: int, i18n: gr.I18n):
+    """The control of a step."""
+    label = i18n(f"lesson_{number}_control")
+    if number == 1:
+        return gr.Slider(1, 8, 8, step=1, label=label, buttons=[])
+    if number == 2:
+        return gr.Slider(1, 64, 6, step=1, label=label, buttons=[])
+    if number == 3:
+        return gr.Slider(2, 128, 24, step=2, label=label, buttons=[])
+    if number == 4:
+        return gr.Radio([(i18n("lesson_all"), 0), (i18n("lesson_each"), 1)], value=0, label=label)
+    if number == 5:
+        return gr.Slider(0.0005, 0.0483, 0.0067, step=0.0001, label=label, buttons=[])
+    if number == 6:
+        return gr.Radio([(f"λ = {v:g}", v) for v in LAMBDAS], value=LAMBDAS[1], label=label)
+    return gr.Slider(0, 1, 0, step=0.05, label=label, buttons=[])
+
+
+def asked(request: gr.Request) -> dict:
+    """The step that the address asks for."""
+    wanted = request.query_params.get("step", "") if request else ""
+    return gr.Tabs(selected=int(wanted)) if wanted in map(str, range(1, COUNT + 1)) else gr.skip()
+
+
+def build(demo: gr.Blocks, tab: gr.Tab, original: gr.File) -> None:
+    """Lays out the tab; each step computes when it is opened, and when its control moves."""
+    i18n = translated()
+    how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
+    private = how | {"api_visibility": "private"}
+    opened = []
+    with gr.Tabs(elem_id="lesson-steps") as steps:
+        for number in range(1, COUNT + 1):
+            with gr.Tab(str(number), id=number, elem_id=f"lesson-{number}") as step_tab:
+                gr.Markdown(i18n(f"lesson_{number}_title"), elem_classes="step-title")
+                with gr.Row(equal_height=False):
+                    with gr.Column(scale=3, min_width=320):
+                        picture = gr.Image(
+                            show_label=False,
+                            format="png",
+                            type="filepath",
+                            interactive=False,
+                            height=380,
+                            elem_id=f"step-picture-{number}",
+                            elem_classes="step-picture",
+                            buttons=["fullscreen"],
+                        )
+                        figures = gr.HTML(elem_classes="step-figures", padding=False)
+                    with gr.Column(scale=2, min_width=300):
+                        gr.Markdown(i18n(f"lesson_{number}_text"))
+                        setting = control(number, i18n)
+                        gr.Markdown(i18n(f"lesson_{number}_question"), elem_classes="step-question")
+                        with gr.Accordion(i18n("lesson_answer"), open=False):
+                            gr.Markdown(i18n(f"lesson_{number}_answer"))
+                        gr.Button(i18n("lesson_link"), link=f"?step={number}", link_target="_self", size="sm")
+                inputs = [gr.State(number), setting, original]
+                moved = setting.release if isinstance(setting, gr.Slider) else setting.change
+                moved(run, inputs, [picture, figures], **private)
+                step_tab.select(run, inputs, [picture, figures], **private)
+                opened.append((inputs, [picture, figures]))
+    tab.select(run, opened[0][0], opened[0][1], **private)
+    # The same by name, for programs: a step's own control is a slider here and a choice there.
+    step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
+    gr.Button(visible=False).click(run, [step, value, original], opened[0][1], api_name="lesson", **how)
+    demo.load(asked, None, steps, queue=False, api_visibility="private", js=OPEN_JS)

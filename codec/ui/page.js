@@ -1,0 +1,84 @@
+// Runs from the page's head, before Gradio has mounted anything: so it looks again and again, and is quick about it.
+(() => {
+  const root = document.documentElement;
+  const page = (window.codecPage = {});
+
+  function remember(key, value) {
+    const url = new URL(location.href);
+    if (value === null) url.searchParams.delete(key); else url.searchParams.set(key, value);
+    history.replaceState(history.state, "", url);
+  }
+
+  page.lecture = (on = !root.classList.contains("lecture")) => {
+    root.classList.toggle("lecture", on);
+    remember("lecture", on ? "1" : null);
+    window.dispatchEvent(new Event("resize")); // plots take their width and letters anew
+  };
+  if (new URLSearchParams(location.search).get("lecture") === "1") root.classList.add("lecture");
+
+  // A deep link is followed once the page's first picture is there.
+  page.settled = async () => {
+    let before = "", since = Date.now();
+    for (const start = Date.now(); Date.now() - start < 30000;) {
+      const text = document.querySelector("#headline")?.innerText ?? "";
+      if (text !== before || !text || text.includes("…")) { before = text; since = Date.now(); }
+      if (Date.now() - since > 900) return;
+      await new Promise(done => setTimeout(done, 100));
+    }
+  };
+
+  // Clicking a point of a plot names it in a hidden box, which Python listens to.
+  function connectPlot() {
+    const plot = document.querySelector("#curves .js-plotly-plot");
+    if (!plot?.on || plot.dataset.connected) return;
+    plot.dataset.connected = "1";
+    plot.on("plotly_click", event => {
+      const key = event.points.map(p => p.customdata?.[2]).find(Boolean);
+      const box = document.querySelector("#picked-point textarea, #picked-point input");
+      if (!key || !box) return;
+      box.value = key;
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  }
+
+  // Some of Gradio's pictures take no alternative text: they get that of the sentence that has their numbers.
+  function describe() {
+    for (const source of document.querySelectorAll("[data-alt-for]"))
+      for (const image of document.querySelectorAll(`#${source.dataset.altFor} img`))
+        if (image.alt !== source.textContent) image.alt = source.textContent;
+    const said = document.querySelector("#headline .big")?.textContent ?? "";
+    document.querySelectorAll("#comparison img").forEach((image, i) => {
+      if (!image.alt || image.dataset.described) {
+        image.alt = `${i ? "Right" : "Left"} of the divider. ${said}`;
+        image.dataset.described = "1";
+      }
+    });
+  }
+
+  // Gradio gives some controls no name that a screen reader could say, and others one that is not what they show.
+  function say(element, words) {
+    const text = words?.replace(/\s+/g, " ").trim();
+    if (text && element.getAttribute("aria-label") !== text) element.setAttribute("aria-label", text);
+  }
+  function name() {
+    for (const e of document.querySelectorAll("#painting canvas")) say(e, "The picture to paint on");
+    for (const e of document.querySelectorAll("#painting input[type=file]")) say(e, "Picture to paint on");
+    for (const e of document.querySelectorAll("input[type=range]:not([aria-label])"))
+      say(e, e.closest(".block")?.querySelector("label span, [data-testid=block-info]")?.textContent);
+    for (const e of document.querySelectorAll(".thumbnail-item")) say(e, e.querySelector(".caption-label")?.textContent);
+    for (const e of document.querySelectorAll(".upload-container")) say(e, e.innerText);
+    for (const e of document.querySelectorAll("#method table, #method pre, .figures")) // to scroll it by keyboard
+      if (e.scrollWidth > e.clientWidth) e.tabIndex = 0;
+    document.querySelectorAll("#examples img").forEach((e, i) => (e.alt ||= `Example ${i + 1}`));
+    for (const e of document.querySelectorAll("div.empty[aria-label]:not([role])")) e.setAttribute("role", "img");
+  }
+
+  setInterval(() => {
+    connectPlot();
+    describe();
+    name();
+    const open = document.querySelector("button[role=tab][aria-selected=true]")?.dataset.tabId;
+    const now = new URLSearchParams(location.search).get("tab");
+    if (open && page.opened && open !== (now ?? "compare")) remember("tab", open === "compare" ? null : open);
+  }, 400);
+})();

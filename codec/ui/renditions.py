@@ -1,0 +1,231 @@
+"""The pictures that can be compared: what each decoder makes of the same stream, each classical codec of as many bytes.
+
+They are kept, up to a limit, by what they were made from: a class that clicks on one example decodes it once.
+"""
+
+import functools
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from codec.baselines import CODECS, NAMES
+from codec.errors import CodecError
+
+ORIGINAL, OURS = "original", "ours"
+#: Decoders by their names in the manifest. Which of them are here, `networks` says.
+DECODERS = {
+    "mse": "MSE",
+    "perceptual": "Perceptual",
+    "texture": "Texture",
+    "hific-nogan": "HiFiC without GAN",
+    "hific": "HiFiC",
+    "hific-lo": "HiFiC lo",
+    "hific-mi": "HiFiC mi",
+    "hific-hi": "HiFiC hi",
+}
+BASELINES = {name: NAMES[name] for name in CODECS}
+SUFFIXES = {"jpeg": ".jpg", "webp": ".webp", "jpeg2000": ".j2k", "avif": ".avif", "heic": ".heic", "jxl": ".jxl"}
+KEPT_BYTES = 256_000_000
+MEASURED_PIXELS = 6_000_000  # MS-SSIM and LPIPS of more take gigabytes
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """A picture (PNG) and the file it was decoded from. `data` is None where that is the stream itself."""
+
+    key: str
+    name: str
+    png: bytes
+    size: int
+    psnr: float | None = None
+    encode_ms: float | None = None
+    decode_ms: float | None = None
+    data: bytes | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The slow numbers; None where one is not defined for the picture."""
+
+    ms_ssim: float | None = None
+    lpips: float | None = None
+
+
+class Cache:
+    """Values by key, the least recently used dropped beyond a number of bytes; none is made twice at once."""
+
+    def __init__(self, limit: int):
+        self.limit, self.total = limit, 0
+        self.kept: OrderedDict[tuple, tuple[object, int]] = OrderedDict()
+        self.making: dict[tuple, threading.Lock] = {}
+        self.lock = threading.Lock()
+
+    def get(self, key: tuple):
+        """The value, or None."""
+        with self.lock:
+            if key not in self.kept:
+                return None
+            self.kept.move_to_end(key)
+            return self.kept[key][0]
+
+    def put(self, key: tuple, value, size: int = 200) -> None:
+        with self.lock:
+            self.total += size - self.kept.pop(key, (None, 0))[1]
+            self.kept[key] = (value, size)
+            while self.total > self.limit and len(self.kept) > 1:
+                self.total -= self.kept.popitem(last=False)[1][1]
+
+    def made(self, key: tuple, make, size_of=lambda value: 200):
+        """The value, made now unless it is there; whoever asks meanwhile waits for it."""
+        with self.lock:
+            turn = self.making.setdefault(key, threading.Lock())
+        with turn:
+            value = self.get(key)
+            if value is None:
+                value = make()
+                self.put(key, value, size_of(value))
+            with self.lock:
+                self.making.pop(key, None)
+        return value
+
+
+CACHE = Cache(KEPT_BYTES)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Job:
+    """A picture and the stream that was made of it."""
+
+    def __init__(self, stream: bytes, original: str | Path, rgb: np.ndarray | None = None):
+        self.stream, self.original, self._rgb = stream, Path(original), rgb
+
+    @functools.cached_property
+    def id(self) -> tuple[str, str]:
+        return digest(self.stream), digest(self.original.read_bytes())
+
+    @functools.cached_property
+    def rgb(self) -> np.ndarray:
+        from codec import bitstream
+        from codec.images import load_image
+
+        header = bitstream.read(self.stream)
+        rgb = load_image(str(self.original)).rgb if self._rgb is None else self._rgb
+        if rgb.shape[:2] != (header.height, header.width):
+            raise CodecError("The picture and the stream are of different sizes: the one was not made of the other.")
+        return rgb
+
+    @functools.cached_property
+    def symbols(self):
+        """The entropy-decoded stream, once for all decoders, and the milliseconds that took."""
+        from codec import bitstream
+        from codec.api import load
+        from codec.pipeline import Timer
+
+        timer = Timer()
+        with timer.stage("read"):
+            stream = bitstream.read(self.stream)
+            codec = load(stream.trunk)
+            symbols = codec.read(stream)
+        return stream, codec, symbols, timer.ms["read"]
+
+    def decoder(self, key: str) -> str:
+        """The name of the network behind a key of ours: the one that the stream suggests behind "ours"."""
+        from codec import bitstream
+        from codec.models import registry
+
+        header = bitstream.read(self.stream)
+        return registry.resolve(header.trunk, header.decoder if key == OURS else key)[0]
+
+
+def networks() -> list[str]:
+    """Names of the decoders that are here, each network once: HiFiC's three points may share one."""
+    from codec.models import registry
+
+    trunk = registry.manifest()["trunk"]
+    found = {registry.resolve(trunk, name)[0] for name in registry.decoders(trunk)}
+    return [name for name in DECODERS if name in found]
+
+
+def rendition(job: Job, key: str, realism: float | None = None, tick=None) -> Rendition:
+    """The picture of this key: a decoder's name, "ours", or a classical codec's. Raises CodecError."""
+    if key in BASELINES:
+        return CACHE.made((*job.id, key), lambda: of_baseline(job, key), weight)
+    name = job.decoder(key)
+    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, tick), weight)
+
+
+def weight(made: Rendition) -> int:
+    return len(made.png) + len(made.data or b"")
+
+
+def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Rendition:
+    from codec.images import png_bytes
+    from codec.metrics import psnr
+    from codec.pipeline import Timer
+
+    stream, codec, symbols, read_ms = job.symbols
+    timer, g_s = Timer(), codec.decoder(name, realism)
+    with timer.stage("synthesis"):
+        rgb = codec.synthesise(symbols, g_s, stream.width, stream.height, tick)
+    return Rendition(
+        name,
+        DECODERS.get(name, name) + ("" if realism is None else f", realism {realism:g}"),
+        png_bytes(rgb),
+        len(job.stream),
+        psnr(job.rgb, rgb),
+        CACHE.get(("encode_ms", job.id[0])),
+        read_ms + timer.ms["synthesis"],
+    )
+
+
+def of_baseline(job: Job, name: str) -> Rendition:
+    from codec import baselines
+    from codec.images import png_bytes
+    from codec.metrics import psnr
+    from codec.pipeline import Timer
+
+    timer = Timer()
+    with timer.stage("encode"):
+        made = baselines.encode_at_most(job.rgb, name, len(job.stream))
+    with timer.stage("decode"):
+        baselines.decode(made.data)
+    return Rendition(
+        name,
+        f"{BASELINES[name]} ({made.setting})",
+        png_bytes(made.rgb),
+        len(made.data),
+        psnr(job.rgb, made.rgb),
+        timer.ms["encode"],
+        timer.ms["decode"],
+        made.data,
+        made.note,
+    )
+
+
+def pixels(png: bytes) -> np.ndarray:
+    """uint8 (H, W, 3) of a rendition's PNG."""
+    from codec.images import load_image
+
+    return load_image(png).rgb
+
+
+def measure(job: Job, made: Rendition) -> Measures:
+    """MS-SSIM and LPIPS against the original."""
+
+    def work() -> Measures:
+        from codec.metrics import lpips, ms_ssim
+
+        if job.rgb.shape[0] * job.rgb.shape[1] > MEASURED_PIXELS:
+            return Measures()
+        rgb = pixels(made.png)
+        return Measures(ms_ssim(job.rgb, rgb), lpips(job.rgb, rgb))
+
+    return CACHE.made(("measures", job.id[1], digest(made.png)), work)

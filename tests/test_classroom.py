@@ -1,0 +1,325 @@
+"""The classroom: the codec for digits, the autoencoder of 2017, and their tabs."""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import picture
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec.classroom import autoencoder, cae, digits, huffman, prior, store
+from codec.classroom.mnist import DigitNet
+from codec.errors import StreamError, WeightsError
+
+SYMBOLS = st.lists(st.integers(-40, 40), min_size=1, max_size=60).map(np.array)
+
+
+def shipped(kind: str) -> list[str]:
+    path = store.folder() / "manifest.json"
+    return list(json.loads(path.read_text()).get(kind, {})) if path.exists() else []
+
+
+# --- the prior and its strings -------------------------------------------------------------------------------------
+
+
+def test_tables_are_the_same_integers_everywhere():
+    flat = np.concatenate([prior.table(s, int(u)) for s in (1, 77, 1000, 4321) for u in (0, *prior.STEPS)])
+    digest = hashlib.sha256(flat.astype("<i4").tobytes()).hexdigest()
+    assert digest.startswith("c942a74c8da38efc")
+
+
+@pytest.mark.parametrize("scale", [30, 1000, 5000])
+@pytest.mark.parametrize("step", [-15, 0, 7])
+def test_a_table_is_the_logistic_between_two_edges(scale, step):
+    counts = prior.table(scale, step)
+    limit = len(counts) // 2 - 1
+    edges = (np.arange(-limit, limit + 2) - 0.5 + step / 32) / (scale / 1000)
+    wanted = np.diff(1 / (1 + np.exp(-edges)))
+    assert np.abs(counts[:-1] / prior.TOTAL - wanted).max() < 1e-4 and counts.sum() == prior.TOTAL
+
+
+@given(SYMBOLS, st.integers(1, 6000), st.sampled_from([0, *prior.STEPS.tolist()]))
+def test_a_string_decodes_and_is_near_its_information(q, scale, step):
+    tables = prior.tables_of(np.full(len(q), scale), np.full(len(q), step))
+    text = prior.encode(q, tables)
+    assert (prior.decode(text, tables) == q).all()
+    if (np.abs(q) <= tables.limits[0]).all():
+        assert 8 * len(text) <= prior.bits(q, tables) + 9 + len(q) * 0.01
+
+
+def test_strings_are_as_long_as_the_estimate_on_average():
+    rng, scales = np.random.default_rng(0), np.full(10, 1500)
+    draws = np.round(1.5 * rng.logistic(size=(300, 10))).astype(int)
+    tables = prior.tables_of(scales)
+    real = 8 * np.mean([len(prior.encode(q, tables)) for q in draws])
+    assert 0 <= real - np.mean([prior.bits(q, tables) for q in draws]) < 6
+
+
+def test_the_untrained_codec_costs_what_the_report_says():
+    """Latents near 0 under ten logistics of scale 1 and noise: 10·log2(1/0.245) = 20.3 bits."""
+    net = DigitNet(10).initialise(0)
+    with torch.no_grad():
+        assert 20.2 < float(net.bits(torch.zeros(1, 10)).sum()) < 20.4
+
+
+def test_dither_is_shared_by_seed_and_fills_its_interval():
+    a = np.concatenate([prior.dither_steps(3, i, 50) for i in range(200)])
+    assert (a == np.concatenate([prior.dither_steps(3, i, 50) for i in range(200)])).all()
+    assert set(a) == set(prior.STEPS) and abs(a.mean()) < 1
+
+
+def test_the_rate_of_the_networks_prior_is_that_of_the_tables():
+    net = DigitNet(4)
+    with torch.no_grad():
+        net.log_scale.copy_(torch.tensor([0.1, 0.5, 1.0, 2.0]).log())
+        q = torch.tensor([[0.0, 1, -2, 3]])
+        wanted = float(net.bits(q).sum())
+    assert prior.bits(q[0].numpy(), prior.tables_of(digits.scales_of(net))) == pytest.approx(wanted, abs=0.01)
+
+
+# --- Huffman -------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from([0] * 8 + list(range(-31, 32))), min_size=1, max_size=400).map(np.array))
+def test_huffman_gives_back_what_it_was_given(values):
+    for mode in (huffman.PLAIN, huffman.RUNS):
+        data = huffman.write_as(values, mode)
+        assert (huffman.read(data, len(values)) == values).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 100])
+def test_runs_of_zeros(count):
+    values = np.zeros(count, int)
+    data = huffman.write(values)
+    assert (huffman.read(data, count) == values).all() and len(data) <= 12
+
+
+def test_a_huffman_code_is_within_a_bit_of_the_entropy():
+    values = np.round(np.random.default_rng(0).laplace(0, 2, 20000)).astype(int).clip(-31, 31)
+    _, counts = np.unique(values, return_counts=True)
+    entropy = -(counts * np.log2(counts / len(values))).sum()
+    data = huffman.write_as(values, huffman.PLAIN)
+    assert entropy <= 8 * (len(data) - huffman.table_bytes(data)) + 8 < entropy + len(values)
+
+
+def test_no_code_is_longer_than_its_half_byte():
+    counts = np.array([1, 1] + [2**k for k in range(1, 30)])
+    lengths = huffman.code_lengths(counts)
+    assert lengths.max() <= huffman.LONGEST and (2.0**-lengths).sum() <= 1
+
+
+@given(st.binary(max_size=80))
+def test_nonsense_never_decodes_by_accident_or_crashes(data):
+    with contextlib.suppress(StreamError):
+        assert len(huffman.read(data, 64)) == 64
+
+
+def test_a_cut_stream_is_refused():
+    data = huffman.write(np.random.default_rng(0).integers(-20, 20, 500))
+    for length in (0, 2, 5, len(data) // 2, len(data) - 1):
+        with pytest.raises(StreamError):
+            huffman.read(data[:length], 500)
+
+
+# --- the autoencoder -----------------------------------------------------------------------------------------------
+
+
+def test_rounding_and_clipping_pass_the_gradient_straight_through():
+    net, y = cae.AutoEncoder(), torch.tensor([0.2, 1.7, 40.0], requires_grad=True)
+    rounded = net.quantise(y)
+    assert rounded.tolist() == [0, 2, 31]
+    rounded.sum().backward()
+    assert y.grad.tolist() == [1, 1, 1]
+
+
+def test_the_soft_entropy_is_that_of_whole_numbers_and_falls_when_they_gather():
+    y = torch.tensor([0.0] * 6 + [1.0] * 2)
+    assert float(cae.soft_entropy(y)) == pytest.approx(0.8113, abs=1e-3)
+    spread = torch.linspace(-3, 3, 200, requires_grad=True)
+    before = cae.soft_entropy(spread)
+    before.backward()
+    assert float(cae.soft_entropy(spread.detach() - 5 * spread.grad)) < float(before)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (50, 37)])
+def test_the_autoencoder_codes_any_size(size, monkeypatch):
+    torch.manual_seed(0)
+    net = cae.AutoEncoder().eval().requires_grad_(False)
+    monkeypatch.setattr(autoencoder, "load", lambda name: net)
+    rgb = picture(*size)
+    data = autoencoder.compress(rgb, "2")
+    assert autoencoder.read(data)[3] == "2" and autoencoder.decompress(data).shape == rgb.shape
+    assert (autoencoder.read(data)[0] == autoencoder.latents(rgb, "2")).all()
+    sizes = autoencoder.ladder(autoencoder.latents(rgb, "2"))
+    assert len(data) == autoencoder.HEADER + min(r.total for r in sizes.rungs[1:])
+    for cut in (3, 8, len(data) - 1):
+        with pytest.raises(StreamError):
+            autoencoder.read(data[:cut])
+
+
+def test_a_stream_that_names_a_huge_picture_is_refused_before_anything_is_made_of_it():
+    with pytest.raises(StreamError, match="size"):
+        autoencoder.read(b"CAE1\x00\xff\xff\xff\xff" + bytes(40))
+
+
+# --- what is shipped -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped("mnist"))
+def test_shipped_digits_come_back_from_their_bytes(name):
+    codec, x = digits.load(name), store.shipped_digits()
+    assert x.shape == (200, 28, 28)
+    y = codec.analyse(x[::10])
+    for seed in (None, 7):
+        for i in range(len(y)):
+            text = codec.compress(y[i], seed, i)
+            assert (codec.decompress(text, seed, i) == codec.quantise(y[i], seed, i) + codec.steps(seed, i) / 32).all()
+    x_hat = codec.synthesise(codec.quantise(y))
+    error = np.abs(x_hat.astype(float) - x[::10]).mean() / 255
+    assert error < 0.13 and x_hat.dtype == np.uint8  # a black picture is at 0.1 to 0.15
+
+
+def test_more_bits_buy_less_distortion():
+    if not {"l100-d10", "l2000-d10"} <= set(shipped("mnist")):
+        pytest.skip("these models are not shipped")
+    x, found = store.shipped_digits(), []
+    for name in ("l100-d10", "l2000-d10"):
+        codec = digits.load(name)
+        q = codec.quantise(codec.analyse(x))
+        error = np.abs(codec.synthesise(q).astype(float) - x).mean()
+        found.append((np.mean([codec.estimate(v) for v in q[:40]]), error))
+    (low_bits, low_error), (high_bits, high_error) = found
+    assert low_bits < high_bits and low_error > high_error
+
+
+@pytest.mark.parametrize("name", shipped("cae"))
+def test_shipped_autoencoders_draw_the_picture(name):
+    rgb = picture(96, 64)
+    decoded = autoencoder.decompress(autoencoder.compress(rgb, name))
+    assert ((decoded.astype(float) - rgb) ** 2).mean() < rgb.astype(float).var()
+
+
+def test_a_damaged_weights_file_is_noticed(tmp_path, monkeypatch):
+    (tmp_path / "bad.safetensors").write_bytes(b"x")
+    monkeypatch.setattr(store, "folder", lambda: tmp_path)
+    with pytest.raises(WeightsError, match="SHA-256"):
+        store.read("bad.safetensors", "0" * 64)
+
+
+def test_the_classroom_is_small():
+    files = list(store.folder().glob("*")) if store.folder().exists() else []
+    assert sum(f.stat().st_size for f in files) <= 4_000_000
+
+
+def test_digits_train_from_the_real_file(data_folder, tmp_path):
+    from codec.classroom.mnist_training import Settings, load_digits, train
+
+    path = Path(data_folder) / "mnist.npz"
+    if not path.exists():
+        pytest.skip("there is no mnist.npz in CODEC_DATA")
+    images, labels = load_digits(str(path), "train", 640)
+    small = tmp_path / "small.npz"
+    np.savez(small, train_images=(images[:, 0] * 255).numpy().astype(np.uint8), train_labels=labels)
+    train(Settings(str(small), run=str(tmp_path / "run"), epochs=2, fork_epochs=0.1))
+    log = json.loads((tmp_path / "run" / "log.json").read_text())
+    assert len(log) == 9 and log["l2000-d10"]["progress"][-1]["step"] == 10
+
+
+# --- the lesson and the tabs ---------------------------------------------------------------------------------------
+
+
+def test_every_language_has_every_text():
+    from codec.ui import lesson_texts
+
+    texts = lesson_texts.translations()
+    assert set(texts) == {"en", "fr", "zh-CN"}
+    assert all(set(t) == set(texts["en"]) and all(t.values()) for t in texts.values())
+    assert all(len(steps) == 7 for steps in lesson_texts.LANGUAGES.values())
+
+
+def test_the_waves_lose_nothing_and_the_steps_do_what_they_say():
+    from codec.classroom import steps
+
+    rgb = steps.shrunk(picture(500, 333))
+    assert rgb.shape[1] == 384 and not rgb.shape[0] % 8
+    assert (steps.from_weights(steps.to_weights(rgb)) == rgb).all()
+    assert (steps.coarse(rgb, 64)[0] == rgb).all() and (steps.zipped(rgb, 8)[0] == rgb).all()
+    assert sorted(steps.zigzag().ravel()) == list(range(64)) and steps.zigzag()[0, 1] == 1
+    errors = [steps.psnr(rgb, steps.rounded(rgb, step)[0]) for step in (4, 8, 32)]
+    assert errors == sorted(errors, reverse=True) and errors[0] - errors[1] > 3
+    q = np.round(steps.to_weights(rgb) / steps.STEP)
+    assert steps.surprise(q, True).sum() < steps.surprise(q, False).sum()
+
+
+@pytest.fixture(scope="module")
+def url(codec, tmp_path_factory):
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+    from codec.ui import build, launch_options
+
+    demo = build()
+    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    yield demo.local_url
+    demo.close()
+
+
+def test_the_tabs_answer_by_name(url, tmp_path):
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+    from PIL import Image
+
+    Image.fromarray(picture(120, 80)).save(tmp_path / "photo.png")
+    client, photo = Client(url, verbose=False), handle_file(tmp_path / "photo.png")
+    for step, value in ((1, 3), (2, 6), (3, 24), (4, 1), (5, 0.0067), (6, 0.0067), (7, 0.5)):
+        image, said = client.predict(step, value, photo, api_name="/lesson")
+        assert "dB" in said or "λ" in said
+        assert Image.open(image["path"] if isinstance(image, dict) else image).size == (120, 80)
+    with pytest.raises(AppError, match="7 steps"):
+        client.predict(8, 0, photo, api_name="/lesson")
+    if shipped("mnist"):
+        row = client.predict("l2000-d10", 0, True, 5, api_name="/digits")
+        assert row.count("<figure>") == 10 and "bits" in row
+        latent = client.predict(3, 0, api_name="/digit_latent")
+        assert len(latent) == 10 and "cost" in client.predict(*latent, api_name="/decode_digit")
+        assert "<img" in client.predict("l2000-d10", 1, 1.0, api_name="/sample_digits")
+        with pytest.raises(AppError, match="no model"):
+            client.predict("nonsense", 0, False, 1, api_name="/digits")
+    if shipped("cae"):
+        _, said, file = client.predict(photo, "1", api_name="/cae")
+        assert f"{Path(file).stat().st_size:,} bytes" in said
+        decoded = client.predict(handle_file(file), api_name="/cae_decode")
+        decoded = decoded["path"] if isinstance(decoded, dict) else decoded
+        assert (np.asarray(Image.open(decoded)) == autoencoder.decompress(Path(file).read_bytes())).all()
+        with pytest.raises(AppError, match="not a stream"):
+            client.predict(handle_file(tmp_path / "photo.png"), api_name="/cae_decode")
+
+
+def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url):
+    from test_page import CHROMIUM, FLAGS
+
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="fr-FR")
+        page.goto(f"{url}?step=3", timeout=90_000)
+        page.get_by_text("Arrondir : la seule étape qui perd").first.wait_for(timeout=90_000)
+        page.locator("#step-picture-3 img").wait_for(timeout=90_000)
+        page.get_by_text("Réponse").locator("visible=true").click()
+        page.get_by_text("quatre fois plus").locator("visible=true").wait_for(timeout=30_000)
+        if shipped("mnist"):
+            page.get_by_role("tab", name="Digits").click()
+            page.locator("#one-digit img").wait_for(timeout=90_000)
+            assert page.locator("#digit-row figure").count() == 10
+            before = page.locator("#one-digit img").get_attribute("src")
+            page.locator("input[type=range][aria-label*='y0']").first.fill("6")
+            page.wait_for_function(
+                "old => document.querySelector('#one-digit img').src !== old", arg=before, timeout=60_000
+            )
+        browser.close()

@@ -1,0 +1,226 @@
+"""The tabs that compare: what stands on either side of the divider, and the same bytes by every decoder."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+from PIL import Image
+from test_page import browser, client, photo, url  # noqa: F401  fixtures
+
+import codec as package
+from codec import metrics
+from codec.ui import compare, viewer
+from codec.ui.figures import Row, facts, table
+from codec.ui.renditions import DECODERS, Cache, Job, measure, networks, rendition
+
+
+def rgb_of(file) -> np.ndarray:
+    return np.array(Image.open(file["path"] if isinstance(file, dict) else file).convert("RGB"))
+
+
+def compress(client, path, mode="Quality (λ)", model="mse", kb=15.0):  # noqa: F811
+    from gradio_client import handle_file
+
+    values = client.predict(handle_file(path), mode, 0.0067, 0.3, model, kb, api_name="/compress")
+    return dict(zip(("headline", "viewer", "facts", "table", "stream", "png", "original"), values, strict=False))
+
+
+def compared(client, made, left="original", right="ours", baseline="jpeg", everything=False):  # noqa: F811
+    from gradio_client import handle_file
+
+    files = handle_file(made["stream"]), handle_file(made["original"])
+    return client.predict(*files, left, right, baseline, everything, api_name="/measure")
+
+
+def test_building_the_page_leaves_torch_alone():
+    code = "import sys, codec.ui.page; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_size_in_kilobytes_is_kept(client, photo):  # noqa: F811
+    size = Path(compress(client, photo, mode="Size (kB)", kb=3)["stream"]).stat().st_size
+    assert 2_850 < size <= 3_000
+
+
+def test_the_table_measures_what_the_files_hold(client, photo):  # noqa: F811
+    made = compress(client, photo)
+    _, shown, rows, html, file = compared(client, made, baseline="webp", right="avif")
+    rows = {r["key"]: r for r in rows}
+    original, size = np.array(Image.open(photo)), Path(made["stream"]).stat().st_size
+    assert list(rows) == ["ours", "webp", "avif", "original"] and "<b>" in html
+    for entry in shown["pictures"][1:]:
+        row, rgb = rows[entry["key"]], rgb_of(entry["file"])
+        assert row["bytes"] <= size and f"{row['psnr']:.1f} dB" in entry["alt"]
+        assert row["psnr"] == pytest.approx(metrics.psnr(original, rgb), abs=1e-4)
+        assert row["ms_ssim"] == pytest.approx(metrics.ms_ssim(original, rgb), abs=1e-4)
+        assert row["lpips"] == pytest.approx(metrics.lpips(original, rgb), abs=1e-4)
+    assert Path(file).suffix == ".webp" and Path(file).stat().st_size == rows["webp"]["bytes"]
+    assert (rgb_of(file) == rgb_of(shown["pictures"][2]["file"])).all()
+
+
+def test_everything_means_every_decoder_and_codec(client, tmp_path):  # noqa: F811
+    Image.fromarray(picture(96, 64)).save(tmp_path / "small.png")
+    rows = compared(client, compress(client, tmp_path / "small.png"), everything=True)[2]
+    keys = {r["key"] for r in rows}
+    assert {"ours", "jpeg", "webp", "jpeg2000", "avif", "heic", "original"} | set(networks()) - {"mse"} <= keys
+    assert all(r["ms_ssim"] is None for r in rows)  # not defined below 161 pixels
+
+
+def test_every_decoder_draws_the_same_bytes(client, photo):  # noqa: F811
+    from gradio_client import handle_file
+
+    made = compress(client, photo)
+    data = Path(made["stream"]).read_bytes()
+    files = handle_file(made["stream"]), handle_file(made["original"])
+    shown, plot, html, rows = client.predict(*files, 0.25, api_name="/decoders")
+    pictures = {p["key"]: p for p in shown["pictures"]}
+    assert "mse" in pictures and plot and "same" in html
+    for name in networks():
+        assert (rgb_of(pictures[name]["file"]) == np.asarray(package.decompress(data, decoder=name))).all()
+    assert [r["key"] for r in rows if r["key"] != "realism"] == networks()
+    assert all(0 <= r["lpips"] < 1 and 0 < r["ms_ssim"] <= 1 and r["bytes"] == len(data) for r in rows)
+    if "hific" in pictures:
+        between = np.asarray(package.decompress(data, decoder="hific", realism=0.25))
+        assert (rgb_of(pictures["realism"]["file"]) == between).all()
+        assert {"invented", "difference"} <= set(pictures)
+
+
+def test_a_stream_of_another_picture_gets_its_sentence(client, photo, tmp_path):  # noqa: F811
+    from gradio_client.exceptions import AppError
+
+    Image.fromarray(picture(96, 64)).save(tmp_path / "other.png")
+    made = compress(client, photo) | {"original": str(tmp_path / "other.png")}
+    with pytest.raises(AppError, match="different sizes"):
+        compared(client, made)
+
+
+def test_a_model_that_is_not_here_gets_its_sentence(client, photo):  # noqa: F811
+    from gradio_client.exceptions import AppError
+
+    missing = [m for m in compare.MODELS if m not in networks() and m.split("-")[0] not in networks()]
+    if not missing:
+        pytest.skip("all six models are here")
+    with pytest.raises(AppError, match="There is no model"):
+        compress(client, photo, model=missing[0])
+
+
+def test_a_point_of_hific_sets_its_rate():
+    from codec.rate import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
+
+    assert compare.POINTS == OPERATING_POINTS and (compare.LAMBDA_MIN, compare.LAMBDA_MAX) == (LAMBDA_MIN, LAMBDA_MAX)
+    assert compare.choose_model("hific-mi", compare.BY_LAMBDA, 1.0)[1:] == (compare.BY_RATE, 0.30)
+    assert compare.choose_model("texture", compare.BY_SIZE, 1.0)[1:] == (compare.BY_SIZE, 1.0)
+    assert set(compare.MODELS) < set(DECODERS)
+
+
+def test_the_best_is_bold_and_the_original_competes_in_nothing():
+    rows = [Row("ours", "Ours", 100, 0.1, 50, 30.0, lpips=0.2), Row("jpeg", "JPEG <4:2:0>", 90, 0.1, 50, 25.0)]
+    html = table([*rows, Row("original", "Original", 9000, 24, 1)], "A caption")
+    assert "<b>30.00</b>" in html and "<b>90</b>" in html and "<b>0.200</b>" not in html and "<b>1</b>" not in html
+    assert "&lt;4:2:0&gt;" in html and "<caption>A caption" in html
+    assert "<td>…</td>" in table([Row("ours", "Ours", 100, 0.1, 50, pending=True)])
+    assert facts([Row("ours", "Ours", 100, 0.1, 50, float("inf"))])[0]["psnr"] is None
+
+
+def test_the_cache_makes_a_thing_once_and_forgets_the_oldest():
+    cache, made = Cache(100), []
+    started = threading.Event()
+
+    def slowly():
+        started.set()
+        made.append(1)
+        return "value"
+
+    threads = [threading.Thread(target=cache.made, args=(("a",), slowly, lambda v: 60)) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert made == [1] and started.is_set()
+    cache.put(("b",), 2, 60)
+    assert cache.get(("a",)) is None and cache.get(("b",)) == 2 and cache.total == 60
+    with pytest.raises(ZeroDivisionError):
+        cache.made(("c",), lambda: 1 / 0)
+    assert cache.made(("c",), lambda: 3) == 3 and not cache.making
+
+
+def test_a_picture_too_large_to_measure_keeps_its_psnr(codec, monkeypatch, tmp_path):
+    from codec.ui import renditions
+
+    path = tmp_path / "original.png"
+    Image.fromarray(picture(200, 170)).save(path)
+    monkeypatch.setattr(renditions, "MEASURED_PIXELS", 1000)
+    job = Job(package.compress(path, lmbda=0.003), path)
+    made = rendition(job, "ours")
+    assert made.psnr > 20 and measure(job, made) == renditions.Measures()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (144, 96), (2600, 130)])
+def test_the_busiest_place_lies_in_the_picture(size):
+    rgb = np.zeros((size[1], size[0], 3), np.uint8)
+    x, y = viewer.busiest(rgb)
+    assert 0 <= x <= size[0] and 0 <= y <= size[1]
+    if size == (2600, 130):
+        rgb[40:90, 2000:2100] = np.random.default_rng(0).integers(0, 256, (50, 100, 3))
+        assert abs(viewer.busiest(rgb)[0] - 2050) < 200
+
+
+def test_keys_move_the_divider_and_a_click_all_details(browser, url):  # noqa: F811
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(url)
+    page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for(timeout=60_000)
+    page.wait_for_function("() => document.querySelectorAll('#comparison .crops img').length == 3")
+    divider = page.locator("#comparison input.divider")
+    for key, at in (("1", "0"), ("3", "100"), ("2", "50")):
+        page.keyboard.press(key)
+        assert divider.input_value() == at
+    page.locator("#comparison .stage").click(position={"x": 120, "y": 90})
+    crops = page.locator("#comparison .crops")
+    first = crops.evaluate("c => [c.dataset.left, c.dataset.top]")
+    page.locator("#comparison .stage").click(position={"x": 500, "y": 200})
+    assert crops.evaluate("c => [c.dataset.left, c.dataset.top]") != first
+    moved = crops.locator("img").evaluate_all("all => all.map(i => i.style.transform + i.style.width)")
+    assert len(moved) == 3 and len(set(moved)) == 1 and "px" in moved[0]
+    page.locator("#comparison .stage").focus()
+    page.keyboard.press("ArrowLeft")
+    assert crops.locator("img").first.evaluate("i => i.style.transform") not in moved[0]
+    alts = page.locator("#comparison img").evaluate_all("all => all.map(i => i.alt)")
+    assert all(alts) and any("dB" in a and "kB" in a for a in alts)
+    page.close()
+
+
+def test_every_decoder_is_shown_on_a_phone(browser, url):  # noqa: F811
+    page = browser.new_page(viewport={"width": 1280, "height": 844})
+    page.goto(url)
+    page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
+    page.get_by_role("tab", name="One bitstream").first.click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#decoders .crops button.window").nth(len(networks())).wait_for(timeout=60_000)
+    page.locator("#decoders .crops button.window").nth(1).click()
+    assert "MSE" in page.locator("#decoders .tag.right").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_the_examples_are_many_and_were_never_in_a_lossy_file():
+    from codec.ui import drawings, examples
+
+    assert len(examples.NAMES) >= 8 and set(examples.NAMES) == set(drawings.DRAWINGS)
+    for path in examples.files():
+        with Image.open(path) as image:
+            assert image.format == "PNG" and image.mode == "RGB" and image.size in ((768, 512), (512, 640))
+    assert [name for _, name in examples.thumbnails()] == list(examples.NAMES)
+
+
+@pytest.mark.parametrize("name", ["chart", "comic", "night"])
+def test_the_examples_are_what_their_code_draws(name):
+    from codec.ui import drawings, examples
+
+    drawn = drawings.DRAWINGS[name]().astype(int)
+    shipped = np.asarray(Image.open(examples.FOLDER / f"{name}.png")).astype(int)
+    # Another processor may round a sine otherwise, another Pillow draw an edge otherwise.
+    assert drawn.shape == shipped.shape and np.abs(drawn - shipped).mean() < 2

@@ -1,0 +1,249 @@
+"""The tabs besides Compare, deep links and lecture mode: through the API and in a real browser."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+from PIL import Image
+from test_page import browser, client, compress, photo, url  # noqa: F401  fixtures
+
+import codec as package
+from codec import results
+from codec.ui import deep_link, method, rd_plot
+
+TABS = ("compare", "curves", "bits", "generative", "inside", "open", "method")
+
+
+@pytest.fixture(scope="module")
+def stream(client, photo):  # noqa: F811
+    from gradio_client import handle_file
+
+    return handle_file(compress(client, photo)[4])
+
+
+@pytest.fixture(scope="module")
+def original(photo):  # noqa: F811
+    from gradio_client import handle_file
+
+    return handle_file(photo)
+
+
+def opened(browser, address: str, on_request=None, width: int = 1280):  # noqa: F811
+    """A browser's page at an address; patient, since the server shares the machine with the tests."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(90_000)
+    if on_request:
+        page.on("request", on_request)
+    page.goto(address)
+    return page
+
+
+def refusal(client, *inputs, api_name):  # noqa: F811
+    """What an endpoint says when it does not do it."""
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError) as caught:
+        client.predict(*inputs, api_name=api_name)
+    return str(caught.value)
+
+
+def test_the_page_is_built_without_torch_and_evaluation():
+    program = (
+        "import sys; from codec.ui import page; page.warm_up = lambda: None; page.build()\n"
+        "print([m for m in sys.modules if m == 'torch' or m.startswith(('codec.evaluation', 'codec.training'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+
+
+def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, original, tmp_path):  # noqa: F811
+    from gradio_client import handle_file
+
+    from codec.ui.region import BRUSH, MIDDLE
+
+    layer = np.zeros((100, 150, 4), np.uint8)  # half the picture's size, as a canvas may be
+    layer[30:70, 40:100] = 255
+    Image.fromarray(layer).save(tmp_path / "layer.png")
+    painting = {"background": original, "layers": [handle_file(tmp_path / "layer.png")], "composite": None}
+    pair, said, maps, out = client.predict(stream, original, painting, 16, BRUSH, api_name="/region")
+    before, after = (Path(f).read_bytes() for f in (stream["path"], out))
+    assert len(after) <= len(before) and f"{len(after):,}" in said and "16 % of the picture" in said
+    decoded = np.asarray(package.decompress(after))
+    assert (np.asarray(Image.open(pair[1])) == decoded).all() and len(maps) == 2
+    assert "level_map" in package.info(after)
+
+    assert client.predict(stream, original, None, 8, MIDDLE, api_name="/region")[3]
+    assert "Nothing is painted" in refusal(client, stream, original, None, 8, BRUSH, api_name="/region")
+    Image.fromarray(picture(64, 64)).save(tmp_path / "other.png")
+    other = handle_file(tmp_path / "other.png")
+    assert "another picture" in refusal(client, stream, other, painting, 8, BRUSH, api_name="/region")
+
+
+def test_every_point_of_a_curve_has_its_picture(client, original):  # noqa: F811
+    pair, said = client.predict(original, "jpeg|50", api_name="/point")
+    assert "JPEG at quality 50" in said and "LPIPS" in said
+    assert np.asarray(Image.open(pair[1])).shape == (200, 300, 3)
+    assert "ours at λ 0.0067" in client.predict(original, "ours|0.0067", api_name="/point")[1]
+    for key in ("", "jpeg", "jpeg|much", "gif|5", "ours|7", "ours:nobody|0.0067"):
+        assert refusal(client, original, key, api_name="/point")
+
+
+def test_bd_rates_are_of_ours_against_the_others(monkeypatch):
+    from codec.ui.curves import bd_rates
+
+    # Half the rate at equal quality is a BD-rate of -50 %.
+    rows = [(0.25 * 2**k, 28.0 + 3 * k, 0.9 + 0.02 * k, 0.4 / 2**k) for k in range(5)]
+    points = [
+        (name, k, 1, times * r, p, 1.0, s, d)
+        for name, times in (("ours", 1), ("jpeg", 2))
+        for k, (r, p, s, d) in enumerate(rows)
+    ]
+    pytest.importorskip("bjontegaard")
+    assert bd_rates(points).count("-50.0 %") == 3
+    assert bd_rates([p for p in points if p[0] == "ours"]) == ""
+    monkeypatch.setitem(sys.modules, "bjontegaard", None)
+    assert "pip install bjontegaard" in bd_rates(points)
+
+
+def test_curves_of_others_are_thin_or_dashed_and_cited():
+    also = [rd_plot.KODAK, rd_plot.PUBLISHED]
+    for axis in (rd_plot.PSNR, rd_plot.SSIM, rd_plot.LPIPS):
+        traces = rd_plot.figure([], axis, None, also).data
+        published = [t for t in traces if t.name.endswith("published")]
+        assert published and all(t.line.dash == "dash" and " at " in t.hovertemplate for t in published)
+        assert all(t.line.width == 1 and t.line.dash is None for t in traces if t.name.endswith("Kodak"))
+    assert not rd_plot.figure([], rd_plot.MSE, None, also).data
+    assert any(t.name == "ours, Kodak" for t in rd_plot.figure([], rd_plot.PSNR, None, also).data)
+
+
+def test_every_decoder_draws_the_same_latents(client):  # noqa: F811
+    from codec.ui.sampling import EVERYTHING
+
+    shown = client.predict(EVERYTHING, 1, 1.0, 100, "256×256", 16, None, api_name="/sample_all")
+    assert len(shown) == len(results.decoders())
+    alone, _ = client.predict(EVERYTHING, 1, 1.0, 100, "256×256", 16, None, "mse", api_name="/sample")
+    pictures = {s["caption"]: np.asarray(Image.open(s["image"])) for s in shown}
+    assert (pictures["by the mse decoder"] == np.asarray(Image.open(alone))).all()
+
+
+def test_a_strip_has_its_sizes_and_its_refusals(client, original):  # noqa: F811
+    strip, said = client.predict(original, None, "128×128", 5, 150, "mse", api_name="/between")
+    assert len(strip) == 5 and strip[2]["caption"].startswith("50 %") and "half way" in said
+    message = refusal(client, original, None, "512×512", 5, 150, "mse", api_name="/between")
+    assert "at least 512" in message
+
+
+def test_a_channel_is_shown_with_what_was_expected(client, stream):  # noqa: F811
+    maps, plot = client.predict(stream, 1, api_name="/channel")
+    assert [m["caption"][0] for m in maps] == ["y", "μ", "σ", "y", "w"] and "expected" in plot["plot"]
+    assert Image.open(maps[0]["image"]).size == (8 * 19, 8 * 13)
+
+
+def test_a_latent_and_a_channel_can_be_broken(client, stream):  # noqa: F811
+    from codec.ui.inside import CHANNEL, LATENT
+
+    whole = np.asarray(package.decompress(Path(stream["path"]).read_bytes())).astype(int)
+    spread = {}
+    for target in (LATENT, CHANNEL):
+        said, broken = client.predict(stream, 0.5, True, target, 1, api_name="/damage")
+        assert "pixels" in said
+        spread[target] = (np.asarray(Image.open(broken)) != whole).any(2).mean()
+    assert 0 < spread[LATENT] < 0.6 < spread[CHANNEL]
+
+
+def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp_path):  # noqa: F811
+    words = client.predict(api_name="/method")
+    assert all(f"## {part}" in words for part in ("Measured", "How it was trained", "Limits", "Sources"))
+    assert "![" not in words and results.manifest()["trunk"] in words
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
+    assert "not measured yet" in method.text() and "cannot be read" in method.text()
+    assert results.decoders() == ("mse",)
+
+
+@pytest.mark.parametrize(
+    "query, state",
+    [
+        ({}, {}),
+        ({"tab": "bits", "example": "2", "model": "mse", "lambda": "0.01"},
+         {"tab": "bits", "example": 1, "model": "mse", "lambda": 0.01}),
+        ({"bpp": "0.3"}, {"bpp": 0.3}),
+        ({"bpp": "900", "lambda": "0"}, {"bpp": 2.0, "lambda": 0.0005}),
+        ({"tab": "<script>", "example": "0", "model": "x", "lambda": "nan", "bpp": "many"}, {}),
+        ({"example": "99"}, {}),
+    ],
+)  # fmt: skip
+def test_a_link_opens_what_it_can(query, state):
+    assert deep_link.parse(query, TABS, 5) == state
+
+
+def test_a_link_opens_its_state_in_large_type(browser, url):  # noqa: F811
+    page = opened(browser, f"{url}?tab=inside&example=2&lambda=0.013&lecture=1")
+    page.locator("#channel-histogram .js-plotly-plot").wait_for()
+    assert page.locator("button[role=tab][aria-selected=true]").get_attribute("data-tab-id") == "inside"
+    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 20
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_text("λ = 0.013", exact=False).first.wait_for()
+    page.locator("#lecture").click()
+    page.wait_for_function("!location.search.includes('lecture')")
+    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") < 20
+    page.close()
+
+
+def test_painting_with_the_mouse_moves_bits(browser, url):  # noqa: F811
+    foreign = []
+    page = opened(
+        browser,
+        f"{url}?tab=bits",
+        lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None,
+    )
+    page.locator("#ledger .ledger").wait_for()
+    canvas = page.locator("#painting canvas").first
+    canvas.wait_for()
+    page.wait_for_timeout(2000)  # the canvas fits its picture into itself
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(10):
+        page.mouse.move(x + 4 * step, y + 4 * step)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    page.locator("#code-region").click()
+    page.locator("#region-said table").wait_for(timeout=90_000)
+    assert "+" in page.locator("#region-said .big").inner_text()
+    page.wait_for_function("document.querySelector('#region-pair img')?.alt.includes('dB')")
+    assert foreign == []
+    page.close()
+
+
+def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser, url):  # noqa: F811
+    page = opened(browser, f"{url}?tab=curves", width=390)
+    page.locator("#curves .js-plotly-plot").wait_for()
+    for name in ("JPEG", "WebP"):  # ours alone is quickest
+        page.locator("#beside-ours").get_by_label(name, exact=True).uncheck()
+    page.locator("#sweep").click()
+    page.wait_for_function(
+        "document.querySelector('#curves .js-plotly-plot')?.data?.some(t => t.name === 'ours' && t.x.length === 8)",
+        timeout=120_000,
+    )
+    page.wait_for_timeout(2500)
+    x, y = page.evaluate(
+        """() => {
+            const plot = document.querySelector('#curves .js-plotly-plot'), {xaxis, yaxis} = plot._fullLayout;
+            plot.scrollIntoView({block: 'center'});
+            const ours = plot.data.find(t => t.name === 'ours'), box = plot.getBoundingClientRect();
+            return [box.x + xaxis._offset + xaxis.l2p(ours.x[4]), box.y + yaxis._offset + yaxis.l2p(ours.y[4])];
+        }"""
+    )
+    page.mouse.move(x, y)
+    page.wait_for_timeout(300)
+    page.mouse.click(x, y)
+    page.locator("#point-said p").wait_for()
+    assert "ours at λ 0.0067" in page.locator("#point-said p").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
