@@ -15,6 +15,7 @@ offset  size  field
         …     z payload, then y payload up to the end
 """
 
+import os
 import zlib
 from dataclasses import dataclass
 
@@ -25,7 +26,8 @@ from codec.errors import StreamError
 MAGIC = b"LIC"
 VERSION = 1
 REGION = 64  # pixels per side of what shares one level, and the unit a picture is padded to
-MAX_PIXELS = 50_000_000
+#: Of a picture to be read or decoded; CODEC_MAX_PIXELS sets another limit. Memory grows by 100 bytes a pixel.
+MAX_PIXELS = int(os.environ.get("CODEC_MAX_PIXELS", 50_000_000))
 MAX_SIDE = 30_000
 #: Decoders a stream can suggest, by their number in the header. Append only: the numbers are in files.
 DECODERS = ("mse", "perceptual", "texture", "hific-lo", "hific-mi", "hific-hi", "hific-nogan")

@@ -29,10 +29,9 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
+from codec.bitstream import MAX_PIXELS, MAX_SIDE
 from codec.errors import ImageError
 
-MAX_PIXELS = 50_000_000
-MAX_SIDE = 30_000
 MAX_FILE_BYTES = 100_000_000
 
 # AVIF before HEIF: both may carry the brand "mif1", and only Pillow's AVIF reader tells them apart.

@@ -157,6 +157,9 @@ def test_what_is_old_is_swept_away(tmp_path):
     sweep.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
     sweep.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["b", "b/kept"]
+    names = {str(tmp_path / "a/old"), str(tmp_path / "b/kept")}
+    sweep.forget([names])
+    assert names == {str(tmp_path / "b/kept")}
 
 
 # --- turns ------------------------------------------------------------------------------------------------

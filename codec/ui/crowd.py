@@ -17,7 +17,7 @@ from gradio.utils import get_upload_folder
 from codec import bitstream
 from codec.errors import CodecError
 from codec.image_files import MAX_PIXELS, open_image, read_path
-from codec.ui.sweep import touch
+from codec.ui.sweep import is_within, paths_in, touch
 
 LARGE_PIXELS = 4_000_000
 LARGE = "large"  # the lane's name among Gradio's concurrency ids
@@ -90,24 +90,6 @@ def is_large(data) -> bool:
     for path in paths:
         touch(path)
     return any(pixels(path) > LARGE_PIXELS for path in paths)
-
-
-def is_within(path: str, folder: Path) -> bool:
-    try:
-        return Path(path).resolve().is_relative_to(folder)
-    except (OSError, ValueError):  # a NUL byte, a loop of links
-        return False
-
-
-def paths_in(data):
-    """The paths of all files in the JSON of an event."""
-    if isinstance(data, dict):
-        if isinstance(data.get("path"), str):
-            yield data["path"]
-        data = list(data.values())
-    if isinstance(data, list):
-        for item in data:
-            yield from paths_in(item)
 
 
 def pixels(path: Path) -> int:
