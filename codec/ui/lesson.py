@@ -23,13 +23,19 @@ OPEN_JS = """() => {
   if (!/^[1-7]$/.test(step || "")) return;
   let tries = 0;
   const open = () => {
-    for (const id of ["lesson", `lesson-${step}`]) {
-      const tab = document.querySelector(`#${id}-button`);
-      if (tab?.getAttribute("aria-selected") === "true") continue;
-      tab?.click();
-      if (++tries < 100) setTimeout(open, 100);
+    if (++tries > 150) return;
+    const steps = document.querySelector("#lesson-steps");
+    const tab = steps?.querySelector(`#lesson-${step}-button`);
+    if (!steps?.offsetParent) {  // on narrow screens the tab is an entry of a menu
+      document.querySelectorAll("#lesson-button, .overflow-dropdown button").forEach(b => {
+        if (b.textContent.trim() === "Lesson") b.click();
+      });
+    } else if (tab?.getAttribute("aria-selected") === "true") {
       return;
+    } else {
+      tab?.click();
     }
+    setTimeout(open, 200);
   };
   open();
 }"""
