@@ -54,6 +54,7 @@ def main() -> int:
     add_data(command, held_out)
     command.add_argument("--run", default="runs/cae", help="where the progress of the training is")
     command.add_argument("--out", default="results/classroom-cae.json")
+    command.add_argument("--each", type=int, default=4, choices=range(1, 5), help="crops of each picture")
 
     args = vars(parser.parse_args())
     name = args.pop("command")

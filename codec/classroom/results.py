@@ -105,8 +105,8 @@ def mnist(data: str, out: str, digits_used: int, strings: int) -> None:
 TRAINED = ("epochs", "start", "batch", "lr", "bfloat16", "cpu_seconds", "wall_seconds", "rank", "cost_of_storing")
 
 
-def crops(data: str, size: int, each: int = 4) -> np.ndarray:
-    """uint8 (n, size, size, 3): from each picture, the middles of its four quarters."""
+def crops(data: str, size: int, each: int) -> np.ndarray:
+    """uint8 (n, size, size, 3): from each picture, the middles of the first `each` of its four quarters."""
     found = []
     for path in pictures_in(Path(data)):
         rgb = load_image(path).rgb
@@ -117,11 +117,11 @@ def crops(data: str, size: int, each: int = 4) -> np.ndarray:
     return np.stack(found)
 
 
-def cae(data: str, run: str, out: str) -> None:
+def cae(data: str, run: str, out: str, each: int) -> None:
     """Every shipped autoencoder on crops of held-out photographs: MSE, PSNR, and bpp of real files."""
     points = []
     for size in (64, 128):
-        x = crops(data, size)
+        x = crops(data, size, each)
         for name in store.manifest()["cae"]:
             files = [autoencoder.compress(rgb, name) for rgb in x]
             decoded = [autoencoder.decompress(f) for f in files]

@@ -113,21 +113,32 @@ def table(found: dict) -> str:
         return "<p>The measurements are not at hand; `python -m codec.classroom cae-results` makes them.</p>"
     rows = []
     for p in found["points"]:
-        said = found["report"].get(p["experiment"], {}) if p["crop"] == 64 else {}
-        theirs = [f"{said[k]:.{d}f}" if said else "–" for k, d in (("mse", 1), ("psnr", 1), ("bpp", 3))]
+        theirs = reported(found, p["experiment"] if p["crop"] == 64 else "")
         ours = [f"{p['mse']:.1f}", f"{p['psnr']:.1f}", f"{p['bpp']:.3f}", f"{p['bpp_plain_huffman']:.3f}"]
         rows.append([f"{SHOWN[p['experiment']]}; at {p['crop']}²", *ours, *theirs])
+    measured = {p["experiment"] for p in found["points"]}
+    for name in found["report"].keys() & SHOWN.keys() - measured:
+        rows.append([f"{SHOWN[name]}; at 64²", "not trained yet", "–", "–", "–", *reported(found, name)])
+    rows.sort(key=lambda r: r[0])
     heads = ("experiment", "MSE", "PSNR", "bpp", "bpp, plain Huffman", "report: MSE", "PSNR", "bpp")
     body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in r) + "</tr>" for r in rows)
     first = found["points"][0]
     differs = "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
-    steps = ", ".join(f"{SHOWN[k]}: {v['steps']} from {v['start']}" for k, v in found["trained"].items())
+    steps = ", ".join(
+        f"{SHOWN[k]}: {v['steps']} of {v['batch']} crops, from {v['start']}" for k, v in found["trained"].items()
+    )
     return (
         f"<table><thead><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr></thead><tbody>{body}</tbody></table>"
         f"<p>Ours: means over {first['crops']} crops of photographs that no training saw; bpp is that of whole files. "
-        f"The report's are of faces at 64². Steps of training, 16 crops each at 64²: {steps}.</p>"
+        f"The report's are of faces at 64². Steps of training: {steps}.</p>"
         f"<details><summary>What else differs</summary><ul>{differs}</ul></details>"
     )
+
+
+def reported(found: dict, name: str) -> list[str]:
+    """MSE, PSNR and bpp of an experiment as the report gives them, or dashes."""
+    said = found["report"].get(name)
+    return [f"{said[k]:.{d}f}" if said else "–" for k, d in (("mse", 1), ("psnr", 1), ("bpp", 3))]
 
 
 def progress(found: dict, experiment: str):
@@ -166,9 +177,12 @@ def progress(found: dict, experiment: str):
 
 @guarded
 def opened(experiment: str):
-    """The table and the plot, from the results file."""
-    found = read_results()
-    return table(found), progress(found, experiment)
+    """The experiments that are shipped, the table and the plot, from the results file."""
+    from codec.classroom import store
+
+    found, known = read_results(), store.manifest().get("cae", {})
+    shipped = [choice for choice in EXPERIMENTS if choice[1] in known]
+    return gr.update(choices=shipped), table(found), progress(found, experiment)
 
 
 def redraw(experiment: str):
@@ -208,7 +222,7 @@ def build(tab: gr.Tab, original: gr.File) -> None:
         opened_picture = gr.Image(label="Decoded picture", format="png", type="filepath", interactive=False)
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private"}
-    tab.select(opened, experiment, [experiments, curves], **private)
+    tab.select(opened, experiment, [experiment, experiments, curves], **private)
     tab.select(run_if_any, [original, experiment], [pair, said, file], **private)
     experiment.change(run, [original, experiment], [pair, said, file], api_name="cae", **how)
     experiment.change(redraw, experiment, curves, **private)

@@ -17,14 +17,25 @@ CSS = """
 .step-question.block { border-left: 3px solid var(--primary-500) !important; padding-left: 0.6rem; }
 .step-question.block p { font-weight: 600; }
 """
-#: Opens the tab where the address has ?step=…; Python opens the step itself.
+#: Opens the tab, and in it the step, that the address names: ?step=3.
 OPEN_JS = """() => {
-  if (!new URLSearchParams(location.search).has("step")) return;
+  const step = new URLSearchParams(location.search).get("step");
+  if (!/^[1-7]$/.test(step || "")) return;
   let tries = 0;
   const open = () => {
-    const tab = document.querySelector("#lesson-button");
-    if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
-    if (!tab && ++tries < 50) setTimeout(open, 100);
+    if (++tries > 150) return;
+    const steps = document.querySelector("#lesson-steps");
+    const tab = steps?.querySelector(`#lesson-${step}-button`);
+    if (!steps?.offsetParent) {  // on narrow screens the tab is an entry of a menu
+      document.querySelectorAll("#lesson-button, .overflow-dropdown button").forEach(b => {
+        if (b.textContent.trim() === "Lesson") b.click();
+      });
+    } else if (tab?.getAttribute("aria-selected") === "true") {
+      return;
+    } else {
+      tab?.click();
+    }
+    setTimeout(open, 200);
   };
   open();
 }"""
@@ -81,19 +92,13 @@ def control(number: int, i18n: gr.I18n):
     return gr.Slider(0, 1, 0, step=0.05, label=label, buttons=[])
 
 
-def asked(request: gr.Request) -> dict:
-    """The step that the address asks for."""
-    wanted = request.query_params.get("step", "") if request else ""
-    return gr.Tabs(selected=int(wanted)) if wanted in map(str, range(1, COUNT + 1)) else gr.skip()
-
-
 def build(demo: gr.Blocks, tab: gr.Tab, original: gr.File) -> None:
     """Lays out the tab; each step computes when it is opened, and when its control moves."""
     i18n = translated()
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private"}
     opened = []
-    with gr.Tabs(elem_id="lesson-steps") as steps:
+    with gr.Tabs(elem_id="lesson-steps"):
         for number in range(1, COUNT + 1):
             with gr.Tab(str(number), id=number, elem_id=f"lesson-{number}") as step_tab:
                 gr.Markdown(i18n(f"lesson_{number}_title"), elem_classes="step-title")
@@ -126,4 +131,4 @@ def build(demo: gr.Blocks, tab: gr.Tab, original: gr.File) -> None:
     # The same by name, for programs: a step's own control is a slider here and a choice there.
     step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
     gr.Button(visible=False).click(run, [step, value, original], opened[0][1], api_name="lesson", **how)
-    demo.load(asked, None, steps, queue=False, api_visibility="private", js=OPEN_JS)
+    demo.load(None, js=OPEN_JS)
