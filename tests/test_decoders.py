@@ -214,11 +214,12 @@ def test_steps_lower_the_loss_and_change_the_decoder_only(settings, loaded, deco
         assert any(not torch.equal(v, judge[k]) for k, v in trainer.discriminator.state_dict().items())
 
 
-def test_the_adversary_pulls_the_decoder(settings):
+def test_the_adversary_pulls_the_decoder(settings, tmp_path):
     """Two decoders after one step, which differ only in that one was judged."""
     states = []
     for weights in ("", "gan=0"):
-        trainer = decoders.Trainer(settings("hific", weights=weights, precision="float32", run=""))
+        run = str(tmp_path / f"run{weights}")
+        trainer = decoders.Trainer(settings("hific", weights=weights, precision="float32", run=run))
         crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
         latent = trainer.trunk.encode(crops, torch.full((2, 1, 1, 1), 60, dtype=torch.uint8))
         trainer.step(crops.float() / 255, latent)
