@@ -25,11 +25,8 @@ OTHERS = ("jpeg", "heic")
 
 def columns() -> list[tuple[str, str, float]]:
     """(title, decoder, target in bpp) of every column that is ours."""
-    found = []
-    for name in registry.models():
-        if name != "hific-nogan":
-            found.append((name, name, OPERATING_POINTS.get(name, TARGET)))
-    return found
+    names = [name for name in registry.models() if name != "hific-nogan" or "hific-lo" not in registry.models()]
+    return [(name, name, OPERATING_POINTS.get(name, TARGET)) for name in names]
 
 
 def draw(folder: Path, out: Path) -> None:

@@ -1,5 +1,6 @@
 """The tab of the smallest codec: handwritten digits in a latent of a few numbers."""
 
+import base64
 import json
 from html import escape
 from pathlib import Path
@@ -61,13 +62,19 @@ def guarded(work):
     return wrapped
 
 
-def image(pixels, alt: str) -> str:
-    """uint8 (h, w) as an <img>, lossless and inside the page."""
+def data_uri(pixels) -> str:
+    """uint8 (h, w) or (h, w, 3) as a PNG inside a URL: lossless, and nothing to fetch."""
     import numpy as np
 
-    from codec.ui.closeups import data_uri
+    from codec.images import png_bytes
 
-    return f"<img src='{data_uri(np.repeat(pixels[..., None], 3, 2))}' alt='{escape(alt)}'>"
+    rgb = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels
+    return "data:image/png;base64," + base64.b64encode(png_bytes(rgb)).decode()
+
+
+def image(pixels, alt: str) -> str:
+    """uint8 (h, w) as an <img>."""
+    return f"<img src='{data_uri(pixels)}' alt='{escape(alt)}'>"
 
 
 @guarded
@@ -211,7 +218,6 @@ def plane(found: dict):
     import plotly.graph_objects as go
 
     from codec.classroom import digits
-    from codec.ui.closeups import data_uri
 
     plot, seen = go.Figure(), found.get("plane") or {}
     if not seen:
