@@ -29,7 +29,8 @@ def zipped(rgb: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
     kept = rgb >> (8 - bits)
     size, raw = len(zlib.compress(kept.tobytes(), 9)), kept.size * bits // 8
     shown = (kept.astype(float) * 255 / (2**bits - 1)).round().astype(np.uint8)
-    return shown, f"{raw:,} B → zip {size:,} B ({100 * size / raw:.0f} %) · {psnr(rgb, shown):.1f} dB"
+    quality = "∞ dB" if np.array_equal(rgb, shown) else f"{psnr(rgb, shown):.1f} dB"
+    return shown, f"{raw:,} B → zip {size:,} B ({100 * size / raw:.0f} %) · {quality}"
 
 
 def waves() -> np.ndarray:
