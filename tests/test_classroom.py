@@ -287,7 +287,7 @@ def test_the_tabs_answer_by_name(url, tmp_path):
         latent = client.predict(3, 0, api_name="/digit_latent")
         assert len(latent) == 10 and "cost" in client.predict(*latent, api_name="/decode_digit")
         assert "<img" in client.predict("l2000-d10", 1, 1.0, api_name="/sample_digits")
-        with pytest.raises(AppError, match="no model|not in the list"):
+        with pytest.raises(AppError, match=r"no model|not in the list"):
             client.predict("nonsense", 0, False, 1, api_name="/digits")
     if shipped("cae"):
         _, said, file = client.predict(photo, "1", api_name="/cae")

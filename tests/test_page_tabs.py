@@ -181,7 +181,7 @@ def test_a_link_opens_what_it_can(query, state):
 
 
 def test_a_link_opens_its_state_in_large_type(browser, url):  # noqa: F811
-    page = opened(browser, f"{url}?tab=inside&example=2&lambda=0.013&lecture=1")
+    page = opened(browser, f"{url}?tab=inside&example=portrait&lambda=0.013&lecture=1")
     page.locator("#channel-histogram .js-plotly-plot").wait_for()
     assert page.locator("button[role=tab][aria-selected=true]").get_attribute("data-tab-id") == "inside"
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 20

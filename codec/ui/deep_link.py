@@ -1,4 +1,4 @@
-"""Deep links, for lecture slides: ?tab=bits&example=2&model=texture&bpp=0.3&lecture=1 opens that state."""
+"""Deep links, for lecture slides: ?tab=bits&example=night&model=texture&bpp=0.3&lecture=1 opens that state."""
 
 import math
 from pathlib import Path
@@ -27,6 +27,8 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
     if query.get("model") in DECODERS:
         state["model"] = query["model"]
     number = query.get("example", "")
+    if number in examples.NAMES:
+        number = str(examples.NAMES.index(number) + 1)
     if number.isdecimal() and 1 <= int(number) <= pictures:
         state["example"] = int(number) - 1
     limits = {"lambda": (compare.LAMBDA_MIN, compare.LAMBDA_MAX), "bpp": (0.05, 2.0)}
@@ -40,9 +42,9 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
     return state
 
 
-def endpoint(demo: gr.Blocks):
-    """The first tab's endpoint: its inputs are what a link may set, its outputs what follows from them."""
-    return next(fn for fn in demo.fns.values() if fn.api_name == "compress")
+def endpoint(demo: gr.Blocks, name: str):
+    """An endpoint of the first tab. The inputs of /compress are what a link may set."""
+    return next(fn for fn in demo.fns.values() if fn.api_name == name)
 
 
 def controls_of(inputs: list) -> dict:
@@ -59,7 +61,7 @@ def controls_of(inputs: list) -> dict:
 
 def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:
     """Follows the link when the page loads: sets the controls, compresses, and opens the tab when that is done."""
-    first = endpoint(demo)
+    first, slow = endpoint(demo, "compress"), endpoint(demo, "measure")
     controls = controls_of(first.inputs)
 
     def opening(request: gr.Request) -> list:
@@ -73,11 +75,14 @@ def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:
             values["mode"] = compare.BY_RATE if "bpp" in values else compare.BY_LAMBDA
         return [values.get(key, gr.skip()) for key in controls]
 
-    def follow(request: gr.Request, *inputs):
-        if not any(key in request.query_params for key in ASKS):
-            yield tuple(gr.skip() for _ in first.outputs)
-            return
-        yield from compare.run(*inputs)
+    def where_asked(work, outputs: list):
+        def follow(request: gr.Request, *inputs):
+            if not any(key in request.query_params for key in ASKS):
+                yield tuple(gr.skip() for _ in outputs)
+                return
+            yield from work(*inputs)
+
+        return follow
 
     def tab(request: gr.Request):
         state = parse(dict(request.query_params), names, 0)
@@ -85,7 +90,11 @@ def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:
 
     quick = {"queue": False, "api_visibility": "private"}
     loaded = demo.load(None, js=WAIT_JS, **quick).then(opening, None, [*controls.values()], **quick)
-    followed = loaded.then(follow, first.inputs, first.outputs, api_visibility="private", concurrency_id="codec")
+    private = {"api_visibility": "private", "show_progress": "hidden"}
+    run = where_asked(compare.run, first.outputs)
+    followed = loaded.then(run, first.inputs, first.outputs, concurrency_id="codec", **private)
+    measure = where_asked(compare.measure, slow.outputs)
+    followed.success(measure, slow.inputs, slow.outputs, concurrency_id="measure", **private)
     followed.then(tab, None, tabs, **quick).then(None, js=DONE_JS, **quick)
 
 
