@@ -24,7 +24,7 @@ class LPIPS(nn.Module):
     """Distance of two batches (B, 3, H, W) of RGB in [-1, 1], H and W at least MIN_SIDE -> (B,), 0 for equal ones.
 
     Differentiable in both arguments; its own weights are fixed. What a training wants to compare with many
-    pictures, or with itself later, can keep `features` and call `distance`.
+    pictures, or to show to others as well, can keep `activations` and call `distance`.
     """
 
     #: AlexNet's convolutions: (in, out, kernel, stride, padding); a 3×3 max pooling of stride 2 comes before 2 and 3.
@@ -39,23 +39,30 @@ class LPIPS(nn.Module):
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
         self.requires_grad_(False)
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> the five ReLU outputs, each of unit length over its channels."""
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [-1, 1] -> the outputs of the five ReLUs, at 1/4, 1/8 and three times 1/16."""
         x, found = (x - self.shift) / self.scale, []
         for i, conv in enumerate(self.convs):
             x = F.relu(conv(F.max_pool2d(x, 3, 2) if i in (1, 2) else x))
-            # The reference adds 1e-10 to the root; inside it, too, so that the gradient at zero is finite.
-            length = (x.square().sum(1, keepdim=True) + 1e-20).sqrt()
-            found.append(x / (length + 1e-10))
+            found.append(x)
         return found
 
-    def distance(self, f0: list[Tensor], f1: list[Tensor]) -> Tensor:
-        """LPIPS (B,) of two results of `features`."""
-        terms = [torch.einsum("bchw,c->bhw", (a - b).square(), w) for a, b, w in zip(f0, f1, self.lins, strict=True)]
-        return torch.stack([t.mean((1, 2)) for t in terms]).sum(0)
+    def distance(self, a0: list[Tensor], a1: list[Tensor]) -> Tensor:
+        """LPIPS (B,) of two results of `activations`."""
+        terms = []
+        for a, b, weights in zip(a0, a1, self.lins, strict=True):
+            terms.append(torch.einsum("bchw,c->bhw", (unit(a) - unit(b)).square(), weights).mean((1, 2)))
+        return torch.stack(terms).sum(0)
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return self.distance(self.features(x0), self.features(x1))
+        return self.distance(self.activations(x0), self.activations(x1))
+
+
+def unit(activations: Tensor) -> Tensor:
+    """Divided by their length over the channels."""
+    # The reference adds 1e-10 to the root; inside it, too, so that the gradient at zero is finite.
+    length = (activations.square().sum(1, keepdim=True) + 1e-20).sqrt()
+    return activations / (length + 1e-10)
 
 
 @functools.cache

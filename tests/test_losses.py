@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
+from codec import lpips
 from codec.training import losses
+from codec.training.decoders import offset_of
 from codec.training.discriminator import Discriminator
 from codec.training.recipes import RECIPES, Objective, Recipe, adjusted, formula
 from codec.training.vgg import BLOCKS, FILE, WIDTHS, load_vgg
@@ -95,10 +98,16 @@ def test_gan_losses_by_hand():
     fake = torch.tensor([0.0, 2.0, -1.0, 3.0]).view(2, 1, 1, 2)
     real = torch.tensor([1.0, 0.5, -2.0, 0.0]).view(2, 1, 1, 2)
     generator = [-(math.log(sigmoid(a)) + math.log(sigmoid(b))) / 2 for a, b in ((0, 2), (-1, 3))]
-    assert losses.generator_loss(fake).tolist() == pytest.approx(generator, rel=1e-5)
+    assert losses.generator_loss([fake]).tolist() == pytest.approx(generator, rel=1e-5)
+    # Another part of the discriminator, undecided and with more places, counts as much as the first.
+    even = torch.zeros(2, 1, 3, 3)
+    halfway = [(g + math.log(2)) / 2 for g in generator]
+    assert losses.generator_loss([fake, even]).tolist() == pytest.approx(halfway, rel=1e-5)
     pairs = (((1, 0), (0.5, 2)), ((-2, -1), (0, 3)))
     judged = [-sum(math.log(sigmoid(r)) + math.log(1 - sigmoid(f)) for r, f in two) / 2 for two in pairs]
-    assert losses.discriminator_loss(real, fake).tolist() == pytest.approx(judged, rel=1e-5)
+    assert losses.discriminator_loss([real], [fake]).tolist() == pytest.approx(judged, rel=1e-5)
+    halfway = [(j + 2 * math.log(2)) / 2 for j in judged]
+    assert losses.discriminator_loss([real, even], [fake, even]).tolist() == pytest.approx(halfway, rel=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -107,21 +116,36 @@ def discriminator():
     return Discriminator(channels=8).eval()
 
 
+def activations(x: torch.Tensor) -> list[torch.Tensor]:
+    """Positive numbers in the shapes of AlexNet's first layers, made of x alone."""
+    shades = [F.avg_pool2d(x.mean(1, keepdim=True), stride) for stride in (4, 8, 16)]
+    return [
+        s * torch.linspace(0, 3, n).view(1, -1, 1, 1) for s, (n, _) in zip(shades, Discriminator.HEADS, strict=True)
+    ]
+
+
 def test_discriminator_judges_each_half_with_its_own_latents(discriminator):
     x, x_hat, y_hat = torch.rand(3, 3, 64, 64), torch.rand(3, 3, 64, 64), 5 * torch.randn(3, 8, 4, 4)
+
+    def judge(x, y_hat):
+        return discriminator(x, activations(x), y_hat)
+
     with torch.no_grad():
-        both = discriminator(torch.cat([x, x_hat]), y_hat)
-        one_by_one = [discriminator(p[i : i + 1], y_hat[i : i + 1]) for p in (x, x_hat) for i in range(3)]
-        other = discriminator(x, y_hat.flip(0))
-    assert both.shape == (6, 1, 6, 6)
-    assert torch.allclose(both, torch.cat(one_by_one), atol=1e-5)
-    assert not torch.allclose(both[:3], other, atol=1e-3)  # it does look at the latents
+        both = judge(torch.cat([x, x_hat]), y_hat)
+        one_by_one = [judge(p[i : i + 1], y_hat[i : i + 1]) for p in (x, x_hat) for i in range(3)]
+        other = judge(x, y_hat.flip(0))
+    assert [part.shape for part in both] == [(6, 1, 7, 7), (6, 1, 16, 16), (6, 1, 8, 8), (6, 1, 4, 4)]
+    for i, part in enumerate(both):
+        assert torch.allclose(part, torch.cat([single[i] for single in one_by_one]), atol=1e-5)
+        assert not torch.allclose(part[:3], other[i], atol=1e-4)  # each part does look at the latents
 
 
-def test_no_gradient_of_the_discriminator_reaches_the_latent(discriminator):
-    x, y_hat = torch.rand(1, 3, 64, 64, requires_grad=True), torch.randn(1, 8, 4, 4, requires_grad=True)
-    discriminator(x, y_hat).sum().backward()
-    assert y_hat.grad is None and x.grad.abs().max() > 0
+def test_every_part_of_the_discriminator_moves_the_picture_and_none_the_latent(discriminator):
+    y_hat = torch.randn(1, 8, 4, 4, requires_grad=True)
+    for part in range(4):
+        x = torch.rand(1, 3, 64, 64, requires_grad=True)
+        discriminator(x, activations(x), y_hat)[part].sum().backward()
+        assert y_hat.grad is None and x.grad.abs().max() > 0
     discriminator.zero_grad()
 
 
@@ -129,9 +153,12 @@ def test_every_layer_of_the_discriminator_has_spectral_norm_one(discriminator):
     discriminator.train()
     with torch.no_grad():
         for _ in range(20):
-            discriminator(torch.rand(1, 3, 32, 32), torch.randn(1, 8, 2, 2))
+            x = torch.rand(1, 3, 32, 32)
+            discriminator(x, activations(x), torch.randn(1, 8, 2, 2))
     discriminator.eval()
-    for conv in [discriminator.condition, *discriminator.convs]:
+    convs = [m for m in discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert len(convs) == 1 + 4 + 3 * 3
+    for conv in convs:
         assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.06)
 
 
@@ -185,16 +212,10 @@ def test_the_objective_is_the_recipes_sum(vgg_folder):
     vgg = load_vgg(vgg_folder[0])
     weights = {"mse": 2.0, "vgg2": 3.0, "vgg5": 5.0, "gram2": 7.0, "gram5": 11.0, "lpips": 13.0}
     recipe = Recipe(weights, balance=0.5, unit=10.0, patches=(8, 32))
-    seen = []
-
-    def distance(a, b):
-        seen.append((a, b))
-        return (a - b).abs().flatten(1).mean(1)
-
     x, x_hat = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    objective = Objective(recipe, vgg, distance)
+    objective = Objective(recipe, vgg, lpips.load())
     terms = objective.terms(x_hat, x)
-    assert torch.equal(seen[0][0], 2 * x_hat - 1) and torch.equal(seen[0][1], 2 * x - 1)  # LPIPS takes [-1, 1]
+    assert torch.allclose(terms["lpips"], lpips.load()(2 * x_hat - 1, 2 * x - 1))  # LPIPS takes [-1, 1]
     a, b = vgg(x_hat), vgg(x)
     gram2 = (losses.gram_mse(a[2], b[2], 4) + losses.gram_mse(a[2], b[2], 16)) / 2  # block 2 is at half resolution
     gram5 = (losses.gram_mse(a[5], b[5], 1) + losses.gram_mse(a[5], b[5], 2)) / 2
@@ -203,6 +224,17 @@ def test_the_objective_is_the_recipes_sum(vgg_folder):
     total = objective.total(terms, lmbda)
     expected = sum(weights[k] * terms[k] for k in weights) / 10
     assert torch.allclose(total, expected * torch.tensor([1.0, 2.0]))
+
+
+def test_alexnet_sees_both_pictures_moved_alike():
+    x, x_hat = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64, requires_grad=True)
+    objective = Objective(RECIPES["hific-nogan"], None, lpips.load())
+    seen = objective.see(x_hat, x, (3, 1))
+    expected = lpips.load()(2 * x_hat[:, :, 3:, 1:] - 1, 2 * x[:, :, 3:, 1:] - 1)
+    assert torch.allclose(objective.distance(seen), expected)
+    assert not any(a.requires_grad for a in seen.x) and all(a.requires_grad for a in seen.x_hat)
+    offsets = {offset_of(0, step) for step in range(2000)}
+    assert offsets == {(i, j) for i in range(8) for j in range(8)}  # every place of AlexNet's and the decoder's lattice
 
 
 def test_the_generative_recipe_is_that_of_the_paper():

@@ -25,7 +25,7 @@ from codec.training import losses
 from codec.training.discriminator import Discriminator
 from codec.training.latents import Latent, Pool, load_trunk, read_decoder
 from codec.training.muon import Muon
-from codec.training.recipes import Objective, Recipe, adjusted
+from codec.training.recipes import Objective, Recipe, Seen, adjusted
 from codec.training.trainer import Ema, schedule, whole_regions
 from codec.training.vgg import load_vgg
 
@@ -105,6 +105,7 @@ class Trainer:
         self.trunk, mse = load_trunk(s.init, s.device, s.precision)
         vgg = load_vgg(s.backbones).to(s.device) if Objective.needs_vgg(self.recipe) else None
         self.objective = Objective(self.recipe, vgg, lpips.load(s.device))
+        self.looks = bool({"lpips", "gan"} & self.recipe.weights.keys())  # AlexNet is needed for a step
 
         self.step_number, self.elapsed, self.best, self.failures, self.skipped = 0, 0.0, math.inf, 0, 0
         self.decoder = build(self.recipe.architecture)
@@ -116,7 +117,7 @@ class Trainer:
         self.d_optimizers = []
         if self.discriminator:
             self.discriminator.to(s.device, memory_format=torch.channels_last)
-            betas = (0.9, 0.99)
+            betas = (0.5, 0.99)
             self.d_optimizers = [torch.optim.Adam(self.discriminator.parameters(), s.d_lr, betas, fused=True)]
         for optimizer in [*self.optimizers, *self.d_optimizers]:
             for group in optimizer.param_groups:
@@ -171,16 +172,18 @@ class Trainer:
 
         Returns the scalars to be logged, or nothing where the gradient was not finite and the step was left out.
         """
+        s = self.settings
         with self._autocast():
             x_hat = self.g(latent.y_hat, latent.level)
         shown, row = losses.as_shown(x_hat.float()), {}
+        seen = self.objective.see(shown, x, offset_of(s.seed, self.step_number)) if self.looks else None
         if self.discriminator:
-            row |= self._discriminator_step(x, shown.detach(), latent.y_hat)
+            row |= self._discriminator_step(x, shown.detach(), seen, latent.y_hat)
         with self._autocast():
-            terms = self.objective.terms(shown, x)
+            terms = self.objective.terms(shown, x, seen)
             if self.discriminator:
-                terms["gan"] = losses.generator_loss(self.d(shown, latent.y_hat))
-        ramp = min(1.0, (self.before["steps"] + self.step_number + 1) / max(1, self.settings.gan_ramp))
+                terms["gan"] = losses.generator_loss(self.d(shown, seen.x_hat, latent.y_hat))
+        ramp = min(1.0, (self.before["steps"] + self.step_number + 1) / max(1, s.gan_ramp))
         loss = self.objective.total(terms, latent.lmbda, ramp).mean()
         finite, norm = self._update(loss, self.decoder, self.optimizers)
         if not finite:
@@ -191,15 +194,17 @@ class Trainer:
         row |= {k: v.detach().mean() for k, v in terms.items()}
         return row | {"loss": loss.detach(), "bpp": latent.bpp.mean(), "norm": norm}
 
-    def _discriminator_step(self, x: Tensor, x_hat: Tensor, y_hat: Tensor) -> dict[str, Tensor]:
+    def _discriminator_step(self, x: Tensor, x_hat: Tensor, seen: Seen, y_hat: Tensor) -> dict[str, Tensor]:
         d = self.discriminator.train().requires_grad_(True)
+        activations = [torch.cat([a, a_hat.detach()]) for a_hat, a in zip(*seen, strict=True)]
         with self._autocast():
-            real, fake = self.d(torch.cat([x, x_hat]), y_hat).chunk(2)
+            logits = self.d(torch.cat([x, x_hat]), activations, y_hat)
+        real, fake = zip(*(part.chunk(2) for part in logits), strict=True)
         loss = losses.discriminator_loss(real, fake).mean()
         self._update(loss, d, self.d_optimizers)
         d.eval().requires_grad_(False)  # while it judges for the decoder, nothing of it moves
-        right = ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
-        return {"d_loss": loss.detach(), "d_right": right}
+        right = [((r > 0).float().mean() + (f < 0).float().mean()) / 2 for r, f in zip(real, fake, strict=True)]
+        return {"d_loss": loss.detach()} | {f"d_right{i}": share for i, share in enumerate(right)}
 
     def _after_failure(self) -> None:
         """Counts a step whose gradient was not finite; after several in a row goes back to the averaged weights."""
@@ -295,9 +300,10 @@ class Trainer:
     def _measure(self, x: Tensor, latent: Latent) -> dict[str, float]:
         with self._autocast():
             shown = losses.as_shown(self.decoder(latent.y_hat.float(), latent.level).float())
-            terms = self.objective.terms(shown, x)
+            seen = self.objective.see(shown, x)
+            terms = self.objective.terms(shown, x, seen)
         terms["loss"] = self.objective.total(terms, latent.lmbda)
-        terms.setdefault("lpips", self.objective.distance(shown, x))
+        terms.setdefault("lpips", self.objective.distance(seen))
         psnr = 10 * torch.log10(255**2 / terms["mse"].clamp(min=1e-3))
         return {k: v.item() for k, v in (terms | {"psnr": psnr, "bpp": latent.bpp}).items()}
 
@@ -354,6 +360,11 @@ class Trainer:
                     validated_at = clock = time.monotonic()
             self.check(log)
         self.save("last.pt")
+
+
+def offset_of(seed: int, step: int) -> tuple[int, int]:
+    """By how many rows and columns, 0…7, AlexNet sees the pictures of a step moved; see `Objective.see`."""
+    return tuple(np.random.default_rng([seed, step, 3]).integers(0, 8, 2).tolist())
 
 
 def minutes(seconds: float) -> float:

@@ -111,14 +111,18 @@ def gram_mse(f_hat: Tensor, f: Tensor, patch: int) -> Tensor:
     return squared.mean(1) / (channels * places) ** 2
 
 
-def generator_loss(fake: Tensor) -> Tensor:
+def generator_loss(fake: list[Tensor]) -> Tensor:
     """mean -log D(x_hat, y), non-saturating (Goodfellow et al. 2014), per picture (B,).
 
-    `fake` are the discriminator's logits of the decoder's pictures, (B, 1, h, w); D = sigmoid of them.
+    `fake` are the logits of the decoder's pictures by each part of the discriminator, (B, 1, h, w), which count
+    the same; D = sigmoid of them.
     """
-    return F.softplus(-fake.float()).flatten(1).mean(1)
+    return torch.stack([F.softplus(-logits).flatten(1).mean(1) for logits in fake]).mean(0)
 
 
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """mean -log D(x, y) - log(1 - D(x_hat, y)), per picture (B,); logits (B, 1, h, w)."""
-    return (F.softplus(-real.float()) + F.softplus(fake.float())).flatten(1).mean(1)
+def discriminator_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """mean -log D(x, y) - log(1 - D(x_hat, y)), per picture (B,); logits as above."""
+    terms = [
+        F.softplus(-r).flatten(1).mean(1) + F.softplus(f).flatten(1).mean(1) for r, f in zip(real, fake, strict=True)
+    ]
+    return torch.stack(terms).mean(0)

@@ -1,11 +1,12 @@
 """What each decoder is trained for: the table of losses, and the objective that computes them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from codec.lpips import LPIPS
 from codec.models.gain import TOP
 from codec.models.generator import GENERATOR, SYNTHESIS
 from codec.training import losses
@@ -83,18 +84,28 @@ def formula(recipe: Recipe) -> str:
     return text + f"; MSE on 0…255{f', patches of {patches} pixels' if patches else ''}"
 
 
+class Seen(NamedTuple):
+    """`LPIPS.activations` of a batch of decoded pictures, and of their originals, for which no gradient is kept."""
+
+    x_hat: list[Tensor]
+    x: list[Tensor]
+
+
 class Objective:
     """Computes the terms of a recipe but for the GAN's; `vgg` and `lpips` may be None where it has no use for them."""
 
-    def __init__(self, recipe: Recipe, vgg: Vgg16 | None = None, lpips: Callable[..., Tensor] | None = None):
+    def __init__(self, recipe: Recipe, vgg: Vgg16 | None = None, lpips: LPIPS | None = None):
         self.recipe, self.vgg, self.lpips = recipe, vgg, lpips
 
     @staticmethod
     def needs_vgg(recipe: Recipe) -> bool:
         return any(k.startswith(("vgg", "gram")) for k in recipe.weights)
 
-    def terms(self, x_hat: Tensor, x: Tensor) -> dict[str, Tensor]:
-        """x_hat as shown and x, (B, 3, H, W) in [0, 1] -> each term per picture, (B,), unweighted."""
+    def terms(self, x_hat: Tensor, x: Tensor, seen: Seen | None = None) -> dict[str, Tensor]:
+        """x_hat as shown and x, (B, 3, H, W) in [0, 1] -> each term per picture, (B,), unweighted.
+
+        seen: what AlexNet sees of them, where that has been computed.
+        """
         found, weights = {"mse": losses.mse255(x_hat, x)}, self.recipe.weights
         if self.needs_vgg(self.recipe):
             with torch.no_grad():
@@ -108,13 +119,25 @@ class Objective:
                     sizes = [max(1, patch // stride) for patch in self.recipe.patches]
                     found[f"gram{block}"] = torch.stack([losses.gram_mse(f_hat, f, n) for n in sizes]).mean(0)
         if "lpips" in weights:
-            found["lpips"] = self.distance(x_hat, x)
+            found["lpips"] = self.distance(seen or self.see(x_hat, x))
         return found
 
-    def distance(self, x_hat: Tensor, x: Tensor) -> Tensor:
-        """LPIPS, per picture; in float32, since under bfloat16 its gradient is off by a tenth."""
+    def see(self, x_hat: Tensor, x: Tensor, offset: tuple[int, int] = (0, 0)) -> Seen:
+        """AlexNet's activations of both, without the first rows and columns of each, as many as `offset` says.
+
+        AlexNet looks at every fourth pixel only, and the decoder works in blocks of four: were the two always in step,
+        a decoder would learn a checkerboard that LPIPS takes for texture. In float32, since under bfloat16 the
+        gradient of LPIPS is off by a tenth.
+        """
         with torch.autocast(x.device.type, enabled=False):
-            return self.lpips(2 * x_hat.float() - 1, 2 * x.float() - 1).flatten()
+            a_hat, a = (2 * p[..., offset[0] :, offset[1] :].float() - 1 for p in (x_hat, x))
+            with torch.no_grad():
+                target = self.lpips.activations(a)
+            return Seen(self.lpips.activations(a_hat), target)
+
+    def distance(self, seen: Seen) -> Tensor:
+        """LPIPS, per picture."""
+        return self.lpips.distance(*seen)
 
     def total(self, terms: dict[str, Tensor], lmbda: Tensor, gan: float = 1.0) -> Tensor:
         """Σ weight·term, per picture (B,), at the λ of each (B,); `gan` is a factor on the weight of that term."""
