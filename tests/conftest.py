@@ -101,6 +101,26 @@ def photo(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def vgg_folder(tmp_path_factory):
+    """A folder with random weights in the form of the real ones."""
+    import torch
+    from safetensors.torch import save_file
+
+    from codec.training.vgg import BLOCKS, FILE, WIDTHS
+
+    folder, inputs, tensors = tmp_path_factory.mktemp("backbones"), 3, {}
+    generator = torch.Generator().manual_seed(0)
+    for places, width in zip(BLOCKS, WIDTHS, strict=True):
+        for place in places:
+            kernel = torch.randn(width, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
+            tensors[f"features.{place}.weight"] = kernel.half()
+            tensors[f"features.{place}.bias"] = 0.1 * torch.randn(width, generator=generator).half()
+            inputs = width
+    save_file(tensors, folder / FILE)
+    return folder, tensors
+
+
 @pytest.fixture(scope="session")
 def data_folder():
     """The folder of test data named by CODEC_DATA."""
