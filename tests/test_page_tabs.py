@@ -11,7 +11,7 @@ from PIL import Image
 from test_page import compress
 
 import codec as package
-from codec import results
+from codec import bitstream, results
 from codec.ui import deep_link, method, rd_plot
 
 TABS = ("compare", "curves", "bits", "generative", "inside", "open", "method")
@@ -157,6 +157,7 @@ def test_a_latent_and_a_channel_can_be_broken(client, stream):
 def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp_path):
     words = client.predict(api_name="/method")
     assert all(f"## {part}" in words for part in ("Measured", "How it was trained", "Limits", "Sources"))
+    assert f"Up to {bitstream.MAX_PIXELS // 10**6} megapixels" in words
     assert "![" not in words and results.manifest()["trunk"] in words
     monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
