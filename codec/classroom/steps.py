@@ -102,7 +102,7 @@ def rounded(rgb: np.ndarray, step: float) -> tuple[np.ndarray, str]:
 
 def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
     """4: the bits of each block under one table for all weights or one for each wave, as a map on one scale."""
-    from codec.ui.heat import over
+    from codec.heat import over
 
     q = np.round(to_weights(rgb) / STEP)
     both = [surprise(q, e).sum((2, 3, 4)) for e in (False, True)]
@@ -127,7 +127,7 @@ def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """6: the map of the neural codec's bits at a λ."""
     from codec import importance
     from codec.api import encode, load
-    from codec.ui.heat import over
+    from codec.heat import over
 
     coded = encode(rgb, lmbda=lmbda)[0]
     blocks = importance.block_bits(load(), coded.symbols, coded.payload_bytes)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec.ui import heat, parts, region
+from codec import heat
+from codec.ui import parts, region
 
 LAMBDAS = (0.0009, 0.0067, 0.0483)
 SHARES = ("var(--neutral-500)", "#e35933", "var(--primary-500)")

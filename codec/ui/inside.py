@@ -107,7 +107,7 @@ def zeros(q: np.ndarray) -> str:
 
 def warm(values: np.ndarray, size: int = 8) -> np.ndarray:
     """Values (h, w) from 0 up as uint8 (8h, 8w, 3), in the colours of the map of bits."""
-    from codec.ui import heat
+    from codec import heat
 
     levels = heat.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
     return levels.repeat(size, 0).repeat(size, 1)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import gradio as gr
 
+from codec import heat
 from codec.errors import CodecError
-from codec.ui import heat, parts
+from codec.ui import parts
 
 FACTORS = [("2×", 2), ("4×", 4), ("8×", 8), ("16×", 16), ("32×", 32), ("64×", 64)]
 PAINT = "#ff8c00a0"  # orange, apart from most pictures and for every kind of colour vision
