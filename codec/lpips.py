@@ -5,15 +5,13 @@ x0, x1 ─ scale ─► 5 × (conv, ReLU) ─► unit length over channels ─�
 """
 
 import functools
-import hashlib
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-from codec.errors import WeightsError
-from codec.models.registry import WEIGHTS
+from codec.models.registry import WEIGHTS, read_checked
 
 FILE = "lpips-alex.safetensors"  # made by `python -m codec.evaluation.make_lpips_weights`
 SHA256 = "960d813d6abc8b37402063e019917772b6f0baf1feac356cec07fab97c0b922a"
@@ -73,14 +71,7 @@ def load(device: str = "cpu") -> LPIPS:
 
     Raises WeightsError where they are missing or damaged.
     """
-    path = WEIGHTS / FILE
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise WeightsError(f"The weights file '{path}' is missing; restore the weights folder.") from None
-    if hashlib.sha256(data).hexdigest() != SHA256:
-        raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
-    tensors = load_safetensors(data)
+    tensors = load_safetensors(read_checked(WEIGHTS / FILE, SHA256))
     net = LPIPS()
     for i, n in enumerate((0, 3, 6, 8, 10)):  # where torchvision's AlexNet has its convolutions
         net.convs[i].weight.copy_(tensors[f"features.{n}.weight"])

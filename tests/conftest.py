@@ -1,15 +1,28 @@
-"""Shared pieces: the shipped codec, a natural-looking picture, and quick tests before slow ones."""
+"""Shared pieces: the shipped codec, the page and a browser, a natural-looking picture; quick tests before slow ones."""
 
+import contextlib
 import os
+import shutil
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import Image
 
 # The same examples in every run, so that a failure is of the change that was made; and no clock in a test.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SLOW = ("test_training", "test_page", "test_page_compare")
 
 
@@ -39,6 +52,73 @@ def picture(width: int, height: int, seed: int = 0, grain: float = 3.0) -> np.nd
         edge = 40.0 * (np.hypot(u - width * rng.random(), v - height * rng.random()) < min(width, height) / 3)
         channels.append(shade + edge + rng.normal(0, grain, (height, width)))
     return np.stack(channels, 2).clip(0, 255).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The page, running; `folder` takes its uploads, for this time only."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    from codec.ui import build, launch_options
+
+    demo = build()
+    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    yield demo
+    demo.close()
+    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+@pytest.fixture(scope="module")
+def url(codec, tmp_path_factory):
+    """The address of the page."""
+    with served(tmp_path_factory.mktemp("gradio")) as demo:
+        yield demo.local_url
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    from gradio_client import Client
+
+    return Client(url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    """A picture of 300×200 as a file."""
+    path = tmp_path_factory.mktemp("photos") / "my photo!.png"
+    Image.fromarray(picture(300, 200, seed=8, grain=16)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def vgg_folder(tmp_path_factory):
+    """A folder with random weights in the form of the real ones."""
+    import torch
+    from safetensors.torch import save_file
+
+    from codec.training.vgg import BLOCKS, FILE, WIDTHS
+
+    folder, inputs, tensors = tmp_path_factory.mktemp("backbones"), 3, {}
+    generator = torch.Generator().manual_seed(0)
+    for places, width in zip(BLOCKS, WIDTHS, strict=True):
+        for place in places:
+            kernel = torch.randn(width, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
+            tensors[f"features.{place}.weight"] = kernel.half()
+            tensors[f"features.{place}.bias"] = 0.1 * torch.randn(width, generator=generator).half()
+            inputs = width
+    save_file(tensors, folder / FILE)
+    return folder, tensors
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import picture
 from fuzz import images
+from image_bytes import DISPLAY_P3, chunk, profile_with
 from PIL import Image
 
 import codec as package
@@ -120,8 +122,6 @@ def in_a_child(paths) -> dict:
 
 
 def test_bombs_cost_neither_time_nor_memory(tmp_path):
-    from test_images import chunk, struct
-
     def png(side, depth, colour, bytes_a_row):
         packer = zlib.compressobj(9 if depth == 1 else 1)
         rows = b"".join(packer.compress(bytes(1 + bytes_a_row)) for _ in range(side)) + packer.flush()
@@ -160,8 +160,6 @@ def test_png_suite_in_bounds():
 
 def test_deep_animated_and_tagged_pictures_go_all_the_way(codec):
     """From the file to the stream and back, with a word on what was done to it."""
-    from test_images import DISPLAY_P3, profile_with
-
     buffer = io.BytesIO()
     Image.fromarray(picture(40, 30)).save(buffer, "PNG", icc_profile=profile_with(DISPLAY_P3))
     notes = {

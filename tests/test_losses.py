@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 
 from codec import lpips
 from codec.training import losses
 from codec.training.decoders import offset_of
 from codec.training.discriminator import Discriminator
 from codec.training.recipes import RECIPES, Objective, Recipe, adjusted, formula
-from codec.training.vgg import BLOCKS, FILE, WIDTHS, load_vgg
+from codec.training.vgg import BLOCKS, load_vgg
 
 
 def test_mse_on_the_8_bit_scale_is_per_picture():
@@ -160,21 +159,6 @@ def test_every_layer_of_the_discriminator_has_spectral_norm_one(discriminator):
     assert len(convs) == 1 + 4 + 3 * 3
     for conv in convs:
         assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.06)
-
-
-@pytest.fixture(scope="module")
-def vgg_folder(tmp_path_factory):
-    """A folder with random weights in the form of the real ones."""
-    folder, inputs, tensors = tmp_path_factory.mktemp("backbones"), 3, {}
-    generator = torch.Generator().manual_seed(0)
-    for places, width in zip(BLOCKS, WIDTHS, strict=True):
-        for place in places:
-            kernel = torch.randn(width, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
-            tensors[f"features.{place}.weight"] = kernel.half()
-            tensors[f"features.{place}.bias"] = 0.1 * torch.randn(width, generator=generator).half()
-            inputs = width
-    save_file(tensors, folder / FILE)
-    return folder, tensors
 
 
 def test_vgg_blocks_2_and_5_are_those_of_the_figure(vgg_folder):

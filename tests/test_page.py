@@ -1,8 +1,6 @@
 """The page, through its API and in a real browser."""
 
 import io
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +10,6 @@ from PIL import Image
 
 import codec as package
 
-CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PIXELS = """img => {
     const c = document.createElement('canvas');
     c.width = img.naturalWidth; c.height = img.naturalHeight;
@@ -29,31 +17,6 @@ PIXELS = """img => {
     g.drawImage(img, 0, 0);
     return Array.from(g.getImageData(0, 0, c.width, c.height).data);
 }"""
-
-
-@pytest.fixture(scope="module")
-def url(codec, tmp_path_factory):
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
-    from codec.ui import build, launch_options
-
-    demo = build()
-    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    yield demo.local_url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url):
-    from gradio_client import Client
-
-    return Client(url, verbose=False)
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    path = tmp_path_factory.mktemp("photos") / "my photo!.png"
-    Image.fromarray(picture(300, 200, seed=8, grain=16)).save(path)
-    return path
 
 
 def compress(client, path, mode="Quality (λ)", lmbda=0.0067, bpp=0.3):
@@ -170,17 +133,6 @@ def test_streams_open_or_get_their_sentence(client, photo, tmp_path):
     (tmp_path / "damaged.lic").write_bytes(damaged)
     with pytest.raises(AppError, match="checksum"):
         client.predict(handle_file(tmp_path / "damaged.lic"), api_name="/decompress")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def shown_pixels(page, which: int) -> np.ndarray:

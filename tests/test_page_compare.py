@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import picture
 from PIL import Image
-from test_page import browser, client, photo, url  # noqa: F401  fixtures
 
 import codec as package
 from codec import metrics
@@ -22,14 +21,14 @@ def rgb_of(file) -> np.ndarray:
     return np.array(Image.open(file["path"] if isinstance(file, dict) else file).convert("RGB"))
 
 
-def compress(client, path, mode="Quality (λ)", model="mse", kb=15.0):  # noqa: F811
+def compress(client, path, mode="Quality (λ)", model="mse", kb=15.0):
     from gradio_client import handle_file
 
     values = client.predict(handle_file(path), mode, 0.0067, 0.3, model, kb, api_name="/compress")
     return dict(zip(("headline", "viewer", "facts", "table", "stream", "png", "original"), values, strict=False))
 
 
-def compared(client, made, left="original", right="ours", baseline="jpeg", everything=False):  # noqa: F811
+def compared(client, made, left="original", right="ours", baseline="jpeg", everything=False):
     from gradio_client import handle_file
 
     files = handle_file(made["stream"]), handle_file(made["original"])
@@ -41,12 +40,12 @@ def test_building_the_page_leaves_torch_alone():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_size_in_kilobytes_is_kept(client, photo):  # noqa: F811
+def test_a_size_in_kilobytes_is_kept(client, photo):
     size = Path(compress(client, photo, mode="Size (kB)", kb=3)["stream"]).stat().st_size
     assert 2_850 < size <= 3_000
 
 
-def test_the_table_measures_what_the_files_hold(client, photo):  # noqa: F811
+def test_the_table_measures_what_the_files_hold(client, photo):
     made = compress(client, photo)
     _, shown, rows, html, file = compared(client, made, baseline="webp", right="avif")
     rows = {r["key"]: r for r in rows}
@@ -62,7 +61,7 @@ def test_the_table_measures_what_the_files_hold(client, photo):  # noqa: F811
     assert (rgb_of(file) == rgb_of(shown["pictures"][2]["file"])).all()
 
 
-def test_everything_means_every_decoder_and_codec(client, tmp_path):  # noqa: F811
+def test_everything_means_every_decoder_and_codec(client, tmp_path):
     Image.fromarray(picture(96, 64)).save(tmp_path / "small.png")
     rows = compared(client, compress(client, tmp_path / "small.png"), everything=True)[2]
     keys = {r["key"] for r in rows}
@@ -70,7 +69,7 @@ def test_everything_means_every_decoder_and_codec(client, tmp_path):  # noqa: F8
     assert all(r["ms_ssim"] is None for r in rows)  # not defined below 161 pixels
 
 
-def test_every_decoder_draws_the_same_bytes(client, photo):  # noqa: F811
+def test_every_decoder_draws_the_same_bytes(client, photo):
     from gradio_client import handle_file
 
     made = compress(client, photo)
@@ -89,7 +88,7 @@ def test_every_decoder_draws_the_same_bytes(client, photo):  # noqa: F811
         assert {"invented", "difference"} <= set(pictures)
 
 
-def test_a_stream_of_another_picture_gets_its_sentence(client, photo, tmp_path):  # noqa: F811
+def test_a_stream_of_another_picture_gets_its_sentence(client, photo, tmp_path):
     from gradio_client.exceptions import AppError
 
     Image.fromarray(picture(96, 64)).save(tmp_path / "other.png")
@@ -98,7 +97,7 @@ def test_a_stream_of_another_picture_gets_its_sentence(client, photo, tmp_path):
         compared(client, made)
 
 
-def test_a_model_that_is_not_here_gets_its_sentence(client, photo):  # noqa: F811
+def test_a_model_that_is_not_here_gets_its_sentence(client, photo):
     from gradio_client.exceptions import AppError
 
     missing = [m for m in compare.MODELS if m not in networks() and m.split("-")[0] not in networks()]
@@ -169,7 +168,7 @@ def test_the_busiest_place_lies_in_the_picture(size):
         assert abs(viewer.busiest(rgb)[0] - 2050) < 200
 
 
-def test_keys_move_the_divider_and_a_click_all_details(browser, url):  # noqa: F811
+def test_keys_move_the_divider_and_a_click_all_details(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(url)
     page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for(timeout=60_000)
@@ -193,7 +192,7 @@ def test_keys_move_the_divider_and_a_click_all_details(browser, url):  # noqa: F
     page.close()
 
 
-def test_every_decoder_is_shown_on_a_phone(browser, url):  # noqa: F811
+def test_every_decoder_is_shown_on_a_phone(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 844})
     page.goto(url)
     page.locator("#figures tbody tr").first.wait_for(timeout=60_000)

@@ -8,30 +8,30 @@ import numpy as np
 import pytest
 from conftest import picture
 from PIL import Image
-from test_page import browser, client, compress, photo, url  # noqa: F401  fixtures
+from test_page import compress
 
 import codec as package
-from codec import results
+from codec import bitstream, results
 from codec.ui import deep_link, method, rd_plot
 
 TABS = ("compare", "curves", "bits", "generative", "inside", "open", "method")
 
 
 @pytest.fixture(scope="module")
-def stream(client, photo):  # noqa: F811
+def stream(client, photo):
     from gradio_client import handle_file
 
     return handle_file(compress(client, photo)[4])
 
 
 @pytest.fixture(scope="module")
-def original(photo):  # noqa: F811
+def original(photo):
     from gradio_client import handle_file
 
     return handle_file(photo)
 
 
-def opened(browser, address: str, on_request=None, width: int = 1280):  # noqa: F811
+def opened(browser, address: str, on_request=None, width: int = 1280):
     """A browser's page at an address; patient, since the server shares the machine with the tests."""
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(90_000)
@@ -41,7 +41,7 @@ def opened(browser, address: str, on_request=None, width: int = 1280):  # noqa: 
     return page
 
 
-def refusal(client, *inputs, api_name):  # noqa: F811
+def refusal(client, *inputs, api_name):
     """What an endpoint says when it does not do it."""
     from gradio_client.exceptions import AppError
 
@@ -59,7 +59,7 @@ def test_the_page_is_built_without_torch_and_evaluation():
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
 
 
-def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, original, tmp_path):  # noqa: F811
+def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, original, tmp_path):
     from gradio_client import handle_file
 
     from codec.ui.region import BRUSH, MIDDLE
@@ -82,7 +82,7 @@ def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, origina
     assert "another picture" in refusal(client, stream, other, painting, 8, BRUSH, api_name="/region")
 
 
-def test_every_point_of_a_curve_has_its_picture(client, original):  # noqa: F811
+def test_every_point_of_a_curve_has_its_picture(client, original):
     pair, said = client.predict(original, "jpeg|50", api_name="/point")
     assert "JPEG at quality 50" in said and "LPIPS" in said
     assert np.asarray(Image.open(pair[1])).shape == (200, 300, 3)
@@ -119,7 +119,7 @@ def test_curves_of_others_are_thin_or_dashed_and_cited():
     assert any(t.name == "ours, Kodak" for t in rd_plot.figure([], rd_plot.PSNR, None, also).data)
 
 
-def test_every_decoder_draws_the_same_latents(client):  # noqa: F811
+def test_every_decoder_draws_the_same_latents(client):
     from codec.ui.sampling import EVERYTHING
 
     shown = client.predict(EVERYTHING, 1, 1.0, 100, "256×256", 16, None, api_name="/sample_all")
@@ -129,20 +129,20 @@ def test_every_decoder_draws_the_same_latents(client):  # noqa: F811
     assert (pictures["by the mse decoder"] == np.asarray(Image.open(alone))).all()
 
 
-def test_a_strip_has_its_sizes_and_its_refusals(client, original):  # noqa: F811
+def test_a_strip_has_its_sizes_and_its_refusals(client, original):
     strip, said = client.predict(original, None, "128×128", 5, 150, "mse", api_name="/between")
     assert len(strip) == 5 and strip[2]["caption"].startswith("50 %") and "half way" in said
     message = refusal(client, original, None, "512×512", 5, 150, "mse", api_name="/between")
     assert "at least 512" in message
 
 
-def test_a_channel_is_shown_with_what_was_expected(client, stream):  # noqa: F811
+def test_a_channel_is_shown_with_what_was_expected(client, stream):
     maps, plot = client.predict(stream, 1, api_name="/channel")
     assert [m["caption"][0] for m in maps] == ["y", "μ", "σ", "y", "w"] and "expected" in plot["plot"]
     assert Image.open(maps[0]["image"]).size == (8 * 19, 8 * 13)
 
 
-def test_a_latent_and_a_channel_can_be_broken(client, stream):  # noqa: F811
+def test_a_latent_and_a_channel_can_be_broken(client, stream):
     from codec.ui.inside import CHANNEL, LATENT
 
     whole = np.asarray(package.decompress(Path(stream["path"]).read_bytes())).astype(int)
@@ -154,9 +154,10 @@ def test_a_latent_and_a_channel_can_be_broken(client, stream):  # noqa: F811
     assert 0 < spread[LATENT] < 0.6 < spread[CHANNEL]
 
 
-def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp_path):  # noqa: F811
+def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp_path):
     words = client.predict(api_name="/method")
     assert all(f"## {part}" in words for part in ("Measured", "How it was trained", "Limits", "Sources"))
+    assert f"Up to {bitstream.MAX_PIXELS // 10**6} megapixels" in words
     assert "![" not in words and results.manifest()["trunk"] in words
     monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
@@ -180,7 +181,7 @@ def test_a_link_opens_what_it_can(query, state):
     assert deep_link.parse(query, TABS, 5) == state
 
 
-def test_a_link_opens_its_state_in_large_type(browser, url):  # noqa: F811
+def test_a_link_opens_its_state_in_large_type(browser, url):
     page = opened(browser, f"{url}?tab=inside&example=portrait&lambda=0.013&lecture=1")
     page.locator("#channel-histogram .js-plotly-plot").wait_for()
     assert page.locator("button[role=tab][aria-selected=true]").get_attribute("data-tab-id") == "inside"
@@ -193,7 +194,7 @@ def test_a_link_opens_its_state_in_large_type(browser, url):  # noqa: F811
     page.close()
 
 
-def test_painting_with_the_mouse_moves_bits(browser, url):  # noqa: F811
+def test_painting_with_the_mouse_moves_bits(browser, url):
     foreign = []
     page = opened(
         browser,
@@ -221,7 +222,7 @@ def test_painting_with_the_mouse_moves_bits(browser, url):  # noqa: F811
     page.close()
 
 
-def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser, url):  # noqa: F811
+def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser, url):
     page = opened(browser, f"{url}?tab=curves", width=390)
     page.locator("#curves .js-plotly-plot").wait_for()
     for name in ("JPEG", "WebP"):  # ours alone is quickest

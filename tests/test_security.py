@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import picture
+from conftest import picture, served
 
 from codec.images import png_bytes
 from codec.ui import crowd, guard, sweep
@@ -23,17 +23,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(codec, folder):
-    """The page's own server. The folder of uploads is set for its time only."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    from codec.ui import build, launch_options
-
-    demo = build()
-    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    with httpx.Client(base_url=demo.local_url, timeout=120) as http:
+    """The page's own server."""
+    with served(folder) as demo, httpx.Client(base_url=demo.local_url, timeout=120) as http:
         yield types.SimpleNamespace(http=http, demo=demo)
-    demo.close()
-    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
 
 
 def function(page, api_name):

@@ -7,6 +7,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from codec.metrics import psnr
+
 SIDE = 384  # the longer side of the pictures: every step answers at once
 STEP = 24  # of the fourth step's rounding
 BLOCK = 8
@@ -20,8 +22,9 @@ def shrunk(rgb: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
 
 
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return 10 * math.log10(255**2 / max(float(((a.astype(float) - b) ** 2).mean()), 1e-9))
+def decibels(rgb: np.ndarray, shown: np.ndarray) -> str:
+    """The PSNR of a picture in words."""
+    return f"{psnr(rgb, shown):.1f} dB".replace("inf", "∞")
 
 
 def zipped(rgb: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
@@ -29,8 +32,7 @@ def zipped(rgb: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
     kept = rgb >> (8 - bits)
     size, raw = len(zlib.compress(kept.tobytes(), 9)), kept.size * bits // 8
     shown = (kept.astype(float) * 255 / (2**bits - 1)).round().astype(np.uint8)
-    quality = "∞ dB" if np.array_equal(rgb, shown) else f"{psnr(rgb, shown):.1f} dB"
-    return shown, f"{raw:,} B → zip {size:,} B ({100 * size / raw:.0f} %) · {quality}"
+    return shown, f"{raw:,} B → zip {size:,} B ({100 * size / raw:.0f} %) · {decibels(rgb, shown)}"
 
 
 def waves() -> np.ndarray:
@@ -75,7 +77,7 @@ def coarse(rgb: np.ndarray, count: int) -> tuple[np.ndarray, str]:
     kept = np.where(zigzag() < count, weights, 0)
     share = 100 * float((kept**2).sum() / max((weights**2).sum(), 1e-9))
     shown = from_weights(kept)
-    return shown, f"{count}/64 · {share:.1f} % of the energy · {psnr(rgb, shown):.1f} dB"
+    return shown, f"{count}/64 · {share:.1f} % of the energy · {decibels(rgb, shown)}"
 
 
 def surprise(q: np.ndarray, each: bool) -> np.ndarray:
@@ -95,18 +97,18 @@ def rounded(rgb: np.ndarray, step: float) -> tuple[np.ndarray, str]:
     size = surprise(q, True).sum() / 8
     zeros = 100 * float((q == 0).mean())
     error = float(((rgb.astype(float) - shown) ** 2).mean())
-    return shown, f"≈ {size:,.0f} B (entropy) · {zeros:.0f} % zeros · MSE {error:.1f} · {psnr(rgb, shown):.1f} dB"
+    return shown, f"≈ {size:,.0f} B (entropy) · {zeros:.0f} % zeros · MSE {error:.1f} · {decibels(rgb, shown)}"
 
 
 def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
     """4: the bits of each block under one table for all weights or one for each wave, as a map on one scale."""
-    from codec.ui.heat import over
+    from codec.heat import over
 
     q = np.round(to_weights(rgb) / STEP)
     both = [surprise(q, e).sum((2, 3, 4)) for e in (False, True)]
     top = float(np.quantile(both[0], 0.99))
     shown = over(rgb, both[each], top, BLOCK)
-    return shown, f"≈ {both[each].sum() / 8:,.0f} B (entropy) · {psnr(rgb, from_weights(q * STEP)):.1f} dB"
+    return shown, f"≈ {both[each].sum() / 8:,.0f} B (entropy) · {decibels(rgb, from_weights(q * STEP))}"
 
 
 def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
@@ -118,14 +120,14 @@ def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     rate = 8 * len(data) / (rgb.shape[0] * rgb.shape[1])
     error = float(((rgb.astype(float) - shown) ** 2).mean())
     cost = f"R + λ·D = {rate:.3f} + {lmbda:.2g} · {error:.1f} = {rate + lmbda * error:.3f}"
-    return shown, f"{len(data):,} B · {psnr(rgb, shown):.1f} dB · {cost}"
+    return shown, f"{len(data):,} B · {decibels(rgb, shown)} · {cost}"
 
 
 def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """6: the map of the neural codec's bits at a λ."""
     from codec import importance
     from codec.api import encode, load
-    from codec.ui.heat import over
+    from codec.heat import over
 
     coded = encode(rgb, lmbda=lmbda)[0]
     blocks = importance.block_bits(load(), coded.symbols, coded.payload_bytes)
@@ -155,11 +157,11 @@ def invented(rgb: np.ndarray, share: float) -> tuple[np.ndarray, str]:
                 continue
             net = load_between(codec.trunk.id, name, share)
             shown = codec.synthesise(symbols, net, parsed.width, parsed.height)
-            return shown, f"{len(data):,} B · {name} {100 * share:.0f} % · {psnr(rgb, shown):.1f} dB"
+            return shown, f"{len(data):,} B · {name} {100 * share:.0f} % · {decibels(rgb, shown)}"
     z, level = symbols.z, int(parsed.level_map().flat[0])
     drawn = generative.sample(codec, *z.shape[1:], level, 1, share, z=z)
     shown = codec.synthesise(drawn, load_decoder(codec.trunk.id), parsed.width, parsed.height)
-    return shown, f"z: {len(parsed.z):,} B of {len(data):,} B, y ~ prior, T = {share:.2f} · {psnr(rgb, shown):.1f} dB"
+    return shown, f"z: {len(parsed.z):,} B of {len(data):,} B, y ~ prior, T = {share:.2f} · {decibels(rgb, shown)}"
 
 
 STEPS = (zipped, coarse, rounded, expected, learned, spent, invented)

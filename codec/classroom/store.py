@@ -41,14 +41,7 @@ def entry(kind: str, name: str) -> dict:
 
 def read(file: str, sha256: str) -> bytes:
     """The bytes of a file of the folder. Raises WeightsError where it is missing or another."""
-    path = folder() / file
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise WeightsError(f"The weights file '{path}' is missing; restore the weights folder.") from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
-    return data
+    return registry.read_checked(folder() / file, sha256)
 
 
 def tensors(kind: str, name: str) -> dict[str, Tensor]:

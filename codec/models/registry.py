@@ -55,16 +55,20 @@ def read_weights(files: dict[str, str]) -> dict[str, Tensor]:
     """The tensors of the files in the weights folder, named with their SHA-256, after that has been checked."""
     tensors: dict[str, Tensor] = {}
     for name, sha256 in files.items():
-        path = WEIGHTS / name
-        try:
-            data = path.read_bytes()
-        except OSError:
-            message = f"The weights file '{path}' is missing or may not be read; restore the weights folder."
-            raise WeightsError(message) from None
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
-        tensors |= load_safetensors(data)
+        tensors |= load_safetensors(read_checked(WEIGHTS / name, sha256))
     return tensors
+
+
+def read_checked(path: Path, sha256: str) -> bytes:
+    """The bytes of a weights file. Raises WeightsError where it is missing or another than it should be."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        message = f"The weights file '{path}' is missing or may not be read; restore the weights folder."
+        raise WeightsError(message) from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
+    return data
 
 
 @contextlib.contextmanager

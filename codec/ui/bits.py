@@ -6,11 +6,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec.errors import CodecError
-from codec.ui import heat, region
+from codec import heat
+from codec.ui import parts, region
 
 LAMBDAS = (0.0009, 0.0067, 0.0483)
-PARTS = ("var(--neutral-500)", "#e35933", "var(--primary-500)")
+SHARES = ("var(--neutral-500)", "#e35933", "var(--primary-500)")
 
 
 def run(stream: str | None, original: str | None):
@@ -19,13 +19,9 @@ def run(stream: str | None, original: str | None):
     Gives the decoded picture beside the map (PNG), the ledger of bytes as HTML, and, where the original is given,
     the maps of the same picture at three λ's (PNG).
     """
-    if not stream:
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            yield from results(Path(folder), Path(stream).read_bytes(), original)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    parts.need(stream)
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
+        yield from results(Path(folder), Path(stream).read_bytes(), original)
 
 
 def results(folder: Path, data: bytes, original: str | None):
@@ -69,16 +65,16 @@ def half_of(blocks) -> float:
     return float(np.searchsorted(total, total[-1] / 2) + 1) / total.size
 
 
-def ledger(parts: dict[str, int], blocks, top: float) -> str:
+def ledger(sizes: dict[str, int], blocks, top: float) -> str:
     """The bytes as a bar, the scale of the map, and a sentence."""
-    total = sum(parts.values())
+    total = sum(sizes.values())
     bar = "".join(
         f"<span style='flex:{n / total:.5f};background:{color}' title='{escape(name)}: {n:,} bytes'></span>"
-        for (name, n), color in zip(parts.items(), PARTS, strict=True)
+        for (name, n), color in zip(sizes.items(), SHARES, strict=True)
     )
     names = " + ".join(
         f"<i class='swatch' style='background:{color}'></i><b>{n:,}</b> {escape(name)}"
-        for (name, n), color in zip(parts.items(), PARTS, strict=True)
+        for (name, n), color in zip(sizes.items(), SHARES, strict=True)
     )
     return (
         f"<div class='ledger'>{bar}</div><p>{names} = <b>{total:,}</b> bytes, the whole file.</p>"
@@ -93,27 +89,10 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     """Lays out the tab and fills it whenever it is opened, from what the first tab has made."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            pair = gr.ImageSlider(
-                label="The decoded picture and its map",
-                show_label=False,
-                elem_id="bit-map",
-                format="png",
-                type="filepath",
-                interactive=False,
-                max_height=520,
-                buttons=["fullscreen"],
-            )
+            pair = parts.pair("The decoded picture and its map", "bit-map")
         with gr.Column(scale=1, min_width=280):
             said = gr.HTML(elem_id="ledger", padding=False)
-    gr.HTML("The same picture at three prices of distortion, each map on its own scale:", elem_classes="hint")
-    along = gr.Gallery(
-        show_label=False,
-        columns=3,
-        height="auto",
-        object_fit="contain",
-        format="png",
-        elem_id="along-lambda",
-        elem_classes="strip",
-    )
+    parts.hint("The same picture at three prices of distortion, each map on its own scale:")
+    along = parts.strip("along-lambda", 3, buttons=None)
     tab.select(run, [stream, original], [pair, said, along], api_name="bits", concurrency_id="codec")
     region.build(tab, stream, original)

@@ -1,16 +1,16 @@
 """The tab of the compressive autoencoder of 2017: a picture through it, its table of experiments, its training."""
 
-import json
 import tempfile
 from html import escape
 from pathlib import Path
 
 import gradio as gr
 
-from codec.errors import CodecError
-from codec.ui.digits import guarded
+from codec import results
+from codec.ui import parts
+from codec.ui.figures import plain_table, rungs_html
 
-RESULTS = Path(__file__).resolve().parents[2] / "results" / "classroom-cae.json"
+RESULTS = "classroom-cae"  # of results/
 EXPERIMENTS = [
     ("1: MSE alone", "1"),
     ("2: with entropy and features", "2"),
@@ -43,19 +43,16 @@ def run(original: str | None, experiment: str):
 
     experiment: "1", "2", "3", "4" or "1-128". Gives the pair (PNG), figures and entropy ladder as HTML, and the file.
     """
-    if not original:
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
+    parts.need(original)
     from codec.classroom import autoencoder
     from codec.images import load_image, save_png
     from codec.metrics import psnr
 
-    try:
+    with parts.said_plainly():
         rgb = load_image(original).rgb
         data = autoencoder.compress(rgb, experiment)
         decoded = autoencoder.decompress(data)
         sizes = autoencoder.ladder(autoencoder.read(data)[0])
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     said = (
         f"<p><b>{len(data):,} bytes</b>, {8 * len(data) / (rgb.shape[0] * rgb.shape[1]):.3f} bits per pixel, "
         f"{psnr(rgb, decoded):.1f} dB.</p>{bars(sizes)}"
@@ -76,10 +73,8 @@ def decode(path: str | None):
     from codec.classroom import autoencoder
     from codec.images import save_png
 
-    try:
+    with parts.said_plainly():
         decoded = autoencoder.decompress(Path(path).read_bytes())
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "decoded.png"
         save_png(decoded, target)
@@ -88,23 +83,10 @@ def decode(path: str | None):
 
 def bars(sizes) -> str:
     """The entropy ladder of this codec's latents, as bars whose lengths are bytes."""
-    widest = max(r.total for r in sizes.rungs)
-    rows = "".join(
-        f"<div class='rung'><span class='name'>{escape(r.name)}</span><span class='bar'>"
-        f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
-        f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
-        f"<div class='remark'>{escape(r.remark)}{f'; {r.table:,} bytes are its table' if r.table else ''}</div>"
-        for r in sizes.rungs
-    )
     return (
-        f"<div class='rungs'>{rows}</div><p>The entropy of these numbers, each taken alone, is {sizes.entropy:,.0f} "
+        f"{rungs_html(sizes.rungs)}<p>The entropy of these numbers, each taken alone, is {sizes.entropy:,.0f} "
         "bytes. The file holds the shorter of the two Huffman codes and a header of 9 bytes.</p>"
     )
-
-
-def read_results() -> dict:
-    """What results/classroom-cae.json says; empty where it is not there."""
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def table(found: dict) -> str:
@@ -121,16 +103,14 @@ def table(found: dict) -> str:
         rows.append([f"{SHOWN[name]}; at 64²", "not trained yet", "–", "–", "–", *reported(found, name)])
     rows.sort(key=lambda r: r[0])
     heads = ("experiment", "MSE", "PSNR", "bpp", "bpp, plain Huffman", "report: MSE", "PSNR", "bpp")
-    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in r) + "</tr>" for r in rows)
     first = found["points"][0]
     differs = "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
     steps = ", ".join(
         f"{SHOWN[k]}: {v['steps']} of {v['batch']} crops, from {v['start']}" for k, v in found["trained"].items()
     )
     return (
-        f"<table><thead><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr></thead><tbody>{body}</tbody></table>"
-        f"<p>Ours: means over {first['crops']} crops of photographs that no training saw; bpp is that of whole files. "
-        f"The report's are of faces at 64². Steps of training: {steps}.</p>"
+        f"{plain_table(heads, rows)}<p>Ours: means over {first['crops']} crops of photographs that no training saw; "
+        f"bpp is that of whole files. The report's are of faces at 64². Steps of training: {steps}.</p>"
         f"<details><summary>What else differs</summary><ul>{differs}</ul></details>"
     )
 
@@ -175,40 +155,30 @@ def progress(found: dict, experiment: str):
     return plot
 
 
-@guarded
+@parts.said_plainly()
 def opened(experiment: str):
     """The experiments that are shipped, the table and the plot, from the results file."""
     from codec.classroom import store
 
-    found, known = read_results(), store.manifest().get("cae", {})
+    found, known = results.read(RESULTS), store.manifest().get("cae", {})
     shipped = [choice for choice in EXPERIMENTS if choice[1] in known]
     return gr.update(choices=shipped), table(found), progress(found, experiment)
 
 
 def redraw(experiment: str):
-    return progress(read_results(), experiment)
+    return progress(results.read(RESULTS), experiment)
 
 
 def build(tab: gr.Tab, original: gr.File) -> None:
     """Lays out the tab and fills it whenever it is opened, with the picture of the first tab."""
-    gr.HTML(
+    parts.hint(
         "cae-2017, a historical model: convolutions of stride 2 down, three residual blocks, sub-pixel convolutions "
         "up, whole numbers in between, and one Huffman code for all of them with its table in the file (Theis et al. "
-        "2017, as Meynard, des Déserts and Perret built it in 2018). Trained here for a short time only.",
-        elem_classes="hint",
+        "2017, as Meynard, des Déserts and Perret built it in 2018). Trained here for a short time only."
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            pair = gr.ImageSlider(
-                label="Original and decoded",
-                show_label=False,
-                elem_id="cae-pair",
-                format="png",
-                type="filepath",
-                interactive=False,
-                max_height=520,
-                buttons=["fullscreen"],
-            )
+            pair = parts.pair("Original and decoded", "cae-pair")
         with gr.Column(scale=2, min_width=300):
             experiment = gr.Radio(EXPERIMENTS, value="1", label="Experiment")
             said = gr.HTML(elem_id="cae-said", padding=False)

@@ -2,14 +2,13 @@
 
 import re
 import tempfile
-from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
 import gradio as gr
 
 from codec.errors import CodecError
-from codec.ui import examples, viewer
+from codec.ui import examples, parts, viewer
 from codec.ui.figures import Row, facts, kilobytes, table
 from codec.ui.renditions import BASELINES, CACHE, DECODERS, ORIGINAL, OURS, SUFFIXES, Job, digest, networks
 from codec.ui.renditions import measure as measure_slowly
@@ -52,18 +51,6 @@ def file_stem(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
 
 
-@contextmanager
-def said_plainly():
-    """Turns what goes wrong into one sentence on the page."""
-    try:
-        yield
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
-    except MemoryError:
-        message = "There is not enough memory for this picture; scale it down first."
-        raise gr.Error(message, duration=None, print_exception=False) from None
-
-
 def headline(ours: Row, lmbda: float, notes: list[str]) -> str:
     """The result in one line, how it came about in another."""
     small = " ".join(escape(n) for n in [f"λ = {lmbda:.3g}, {ours.bpp:.3f} bits per pixel.", *notes])
@@ -94,7 +81,7 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
     if not path:
         raise gr.Error("Choose a picture first: drop one, or pick an example.", print_exception=False)
     # What a `with` removes has been copied to Gradio's own cache by then, where it expires.
-    with said_plainly(), tempfile.TemporaryDirectory() as folder:
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
         yield results(Path(folder), path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress)
 
 
@@ -190,7 +177,7 @@ def measure(stream: str | None, original: str | None, left: str, right: str, bas
     """
     if not (stream and original):
         raise gr.Error("Compress a picture first.", print_exception=False)
-    with said_plainly(), tempfile.TemporaryDirectory() as folder:
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
         job = Job(Path(stream).read_bytes(), original)
         keys = [OURS, baseline, left, right]
         if everything:
@@ -260,7 +247,7 @@ def what_is_here():
     """The models and sides of the weights that are installed, which only torch can tell."""
     from codec.models import registry
 
-    with said_plainly():
+    with parts.said_plainly():
         models = [m for m in MODELS if m in registry.models()]
         sides = side_choices(networks())
     return gr.update(choices=model_choices(models)), gr.update(choices=sides), gr.update(choices=sides)
@@ -278,10 +265,6 @@ def explained(model: str) -> str:
 
 def show_target(mode: str):
     return [gr.update(visible=mode == m) for m in MODES]
-
-
-def hint(text: str) -> gr.HTML:
-    return gr.HTML(text, elem_classes="hint", padding=False)
 
 
 def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
@@ -315,7 +298,7 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
                 label="Your picture: drop, paste or choose it", file_types=TYPES, type="filepath", height=130,
                 elem_id="upload",
             )  # fmt: skip
-            hint(examples.CREDITS)
+            parts.hint(examples.CREDITS)
             gallery = gr.Gallery(
                 value=examples.thumbnails(),
                 label="Examples",

@@ -8,8 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from codec import results
-from codec.errors import CodecError
-from codec.ui import rd_plot
+from codec.ui import parts, rd_plot
 from codec.ui.rd_plot import AXES, KODAK, MSE, PSNR, PUBLISHED, Points, iso_cost
 
 __all__ = ["MSE", "PSNR", "build", "iso_cost", "run", "show"]
@@ -39,16 +38,13 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
     axis: "PSNR, dB", "MS-SSIM, dB", "LPIPS" or "mean squared error". also: "Kodak means" and "published for Kodak".
     Gives the plot as it grows, the points, BD-rates as HTML, and at the end a CSV file.
     """
-    if not original:
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
+    parts.need(original)
     points: Points = []
-    try:
+    with parts.said_plainly():
         for done, total, point in sweep(original, names or []):
             points = [*points, point]
             progress(done / total, desc=f"{done} of {total} encodings")
             yield rd_plot.figure(points, axis, None, also), points, gr.skip(), gr.skip()
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rate-distortion.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -109,16 +105,15 @@ def show(original: str | None, key: str):
     from codec.images import load_image, save_png
 
     try:
-        value = float(setting)
-        rgb = load_image(original).rgb
-        if name.partition(":")[0] == "ours":
-            data = encode(rgb, lmbda=value)[0].data
-            decoded = load().decode(data, name.partition(":")[2] or "mse")
-        else:
-            data = baselines.encode(rgb, name, value)
-            decoded = baselines.decode(data)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
+        with parts.said_plainly():
+            value = float(setting)
+            rgb = load_image(original).rgb
+            if name.partition(":")[0] == "ours":
+                data = encode(rgb, lmbda=value)[0].data
+                decoded = load().decode(data, name.partition(":")[2] or "mse")
+            else:
+                data = baselines.encode(rgb, name, value)
+                decoded = baselines.decode(data)
     except ValueError:
         raise gr.Error(f"'{key}' is not a point of a curve.", print_exception=False) from None
     said = rd_plot.sentence(point(rgb, name, value, data, decoded))
@@ -180,12 +175,11 @@ def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             plot = gr.Plot(show_label=False, elem_id="curves")
-            gr.HTML(
+            parts.hint(
                 "Every point is a file that was written and decoded; click one to see its picture. The encoder makes "
                 "R + λ·D as small as it can: the dotted line joins all points that cost as much as ours at your λ, so "
                 "no point of our curve should lie on its cheaper side. In squared error it is straight, with the slope "
-                "−1/λ.",
-                elem_classes="hint",
+                "−1/λ."
             )
             rates = gr.HTML(elem_id="bd-rates", padding=False)
         with gr.Column(scale=1, min_width=280):
@@ -213,17 +207,7 @@ def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
             chosen = gr.Dropdown([], label="Show the picture of a point", elem_id="choose-point")
     picked = gr.Textbox(visible="hidden", elem_id="picked-point", label="Point")
     said = gr.HTML(elem_id="point-said", padding=False)
-    pair = gr.ImageSlider(
-        label="The original and the point",
-        show_label=False,
-        elem_id="point-picture",
-        format="png",
-        type="filepath",
-        interactive=False,
-        max_height=520,
-        buttons=["fullscreen"],
-        visible=False,
-    )
+    pair = parts.pair("The original and the point", "point-picture", visible=False)
     points = gr.State([])
     quick = {"queue": False, "api_visibility": "private"}
     sweep_event = button.click(

@@ -7,8 +7,9 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from codec.ui import heat, viewer
-from codec.ui.compare import file_stem, remark, row_of, said_plainly, source_of
+from codec import heat
+from codec.ui import parts, viewer
+from codec.ui.compare import file_stem, remark, row_of, source_of
 from codec.ui.figures import Row, facts, kilobytes, table
 from codec.ui.renditions import CACHE, DECODERS, ORIGINAL, Job, digest, measure, networks, pixels, rendition
 
@@ -25,9 +26,8 @@ def run(stream: str | None, original: str | None, realism: float, progress=gr.Pr
     trained for fidelity to the GAN's. Gives the pictures (PNG), the perception–distortion plane as a plot, and the
     measurements as a table and as JSON; pictures first, MS-SSIM and LPIPS after them.
     """
-    if not (stream and original):
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
-    with said_plainly(), tempfile.TemporaryDirectory() as folder:
+    parts.need(stream, original)
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
         job = Job(Path(stream).read_bytes(), original)
         yield from results(Path(folder), job, min(1.0, max(0.0, realism)), progress)
 
@@ -167,27 +167,24 @@ def has_gan() -> bool:
 
 def what_is_here():
     """The losses of the decoders that are installed, and whether there is a realism to choose."""
-    with said_plainly():
+    with parts.said_plainly():
         return losses(), gr.update(visible=has_gan())
 
 
 def build(demo: gr.Blocks, tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     """Lays out the tab inside the current one and fills it whenever it is opened."""
-    gr.HTML(
+    parts.hint(
         "The bytes stay the same; only the network that draws them changes. Look at fine texture: the decoder trained "
         "for least error blurs what it does not know, the others guess. A click on a detail puts it into the big "
-        "picture, a click into the big picture moves all details.",
-        elem_classes="hint",
+        "picture, a click into the big picture moves all details."
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             pictures = viewer.component(elem_id="decoders")
         with gr.Column(scale=2, min_width=300):
-            gr.HTML(
+            parts.hint(
                 "<b>Perception against distortion</b>: up and to the right is better, and nothing has the best of both "
-                "(Blau and Michaeli, 2018).",
-                elem_classes="hint",
-                padding=False,
+                "(Blau and Michaeli, 2018)."
             )
             plot = gr.Plot(show_label=False, elem_id="plane")
             realism = gr.Slider(

@@ -1,15 +1,15 @@
 """The tab of the smallest codec: handwritten digits in a latent of a few numbers."""
 
 import base64
-import json
 from html import escape
-from pathlib import Path
 
 import gradio as gr
 
-from codec.errors import CodecError
+from codec import results
+from codec.ui import parts
+from codec.ui.figures import plain_table
 
-RESULTS = Path(__file__).resolve().parents[2] / "results" / "classroom-mnist.json"
+RESULTS = "classroom-mnist"  # of results/
 MANIFEST = "classroom/manifest.json"
 START, PLANE, UNTRAINED = "l2000-d10", "l2000-d2", "untrained"
 SLIDERS = 10
@@ -48,20 +48,6 @@ def choices() -> list[tuple[str, str]]:
     return [(label(*e), e[0]) for e in known] + [("untrained, 10 numbers", UNTRAINED)]
 
 
-def guarded(work):
-    """`work` with the errors of the codec as sentences on the page."""
-    import functools
-
-    @functools.wraps(work)
-    def wrapped(*args):
-        try:
-            return work(*args)
-        except CodecError as error:
-            raise gr.Error(str(error), duration=None, print_exception=False) from None
-
-    return wrapped
-
-
 def data_uri(pixels) -> str:
     """uint8 (h, w) or (h, w, 3) as a PNG inside a URL: lossless, and nothing to fetch."""
     import numpy as np
@@ -77,7 +63,7 @@ def image(pixels, alt: str) -> str:
     return f"<img src='{data_uri(pixels)}' alt='{escape(alt)}'>"
 
 
-@guarded
+@parts.said_plainly()
 def row(model: str, column: float, dithered: bool, seed: float) -> str:
     """Code ten test digits, one of each kind. model: "l2000-d10", …; column: 0…19, which ten.
 
@@ -85,6 +71,7 @@ def row(model: str, column: float, dithered: bool, seed: float) -> str:
     its bits, its bytes in hexadecimal, and its PSNR.
     """
     from codec.classroom import digits, store
+    from codec.metrics import psnr
 
     codec = digits.load(model)
     x = store.shipped_digits().reshape(10, COLUMNS, 28, 28)[:, int(column) % COLUMNS]
@@ -99,7 +86,7 @@ def row(model: str, column: float, dithered: bool, seed: float) -> str:
         cells.append(
             f"<figure>{image(x[k], f'the digit {k}')}{image(x_hat, f'the digit {k}, decoded')}<figcaption>"
             f"<b>{8 * len(text)} bits</b><br>of {content:.1f}<br><code>{text.hex(' ') or '(none)'}</code><br>"
-            f"{decibels(x[k], x_hat):.1f} dB</figcaption></figure>"
+            f"{psnr(x[k], x_hat):.1f} dB</figcaption></figure>"
         )
     return (
         f"<div class='digits'>{''.join(cells)}</div><p>{total} bytes for ten digits, which as pixels are "
@@ -108,13 +95,7 @@ def row(model: str, column: float, dithered: bool, seed: float) -> str:
     )
 
 
-def decibels(x, x_hat) -> float:
-    import numpy as np
-
-    return float(10 * np.log10(255**2 / max(float(((x.astype(float) - x_hat) ** 2).mean()), 1e-9)))
-
-
-@guarded
+@parts.said_plainly()
 def start_from(digit: float, column: float) -> list:
     """The rounded latent of a shipped digit under the model of the sliders. digit: 0…9; column: 0…19."""
     from codec.classroom import digits, store
@@ -124,7 +105,7 @@ def start_from(digit: float, column: float) -> list:
     return [float(v) for v in codec.quantise(codec.analyse(x[None])[0])]
 
 
-@guarded
+@parts.said_plainly()
 def decode(*y: float) -> str:
     """Decode ten numbers, which need not be whole. Gives the digit as HTML, and what the numbers would cost."""
     import numpy as np
@@ -137,7 +118,7 @@ def decode(*y: float) -> str:
     return f"{image(pixels, 'what the ten numbers decode to')}<p>Rounded, these cost {cost:.1f} bits.</p>"
 
 
-@guarded
+@parts.said_plainly()
 def sample(model: str, seed: float, temperature: float) -> str:
     """Draw 60 digits from a model's prior. seed: any whole number; temperature: 0 (the likeliest) to 1.5. HTML."""
     import numpy as np
@@ -148,11 +129,6 @@ def sample(model: str, seed: float, temperature: float) -> str:
     x_hat = codec.synthesise(codec.sample(60, abs(int(seed or 0)), float(temperature)))
     sheet = np.pad(x_hat, [(0, 0), (1, 1), (1, 1)], constant_values=40).reshape(5, 12, 30, 30)
     return image(sheet.swapaxes(1, 2).reshape(150, 360), "digits drawn from the prior")
-
-
-def read_results() -> dict:
-    """What results/classroom-mnist.json says; empty where it is not there."""
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def pair(found: dict) -> str:
@@ -168,13 +144,11 @@ def pair(found: dict) -> str:
         cells = (f"{noisy['distortion']:.3f}", f"{noisy['bits']:.1f}", f"{rounded['bits_real']:.1f}")
         rows.append((title, *cells, f"{rounded['psnr']:.1f}"))
     heads = ("λ = 2000, 10 numbers", "distortion", "bits, estimated", "bits in bytes", "PSNR, dB")
-    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in r) + "</tr>" for r in rows)
     trained = found["trained"][START]
     return (
-        f"<table><thead><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr></thead><tbody>{body}</tbody></table>"
-        "<p>Distortion is the mean absolute error of pixels in 0…1. It and the estimated bits are taken as in "
-        f"training, with noise instead of rounding, on {points[START]['digits']:,} test digits. Ours was trained for "
-        f"{trained['epochs']:g} epochs.</p>"
+        f"{plain_table(heads, rows)}<p>Distortion is the mean absolute error of pixels in 0…1. It and the estimated "
+        f"bits are taken as in training, with noise instead of rounding, on {points[START]['digits']:,} test digits. "
+        f"Ours was trained for {trained['epochs']:g} epochs.</p>"
     )
 
 
@@ -260,10 +234,10 @@ def plane(found: dict):
     return plot
 
 
-@guarded
+@parts.said_plainly()
 def opened():
     """What the tab shows when it is opened: the models, ten digits, one digit, a sheet, the table and both plots."""
-    found, latent = read_results(), start_from(3, 0)
+    found, latent = results.read(RESULTS), start_from(3, 0)
     return (
         gr.update(choices=choices()),
         row(START, 0, False, 1),
@@ -278,11 +252,10 @@ def opened():
 
 def build(tab: gr.Tab) -> None:
     """Lays out the tab; nothing is loaded before it is opened."""
-    gr.HTML(
+    parts.hint(
         "The smallest codec that has everything: two convolutions and two dense layers turn a digit of 784 pixels into "
         "ten numbers; these are rounded, and written with a range coder under a logistic prior that was learned with "
-        "them. λ is the price of distortion against bits.",
-        elem_classes="hint",
+        "them. λ is the price of distortion against bits."
     )
     with gr.Row():
         model = gr.Dropdown([("λ = 2000, 10 numbers", START)], value=START, label="Model", scale=2, min_width=200)
@@ -316,17 +289,14 @@ def build(tab: gr.Tab) -> None:
             temperature = gr.Slider(0, 1.5, 1.0, step=0.05, label="Temperature")
             draw = gr.Button("Draw", elem_id="draw-digits")
     gr.Markdown("### A latent of two numbers is a map")
-    gr.HTML(
+    parts.hint(
         "With two numbers the whole latent can be seen. Each small picture is what its place decodes to; each dot is "
-        "a test digit where the encoder puts it, before rounding.",
-        elem_classes="hint",
-        padding=False,
+        "a test digit where the encoder puts it, before rounding."
     )
     map_plot = gr.Plot(show_label=False, elem_id="digit-plane")
-    gr.HTML(
+    parts.hint(
         "Digits: MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0. The codec is that of P. G. Basile's report (2024) after "
-        "a tutorial of TensorFlow Compression.",
-        elem_classes="hint",
+        "a tutorial of TensorFlow Compression."
     )
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private", "show_progress": "hidden"}

@@ -1,5 +1,6 @@
-"""The table of what was measured, one line a file."""
+"""What was measured as HTML: tables, one line a file, and bars of bytes."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from html import escape
 
@@ -72,3 +73,23 @@ def facts(rows: list[Row]) -> list[dict]:
         values = {k: None if v == float("inf") else v for k, v in asdict(row).items() if k != "pending"}
         found.append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
     return found
+
+
+def plain_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Cells that are HTML already, as an HTML table."""
+    head = "".join(f"<th>{h}</th>" for h in heads)
+    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in r) + "</tr>" for r in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def rungs_html(rungs: list) -> str:
+    """An entropy ladder, `codec.ladder.Rung`s, as bars whose lengths are bytes."""
+    widest = max(r.total for r in rungs)
+    rows = "".join(
+        f"<div class='rung'><span class='name'>{escape(r.name)}</span><span class='bar'>"
+        f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
+        f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
+        f"<div class='remark'>{escape(r.remark)}{f'; {r.table:,} bytes are its table' if r.table else ''}</div>"
+        for r in rungs
+    )
+    return f"<div class='rungs'>{rows}</div>"

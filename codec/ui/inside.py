@@ -8,32 +8,27 @@ import gradio as gr
 import numpy as np
 
 from codec.errors import CodecError
-from codec.ui.rd_plot import GRID
+from codec.ui import parts
+from codec.ui.figures import rungs_html
+from codec.ui.rd_plot import on_any_page
 
 CHANNELS = 12
-NO_STREAM = "Compress a picture first, in the tab 'Compare'."
 BYTE, LATENT, CHANNEL = TARGETS = ("A byte of the file", "One value of the latent", "A whole channel of it")
 
 
 def run(stream: str | None):
     """Look inside a stream (.lic). Gives the entropy ladder as HTML, and channels of the latent as PNG."""
-    if not stream:
-        raise gr.Error(NO_STREAM, print_exception=False)
-    from codec import bitstream, importance
-    from codec.api import load
+    parts.need(stream)
+    from codec import importance
     from codec.images import save_png
     from codec.ladder import ladder
 
-    try:
-        parsed = bitstream.read(Path(stream).read_bytes())
-        codec = load(parsed.trunk)
-        symbols = codec.read(parsed)
+    with parts.said_plainly():
+        parsed, codec, symbols = read(stream)
         rungs = ladder(symbols, parsed)
         cost = importance.symbol_bits(codec, symbols)[0]
         estimate = (float(cost.sum()) + float(importance.hyper_bits(codec, symbols).sum())) / 8
         y_hat, _ = codec.latent(symbols)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     bits = cost.sum((1, 2))
     with tempfile.TemporaryDirectory() as folder:
         shown = []
@@ -43,6 +38,16 @@ def run(stream: str | None):
             share = 100 * float(bits[c] / bits.sum())
             shown.append((str(path), f"{c}: {share:.1f} %"))
         yield bars(rungs, estimate), shown  # a generator, so that the files still exist while Gradio copies them
+
+
+def read(path: str):
+    """(stream, codec, symbols) of a .lic file. Raises CodecError."""
+    from codec import bitstream
+    from codec.api import load
+
+    stream = bitstream.read(Path(path).read_bytes())
+    codec = load(stream.trunk)
+    return stream, codec, codec.read(stream)
 
 
 def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None, size: int = 8) -> np.ndarray:
@@ -59,21 +64,15 @@ def look(stream: str | None, rank: float):
     Gives maps of the latent, its predicted mean and scale, the integers that were coded, and their bits (PNG), and
     the histogram of the integers against the model's probabilities.
     """
-    if not stream:
-        raise gr.Error(NO_STREAM, print_exception=False)
-    from codec import bitstream, importance
-    from codec.api import load
+    parts.need(stream)
+    from codec import importance
     from codec.images import save_png
 
-    try:
-        parsed = bitstream.read(Path(stream).read_bytes())
-        codec = load(parsed.trunk)
-        symbols = codec.read(parsed)
+    with parts.said_plainly():
+        parsed, codec, symbols = read(stream)
         channel = dearest(importance.symbol_bits(codec, symbols), rank)
         seen = importance.expectation(codec, symbols, channel)
         figure = histogram(*importance.histogram(codec, symbols, channel), channel)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     height, width = -(-parsed.height // 16), -(-parsed.width // 16)  # without what the picture was padded by
     centre, scale = float(np.median(seen.y_hat)), max(float(np.quantile(np.abs(seen.y_hat), 0.99)), 1e-6)
     bits = float(seen.bits.sum())
@@ -108,7 +107,7 @@ def zeros(q: np.ndarray) -> str:
 
 def warm(values: np.ndarray, size: int = 8) -> np.ndarray:
     """Values (h, w) from 0 up as uint8 (8h, 8w, 3), in the colours of the map of bits."""
-    from codec.ui import heat
+    from codec import heat
 
     levels = heat.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
     return levels.repeat(size, 0).repeat(size, 1)
@@ -128,11 +127,8 @@ def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channe
         line={"color": "#d55e00", "width": 2},
         marker={"symbol": "diamond", "size": 7},
     )
-    plot.update_xaxes(gridcolor=GRID, zeroline=False)
-    plot.update_yaxes(gridcolor=GRID, zeroline=False)
+    on_any_page(plot)
     plot.update_layout(
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
         height=340,
         margin={"l": 60, "r": 10, "t": 10, "b": 45},
         xaxis={"title": {"text": f"integer coded in channel {channel}"}},
@@ -145,16 +141,8 @@ def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channe
 
 def bars(rungs, estimate: float) -> str:
     """The ladder as bars whose lengths are bytes."""
-    widest = max(r.total for r in rungs)
-    rows = "".join(
-        f"<div class='rung'><span class='name'>{escape(r.name)}</span><span class='bar'>"
-        f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
-        f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
-        f"<div class='remark'>{escape(r.remark)}{f'; {r.table:,} bytes are its table' if r.table else ''}</div>"
-        for r in rungs
-    )
     return (
-        f"<div class='rungs'>{rows}</div><p>The floor is the model's own entropy of these symbols, {estimate:,.0f} "
+        f"{rungs_html(rungs)}<p>The floor is the model's own entropy of these symbols, {estimate:,.0f} "
         "bytes: only a better prediction gets below it, not a better code.</p>"
     )
 
@@ -167,28 +155,23 @@ def damage(stream: str | None, position: float, override: bool, target: str = BY
     checksum. rank: of the channel by its bits, 1 the dearest. Gives what the codec says, and, where it still
     decodes, the picture (PNG).
     """
-    if not stream:
-        raise gr.Error(NO_STREAM, print_exception=False)
+    parts.need(stream)
     if target == BYTE:
         yield from damage_byte(stream, position, override)
         return
-    try:
+    with parts.said_plainly():
         yield from damage_latent(stream, position, target == CHANNEL, rank)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
 
 
 def damage_latent(stream: str, position: float, whole: bool, rank: float):
     """A value of the decoded latent pushed far off, or a channel of it lost."""
-    from codec import bitstream, generative, importance
-    from codec.api import load
+    from codec import generative, importance
     from codec.entropy.integer import ONE
     from codec.images import save_png
     from codec.metrics import psnr
 
-    parsed = bitstream.read(Path(stream).read_bytes())
-    codec = load(parsed.trunk)
-    symbols, g_s = codec.read(parsed), codec.decoder(parsed.decoder)
+    parsed, codec, symbols = read(stream)
+    g_s = codec.decoder(parsed.decoder)
     bits = importance.symbol_bits(codec, symbols)
     channel = dearest(bits, rank)
     share = 100 * float(bits[0, channel].sum() / bits.sum())
@@ -277,33 +260,14 @@ def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
     gr.Markdown("## The entropy ladder: the same integers, written four ways")
     rungs = gr.HTML(elem_id="ladder", padding=False)
     gr.Markdown("## The latent: its dearest channels and their share of the bits; one value for each 16×16 pixels")
-    channels = gr.Gallery(
-        show_label=False,
-        columns=6,
-        height="auto",
-        object_fit="contain",
-        format="png",
-        elem_id="channels",
-        buttons=[],
-        elem_classes="strip",
-    )
+    channels = parts.strip("channels", 6)
     gr.Markdown("## One channel, and what the model expected of it")
     rank = gr.Slider(1, 60, 1, step=1, label="Channel by its bits, 1 the dearest", elem_id="channel-rank")
-    maps = gr.Gallery(
-        show_label=False,
-        columns=5,
-        height="auto",
-        object_fit="contain",
-        format="png",
-        elem_id="channel-maps",
-        elem_classes="strip",
-        buttons=[],
-    )
+    maps = parts.strip("channel-maps", 5)
     plot = gr.Plot(show_label=False, elem_id="channel-histogram")
-    gr.HTML(
+    parts.hint(
         "Each integer is coded under a bell curve of its own, of width σ round μ. The line adds up what all of them "
-        "promised; where the bars follow it, the bits are well spent.",
-        elem_classes="hint",
+        "promised; where the bars follow it, the bits are well spent."
     )
     gr.Markdown("## Break it")
     with gr.Row(equal_height=False):
@@ -315,9 +279,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
             button = gr.Button("Break it", variant="primary", elem_id="break")
             said = gr.HTML(elem_id="broken-said", padding=False)
         with gr.Column(scale=2, min_width=320):
-            broken = gr.Image(
-                show_label=False, format="png", type="filepath", interactive=False, elem_id="broken", height=360
-            )
+            broken = parts.picture(elem_id="broken", height=360)
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     private = {"api_visibility": "private"}
     opened = tab.select(run, stream, [rungs, channels], api_name="inside", **how)

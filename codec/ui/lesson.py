@@ -5,8 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec.errors import CodecError
-from codec.ui import examples, lesson_texts
+from codec.ui import examples, lesson_texts, parts
 
 COUNT = 7
 LAMBDAS = (0.0009, 0.0067, 0.0483)
@@ -64,10 +63,8 @@ def run(step: float, value: float, original: str | None):
     if number in (1, 2, 4):
         value = int(value)
     path = original or examples.files()[0]  # a link may open a step before the first tab has a picture
-    try:
+    with parts.said_plainly():
         shown, said = steps.STEPS[number - 1](steps.shrunk(load_image(path).rgb), value)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"step-{number}.png"
         save_png(shown, target)
@@ -104,11 +101,7 @@ def build(demo: gr.Blocks, tab: gr.Tab, original: gr.File) -> None:
                 gr.Markdown(i18n(f"lesson_{number}_title"), elem_classes="step-title")
                 with gr.Row(equal_height=False):
                     with gr.Column(scale=3, min_width=320):
-                        picture = gr.Image(
-                            show_label=False,
-                            format="png",
-                            type="filepath",
-                            interactive=False,
+                        picture = parts.picture(
                             height=380,
                             elem_id=f"step-picture-{number}",
                             elem_classes="step-picture",

@@ -5,6 +5,7 @@ import re
 import gradio as gr
 
 from codec import results
+from codec.bitstream import MAX_PIXELS
 
 YET = "not measured yet"
 LIMITS = """
@@ -14,7 +15,7 @@ LIMITS = """
   there: do not read faces, signs or medical images from it.
 - λ lies between 0.0005 and 0.0483. Below and above there is nothing to choose: the page says so when a rate is asked
   for that is out of reach.
-- Up to 50 megapixels. Past a few of them the networks run in overlapping tiles.
+- Up to {megapixels} megapixels. Past a few of them the networks run in overlapping tiles.
 - The training was short, as the table above says; the codecs whose published curves the page draws had far more of it.
 """
 SOURCES = """
@@ -86,7 +87,7 @@ def text(tabs: tuple[str, ...] = ()) -> str:
     parts = [
         ("Measured", measured()),
         ("How it was trained", trained()),
-        ("Limits", LIMITS),
+        ("Limits", LIMITS.format(megapixels=MAX_PIXELS // 10**6)),
         ("To do it again", AGAIN),
         ("Links that open a state", links),
         ("Sources", SOURCES),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec.errors import CodecError
+from codec.ui import parts
 
 MAX_BYTES = 60_000_000
 
@@ -19,11 +19,9 @@ def run(path: str | None):
     from codec.images import save_png
 
     data = Path(path).read_bytes()
-    try:
+    with parts.said_plainly():
         header = info(data)
         decoded = load(header["trunk"]).decode(data)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     with tempfile.TemporaryDirectory() as folder:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem)[:60] or "stream"
         target = Path(folder) / f"{stem}.png"

@@ -27,6 +27,13 @@ PUBLISHED_COLOURS = ("#64748b", "#0072b2", "#cc79a7", "#9467bd", "#8c564b", "#d5
 Points = list[tuple]
 
 
+def on_any_page(plot) -> None:
+    """Gives a plotly figure a grid and a background that go with a light page and with a dark one."""
+    plot.update_xaxes(gridcolor=GRID, zeroline=False)
+    plot.update_yaxes(gridcolor=GRID, zeroline=False)
+    plot.update_layout(plot_bgcolor="rgba(0,0,0,0)", paper_bgcolor="rgba(0,0,0,0)")
+
+
 def title(name: str) -> str:
     """What a codec is called."""
     if name.startswith("ours"):
@@ -147,11 +154,8 @@ def figure(points: Points, axis: str, lmbda: float | None, also: list[str] | Non
             hoverinfo="skip",
         )
     margin = 0.05 * (max(shown) - min(shown) or 1) if shown else 0
-    plot.update_xaxes(gridcolor=GRID, zeroline=False)
-    plot.update_yaxes(gridcolor=GRID, zeroline=False)
+    on_any_page(plot)
     plot.update_layout(
-        plot_bgcolor="rgba(0,0,0,0)",
-        paper_bgcolor="rgba(0,0,0,0)",
         height=520,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
         xaxis={"title": {"text": "bits per pixel (the whole file)"}, "range": [0, right]},

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import gradio as gr
 
+from codec import heat
 from codec.errors import CodecError
-from codec.ui import heat
+from codec.ui import parts
 
 FACTORS = [("2×", 2), ("4×", 4), ("8×", 8), ("16×", 16), ("32×", 32), ("64×", 64)]
 PAINT = "#ff8c00a0"  # orange, apart from most pictures and for every kind of colour vision
@@ -24,13 +25,9 @@ def run(stream: str | None, original: str | None, painting: dict | None, factor:
     which needs no painting. Gives the two decoded pictures (PNG), a table
     as HTML, both heat maps (PNG), and the new stream.
     """
-    if not (stream and original):
-        raise gr.Error("Compress a picture first, in the tab 'Compare'.", print_exception=False)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            yield from results(Path(folder), Path(stream).read_bytes(), original, painting, factor, part)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    parts.need(stream, original)
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
+        yield from results(Path(folder), Path(stream).read_bytes(), original, painting, factor, part)
 
 
 def results(folder: Path, data: bytes, original: str, painting: dict | None, factor: float, part: str):
@@ -154,10 +151,8 @@ def canvas(original: str | None, before: str | None):
 
     from codec.images import load_image
 
-    try:
+    with parts.said_plainly():
         image = Image.fromarray(load_image(original).rgb)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
     image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     return {"background": np.asarray(image.convert("RGB")), "layers": [], "composite": None}, original
 
@@ -181,39 +176,20 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
                 buttons=[],
             )
         with gr.Column(scale=1, min_width=280):
-            gr.HTML(
+            parts.hint(
                 "Brush over a face, a sign, a product. The picture is coded again, with more weight on what you "
-                "painted and less on the rest, in <b>no more bytes</b> than the uniform stream of the tab ‘Compare’.",
-                elem_classes="hint",
+                "painted and less on the rest, in <b>no more bytes</b> than the uniform stream of the tab ‘Compare’."
             )
             factor = gr.Radio(FACTORS, value=8, label="What is painted weighs")
             part = gr.Radio(list(PARTS), value=BRUSH, label="What matters", elem_id="what-matters")
             button = gr.Button("Code it again", variant="primary", elem_id="code-region")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            pair = gr.ImageSlider(
-                label="Uniform and painted",
-                show_label=False,
-                elem_id="region-pair",
-                format="png",
-                type="filepath",
-                interactive=False,
-                max_height=520,
-                buttons=["fullscreen"],
-            )
+            pair = parts.pair("Uniform and painted", "region-pair")
         with gr.Column(scale=1, min_width=280):
             said = gr.HTML(elem_id="region-said", padding=False)
             out = gr.DownloadButton("This stream (.lic)", elem_id="get-region")
-    maps = gr.Gallery(
-        show_label=False,
-        columns=2,
-        height="auto",
-        object_fit="contain",
-        format="png",
-        elem_id="region-maps",
-        elem_classes="strip",
-        buttons=[],
-    )
+    maps = parts.strip("region-maps", 2)
     shown = gr.State(None)
     quick = {"queue": False, "api_visibility": "private"}
     tab.select(canvas, [original, shown], [editor, shown], **quick)

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from codec import results
-from codec.errors import CodecError
+from codec.ui import parts
 
 EVERYTHING, SIDE, CHANNELS = MODES = (
     "Everything from the prior",
@@ -16,7 +16,6 @@ EVERYTHING, SIDE, CHANNELS = MODES = (
 )
 SIZES = {"256×256": (4, 4), "512×512": (8, 8), "768×512": (8, 12)}
 SIDES = {"128×128": 128, "256×256": 256, "512×512": 512}
-NO_STREAM = "Compress a picture first, in the tab 'Compare'."
 
 
 def run(
@@ -50,11 +49,11 @@ def run_all(mode: str, seed: float, temperature: float, level: float, size: str,
 
 def drawn(mode, seed, temperature, level, size, channels, stream, decoders):
     """Yields (path of a PNG, a sentence, decoder) for every decoder; the files go when the last is taken."""
-    if mode != EVERYTHING and not stream:
-        raise gr.Error(NO_STREAM, print_exception=False)
+    if mode != EVERYTHING:
+        parts.need(stream)
     from codec.images import save_png
 
-    try:
+    with parts.said_plainly():
         codec, symbols, (width, height), said = latents(
             mode, int(seed), temperature, int(level), size, int(channels), stream
         )
@@ -63,8 +62,6 @@ def drawn(mode, seed, temperature, level, size, channels, stream, decoders):
                 path = Path(folder) / f"drawn-{decoder}.png"
                 save_png(codec.synthesise(symbols, codec.decoder(decoder), width, height), path)
                 yield str(path), said, decoder  # within a generator, so that the file exists while Gradio copies it
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
 
 
 def latents(mode: str, seed: int, temperature: float, level: int, size: str, channels: int, stream: str | None):
@@ -105,14 +102,10 @@ def between(original: str | None, second: str | None, side: str, steps: float, l
     "512×512", cut from the middle of both. steps: 3…9 pictures. level: 0…255. decoder: which one draws. Gives the
     strip (PNG), each with its real size in bytes, and a sentence.
     """
-    if not original:
-        raise gr.Error(NO_STREAM, print_exception=False)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            second = second or gr.get_image("lion.jpg")
-            yield strip(Path(folder), original, second, SIDES.get(side, 256), int(steps), int(level), decoder)
-    except CodecError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    parts.need(original)
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
+        second = second or gr.get_image("lion.jpg")
+        yield strip(Path(folder), original, second, SIDES.get(side, 256), int(steps), int(level), decoder)
 
 
 def strip(folder: Path, original: str, second: str, side: int, steps: int, level: int, decoder: str):
@@ -148,23 +141,14 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
 
 def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     """Lays out the tab inside the current one and connects it; it draws once when it is opened."""
-    gr.HTML(
+    parts.hint(
         "A codec's entropy model is a model of pictures: it can be asked what it expects. Where it expects little, the "
-        "codec has to say much.",
-        elem_classes="hint",
+        "codec has to say much."
     )
     names = list(results.decoders())
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            picture = gr.Image(
-                show_label=False,
-                format="png",
-                type="filepath",
-                interactive=False,
-                elem_id="drawn",
-                height=520,
-                buttons=["download", "fullscreen"],
-            )
+            picture = parts.picture(elem_id="drawn", height=520, buttons=["download", "fullscreen"])
             said = gr.HTML(elem_id="drawn-said", padding=False)
         with gr.Column(scale=1, min_width=280):
             mode = gr.Radio(list(MODES), value=EVERYTHING, label="Draw")
@@ -176,17 +160,8 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             channels = gr.Slider(1, 320, 16, step=1, label="Channels kept, the dearest first", visible=False)
             button = gr.Button("Draw", variant="primary", elem_id="draw")
             every = gr.Button("By every decoder", elem_id="draw-all", visible=len(names) > 1)
-    gallery = gr.Gallery(
-        label="The same latents by every decoder",
-        columns=3,
-        height="auto",
-        object_fit="contain",
-        format="png",
-        elem_id="drawn-all",
-        elem_classes="strip",
-        visible=False,
-        buttons=["fullscreen"],
-    )
+    label = "The same latents by every decoder"
+    gallery = parts.strip("drawn-all", 3, label=label, show_label=None, visible=False, buttons=["fullscreen"])
     inputs = [mode, seed, temperature, level, size, channels, stream, decoder]
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     quick = {"queue": False, "api_visibility": "private"}
@@ -224,16 +199,7 @@ def build_strip(original: gr.File, names: list[str]) -> None:
             steps = gr.Slider(3, 9, 5, step=1, label="Pictures")
             level = gr.Slider(0, 255, 150, step=1, label="Rate, 0 the lowest")
             button = gr.Button("Draw the strip", variant="primary", elem_id="draw-strip")
-    shown = gr.Gallery(
-        show_label=False,
-        columns=5,
-        height="auto",
-        object_fit="contain",
-        format="png",
-        elem_id="between",
-        elem_classes="strip",
-        buttons=[],
-    )
+    shown = parts.strip("between", 5)
     said = gr.HTML(elem_id="between-said", padding=False)
     steps.change(lambda n: gr.update(columns=int(n)), steps, shown, queue=False, api_visibility="private")
     button.click(

@@ -30,6 +30,7 @@ def sweep(root: Path, older_than: float, keep: set[str] = frozenset()) -> None:
 
 def start(demo: gr.Blocks, every: float, older_than: float) -> None:
     """Does so again and again, in the background, for a page that is complete."""
+    root = Path(get_upload_folder())
     keep = {str(path) for block in demo.blocks.values() for path in block.keep_in_cache}
 
     def work() -> None:
@@ -37,7 +38,7 @@ def start(demo: gr.Blocks, every: float, older_than: float) -> None:
             time.sleep(every)
             for path in waiting(demo):
                 touch(path)
-            sweep(Path(get_upload_folder()), older_than, keep)
+            sweep(root, older_than, keep)
             forget(demo.temp_file_sets)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()

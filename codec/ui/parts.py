@@ -1,0 +1,66 @@
+"""What several tabs have: errors in plain words, hints, and components that show pictures as lossless PNG."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+
+from codec.errors import CodecError
+
+NO_PICTURE = "Compress a picture first, in the tab 'Compare'."
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turns what goes wrong into one sentence on the page. Around a block, or with @ before a function."""
+    try:
+        yield
+    except CodecError as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+    except MemoryError:
+        message = "There is not enough memory for this picture; scale it down first."
+        raise gr.Error(message, duration=None, print_exception=False) from None
+
+
+def need(*files: str | None) -> None:
+    """Says what to do first where one of the files of the first tab is not there yet."""
+    if not all(files):
+        raise gr.Error(NO_PICTURE, print_exception=False)
+
+
+def hint(text: str) -> gr.HTML:
+    """A sentence or two in small type."""
+    return gr.HTML(text, elem_classes="hint", padding=False)
+
+
+def picture(**options) -> gr.Image:
+    """One picture to look at."""
+    return gr.Image(**{"show_label": False, "format": "png", "type": "filepath", "interactive": False} | options)
+
+
+def pair(label: str, elem_id: str, **options) -> gr.ImageSlider:
+    """Two pictures and a divider; `label` names them for screen readers."""
+    return gr.ImageSlider(
+        label=label,
+        show_label=False,
+        elem_id=elem_id,
+        format="png",
+        type="filepath",
+        interactive=False,
+        max_height=520,
+        buttons=["fullscreen"],
+        **options,
+    )
+
+
+def strip(elem_id: str, columns: int, **options) -> gr.Gallery:
+    """Pictures side by side, each with its caption."""
+    return gr.Gallery(
+        **{"show_label": False, "buttons": []} | options,
+        columns=columns,
+        height="auto",
+        object_fit="contain",
+        format="png",
+        elem_id=elem_id,
+        elem_classes="strip",
+    )

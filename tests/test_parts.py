@@ -1,0 +1,44 @@
+"""What several tabs have: refusals in plain words, before a picture is there and after something went wrong."""
+
+import gradio as gr
+import pytest
+
+from codec.errors import ImageError
+from codec.ui import bits, cae, curves, decoders, inside, parts, region, sampling
+
+WITHOUT_A_PICTURE = {
+    "bits": lambda: bits.run(None, None),
+    "region": lambda: region.run("a.lic", None, None, 8),
+    "decoders": lambda: decoders.run("a.lic", None, 0.5),
+    "curves": lambda: curves.run(None, [], curves.PSNR),
+    "inside": lambda: inside.run(None),
+    "channel": lambda: inside.look(None, 1),
+    "damage": lambda: inside.damage(None, 0.5, True),
+    "between": lambda: sampling.between(None, None, "256×256", 5, 150),
+    "sample": lambda: sampling.run(sampling.SIDE, 1, 1.0, 100, "256×256", 16, None),
+    "cae": lambda: cae.run(None, "1"),
+}
+
+
+@pytest.mark.parametrize("work", WITHOUT_A_PICTURE.values(), ids=WITHOUT_A_PICTURE)
+def test_a_tab_without_a_picture_says_where_to_get_one(work):
+    with pytest.raises(gr.Error, match="Compress a picture first") as caught:
+        next(work())
+    assert not caught.value.print_exception
+
+
+@pytest.mark.parametrize("error, words", [(ImageError("It is no picture."), "no picture"), (MemoryError(), "memory")])
+def test_what_goes_wrong_is_one_sentence_and_no_traceback(error, words):
+    @parts.said_plainly()
+    def work():
+        raise error
+
+    for _ in range(2):  # a decorated function works more than once
+        with pytest.raises(gr.Error, match=words) as caught:
+            work()
+        assert not caught.value.print_exception and caught.value.duration is None
+
+
+def test_a_mistake_of_our_own_is_not_hushed_up():
+    with pytest.raises(ZeroDivisionError), parts.said_plainly():
+        1 / 0  # noqa: B018
