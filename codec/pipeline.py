@@ -23,6 +23,7 @@ from codec.models.gain import BYTE_MAX
 from codec.models.registry import Trunk, load_between, load_decoder, load_trunk
 from codec.models.transforms import Synthesis
 
+COLUMNS = 1 << 12  # locations at a time in `Codec.round`
 ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.finish`: more are beyond chance
 
 
@@ -127,26 +128,34 @@ class Codec:
         psi = trunk.entropy.psi(z, level64)
         y_hat = torch.zeros(v.shape, dtype=torch.float64, device=self.device)
         symbols, indices, bits = [], [], torch.zeros(len(y), dtype=torch.float64, device=self.device)
-        widest = trunk.y_costs.shape[1] // 2
         for step in range(STEPS):
             mu, index = trunk.entropy.step(step, psi, level16, y_hat)
-            d = gather(v, step) - (mu / ONE).float()
-            row = index.long()
-            near = torch.round(d).clamp_(-(2**20), 2**20)
-            towards = near - torch.sign(near)
-            cost_near = trunk.y_costs[row, (near.long() + widest).clamp_(0, 2 * widest)]
-            cost_towards = trunk.y_costs[row, (towards.long() + widest).clamp_(0, 2 * widest)]
-            loss = gather(worth, step) * ((d - towards) ** 2 - (d - near) ** 2)
-            take = loss < cost_near - cost_towards
-            q = torch.where(take, towards, near)
-            bits += torch.where(take, cost_towards, cost_near).flatten(1).sum(1, dtype=torch.float64)
-            scatter(y_hat, step, q.double() * ONE + mu)
-            symbols.append(q.to(torch.int32))
+            d, weight = gather(v, step), gather(worth, step)
+            q = torch.empty(d.shape, dtype=torch.int32, device=self.device)
+            for n in range(0, d.shape[3], COLUMNS):  # a few at a time: what they hold stays in the cache
+                some = (..., slice(n, n + COLUMNS))
+                q[some], cost = self.choose(d[some], mu[some], index[some], weight[some])
+                bits += cost
+            scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
+            symbols.append(q)
             indices.append(index)
         centre = trunk.z_costs.shape[1] // 2
         columns = (z.long().cpu() + centre).clamp_(0, 2 * centre).flatten(2)
         z_costs = torch.from_numpy(trunk.z_costs)[None].expand(len(z), -1, -1)
         return Rounded(z, symbols, indices, y_hat, z_costs.gather(2, columns).double().sum((1, 2)), bits.cpu())
+
+    def choose(self, d: Tensor, mu: Tensor, index: Tensor, worth: Tensor) -> tuple[Tensor, Tensor]:
+        """Rounds latents d (B, 4, C/4, n): symbols float32, and what they cost, bits float64 (B,)."""
+        costs = self.trunk.y_costs
+        widest = costs.shape[1] // 2
+        d = d - (mu / ONE).float()
+        row = index.int() * costs.shape[1] + widest
+        near = torch.round(d).clamp_(-(2**20), 2**20)
+        towards = near - torch.sign(near)
+        cost_near, cost_towards = (costs.view(-1)[row + s.clamp(-widest, widest).int()] for s in (near, towards))
+        take = worth * ((d - towards) ** 2 - (d - near) ** 2) < cost_near - cost_towards
+        cost = torch.where(take, cost_towards, cost_near).flatten(1).sum(1, dtype=torch.float64)
+        return torch.where(take, towards, near), cost
 
     def write(self, symbols: Symbols, width: int, height: int, decoder: str = "mse") -> bytes:
         """The stream of a quantised picture of this size in pixels."""
