@@ -104,7 +104,7 @@ class Codec:
             return tiling.analyse(self.trunk.g_a, rgb, self.device, self.tile, tick)
 
     @torch.inference_mode()
-    def quantise(self, y: Tensor, level: int | np.ndarray) -> Symbols:
+    def quantise(self, y: Tensor, level: int | np.ndarray, tick=None) -> Symbols:
         """y float32 (1, C, h, w) at a byte-valued level, or a map uint8 (h/4, w/4) of them -> Symbols.
 
         Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
@@ -112,13 +112,13 @@ class Codec:
         """
         rows, columns = y.shape[2] // 4, y.shape[3] // 4
         level_map = np.broadcast_to(np.asarray(level, dtype=np.uint8), (rows, columns))
-        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None])
+        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None], tick)
         symbols, indices = ([t.flatten().cpu().numpy() for t in parts] for parts in (rounded.y, rounded.index))
         z, bits = rounded.z[0].to(torch.int32).cpu().numpy(), (rounded.z_bits.item(), rounded.y_bits.item())
         return Symbols(z, symbols, indices, rounded.y_hat, level_map, *bits)
 
     @torch.inference_mode()
-    def round(self, y: Tensor, level64: Tensor) -> Rounded:
+    def round(self, y: Tensor, level64: Tensor, tick=None) -> Rounded:
         """`quantise` of a batch y float32 (B, C, h, w) at level maps uint8 (B, 1, h/4, w/4)."""
         trunk = self.trunk
         level16 = upsample(level64)
@@ -139,6 +139,8 @@ class Codec:
             scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
             symbols.append(q)
             indices.append(index)
+            if tick:
+                tick((step + 1) / STEPS)
         centre = trunk.z_costs.shape[1] // 2
         columns = (z.long().cpu() + centre).clamp_(0, 2 * centre).flatten(2)
         z_costs = torch.from_numpy(trunk.z_costs)[None].expand(len(z), -1, -1)
@@ -168,12 +170,12 @@ class Codec:
             coder.put(q, index, trunk.y_tables)
         return bitstream.write(Stream(trunk.id, decoder, width, height, symbols.level, z, coder.finish()))
 
-    def read(self, stream: Stream) -> Symbols:
+    def read(self, stream: Stream, tick=None) -> Symbols:
         """Decodes the payload of a parsed stream."""
-        return self.read_batch([stream])[0]
+        return self.read_batch([stream], tick)[0]
 
     @torch.inference_mode()
-    def read_batch(self, streams: list[Stream]) -> list[Symbols]:
+    def read_batch(self, streams: list[Stream], tick=None) -> list[Symbols]:
         """Decodes the payloads of streams that have the same number of regions, the networks running once."""
         trunk = self.trunk
         for stream in streams:
@@ -197,7 +199,9 @@ class Codec:
             indices.append(index.flatten(1).cpu().numpy())
             symbols.append(np.stack([d.get(i, trunk.y_tables) for d, i in zip(decoders, indices[-1], strict=True)]))
             q = torch.from_numpy(symbols[-1]).to(self.device).view(mu.shape)
-            scatter(y_hat, step, q.double() * ONE + mu)
+            scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
+            if tick:
+                tick((step + 1) / STEPS)
         return [
             Symbols(z[i], [s[i] for s in symbols], [n[i] for n in indices], y_hat[i : i + 1], levels[i])
             for i in range(len(streams))
@@ -265,4 +269,8 @@ def z_index(shape: tuple[int, int, int]) -> np.ndarray:
 
 def by_level(table: Tensor, level16: Tensor) -> Tensor:
     """The rows of table (256, C) for level maps (B, 1, h, w) of bytes: (B, C, h, w)."""
+    batch, _, height, width = level16.shape
+    first = int(level16[0, 0, 0, 0])
+    if bool((level16 == first).all()):  # as nearly always: one row of the table, and nothing to copy
+        return table[first].view(1, -1, 1, 1).expand(batch, -1, height, width)
     return table[level16[:, 0].long()].permute(0, 3, 1, 2)
