@@ -53,7 +53,7 @@ def encode(
     Where the target is below the model's range the smallest stream is returned, with `reached` False. This is
     `compress` with everything that is known on the way; see there for errors. Without any, a model's own rate is
     the target, and as near as one gets to it from above counts as reached. `y` is what `codec.analyse` has
-    made of the picture already.
+    made of the picture already. `tick` is told the share that is done.
     """
     if sum(v is not None for v in (lmbda, bpp, max_bytes, level)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
@@ -70,7 +70,7 @@ def encode(
         max_bytes = int(bpp * width * height / 8)
     timer = Timer()
     with timer.stage("analysis"):
-        y = codec.analyse(rgb, tick) if y is None else y
+        y = codec.analyse(rgb, tick and (lambda share: tick(share / 2))) if y is None else y
     made: dict[int, tuple[Symbols, bytes]] = {}
     codings = 0
 
@@ -78,7 +78,9 @@ def encode(
         nonlocal codings
         codings += 1
         with timer.stage("hyperprior and quantisation"):
-            symbols = codec.quantise(y, at)
+            before, likely = codings - 1, 1 if max_bytes is None else 6
+            part = tick and (lambda share: tick(0.5 + 0.5 * min(1, (before + share) / likely)))
+            symbols = codec.quantise(y, at, part)
         with timer.stage("range coding"):
             return symbols, codec.write(symbols, width, height, model)
 

@@ -23,6 +23,7 @@ from codec.models.gain import BYTE_MAX
 from codec.models.registry import Trunk, load_between, load_decoder, load_trunk
 from codec.models.transforms import Synthesis
 
+COLUMNS = 1 << 12  # locations at a time in `Codec.round`
 ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.finish`: more are beyond chance
 
 
@@ -93,17 +94,22 @@ class Codec:
         self.precision = precision
         self.tile = tile
 
-    def _autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+    def _autocast(self, bfloat16: bool = False):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16 or self.precision == "bfloat16")
 
     @torch.inference_mode()
     def analyse(self, rgb: np.ndarray, tick=None) -> Tensor:
-        """uint8 (H, W, 3) -> y float32 (1, C, h, w)."""
-        with self._autocast():
+        """uint8 (H, W, 3) -> y float32 (1, C, h, w).
+
+        Of large pictures in bfloat16 where the processor has it: 40 % less time for at most 0.2 % of the bytes and
+        0.006 dB on Kodak, either way.
+        """
+        large = rgb.shape[0] * rgb.shape[1] > tiling.TILE_ABOVE
+        with self._autocast(large and self.device.type == "cpu" and has_bfloat16()):
             return tiling.analyse(self.trunk.g_a, rgb, self.device, self.tile, tick)
 
     @torch.inference_mode()
-    def quantise(self, y: Tensor, level: int | np.ndarray) -> Symbols:
+    def quantise(self, y: Tensor, level: int | np.ndarray, tick=None) -> Symbols:
         """y float32 (1, C, h, w) at a byte-valued level, or a map uint8 (h/4, w/4) of them -> Symbols.
 
         Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
@@ -111,13 +117,13 @@ class Codec:
         """
         rows, columns = y.shape[2] // 4, y.shape[3] // 4
         level_map = np.broadcast_to(np.asarray(level, dtype=np.uint8), (rows, columns))
-        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None])
+        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None], tick)
         symbols, indices = ([t.flatten().cpu().numpy() for t in parts] for parts in (rounded.y, rounded.index))
         z, bits = rounded.z[0].to(torch.int32).cpu().numpy(), (rounded.z_bits.item(), rounded.y_bits.item())
         return Symbols(z, symbols, indices, rounded.y_hat, level_map, *bits)
 
     @torch.inference_mode()
-    def round(self, y: Tensor, level64: Tensor) -> Rounded:
+    def round(self, y: Tensor, level64: Tensor, tick=None) -> Rounded:
         """`quantise` of a batch y float32 (B, C, h, w) at level maps uint8 (B, 1, h/4, w/4)."""
         trunk = self.trunk
         level16 = upsample(level64)
@@ -127,26 +133,36 @@ class Codec:
         psi = trunk.entropy.psi(z, level64)
         y_hat = torch.zeros(v.shape, dtype=torch.float64, device=self.device)
         symbols, indices, bits = [], [], torch.zeros(len(y), dtype=torch.float64, device=self.device)
-        widest = trunk.y_costs.shape[1] // 2
         for step in range(STEPS):
             mu, index = trunk.entropy.step(step, psi, level16, y_hat)
-            d = gather(v, step) - (mu / ONE).float()
-            row = index.long()
-            near = torch.round(d).clamp_(-(2**20), 2**20)
-            towards = near - torch.sign(near)
-            cost_near = trunk.y_costs[row, (near.long() + widest).clamp_(0, 2 * widest)]
-            cost_towards = trunk.y_costs[row, (towards.long() + widest).clamp_(0, 2 * widest)]
-            loss = gather(worth, step) * ((d - towards) ** 2 - (d - near) ** 2)
-            take = loss < cost_near - cost_towards
-            q = torch.where(take, towards, near)
-            bits += torch.where(take, cost_towards, cost_near).flatten(1).sum(1, dtype=torch.float64)
-            scatter(y_hat, step, q.double() * ONE + mu)
-            symbols.append(q.to(torch.int32))
+            d, weight = gather(v, step), gather(worth, step)
+            q = torch.empty(d.shape, dtype=torch.int32, device=self.device)
+            for n in range(0, d.shape[3], COLUMNS):  # a few at a time: what they hold stays in the cache
+                some = (..., slice(n, n + COLUMNS))
+                q[some], cost = self.choose(d[some], mu[some], index[some], weight[some])
+                bits += cost
+            scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
+            symbols.append(q)
             indices.append(index)
+            if tick:
+                tick((step + 1) / STEPS)
         centre = trunk.z_costs.shape[1] // 2
         columns = (z.long().cpu() + centre).clamp_(0, 2 * centre).flatten(2)
         z_costs = torch.from_numpy(trunk.z_costs)[None].expand(len(z), -1, -1)
         return Rounded(z, symbols, indices, y_hat, z_costs.gather(2, columns).double().sum((1, 2)), bits.cpu())
+
+    def choose(self, d: Tensor, mu: Tensor, index: Tensor, worth: Tensor) -> tuple[Tensor, Tensor]:
+        """Rounds latents d (B, 4, C/4, n): symbols float32, and what they cost, bits float64 (B,)."""
+        costs = self.trunk.y_costs
+        widest = costs.shape[1] // 2
+        d = d - (mu / ONE).float()
+        row = index.int() * costs.shape[1] + widest
+        near = torch.round(d).clamp_(-(2**20), 2**20)
+        towards = near - torch.sign(near)
+        cost_near, cost_towards = (costs.view(-1)[row + s.clamp(-widest, widest).int()] for s in (near, towards))
+        take = worth * ((d - towards) ** 2 - (d - near) ** 2) < cost_near - cost_towards
+        cost = torch.where(take, cost_towards, cost_near).flatten(1).sum(1, dtype=torch.float64)
+        return torch.where(take, towards, near), cost
 
     def write(self, symbols: Symbols, width: int, height: int, decoder: str = "mse") -> bytes:
         """The stream of a quantised picture of this size in pixels."""
@@ -159,12 +175,12 @@ class Codec:
             coder.put(q, index, trunk.y_tables)
         return bitstream.write(Stream(trunk.id, decoder, width, height, symbols.level, z, coder.finish()))
 
-    def read(self, stream: Stream) -> Symbols:
+    def read(self, stream: Stream, tick=None) -> Symbols:
         """Decodes the payload of a parsed stream."""
-        return self.read_batch([stream])[0]
+        return self.read_batch([stream], tick)[0]
 
     @torch.inference_mode()
-    def read_batch(self, streams: list[Stream]) -> list[Symbols]:
+    def read_batch(self, streams: list[Stream], tick=None) -> list[Symbols]:
         """Decodes the payloads of streams that have the same number of regions, the networks running once."""
         trunk = self.trunk
         for stream in streams:
@@ -188,7 +204,9 @@ class Codec:
             indices.append(index.flatten(1).cpu().numpy())
             symbols.append(np.stack([d.get(i, trunk.y_tables) for d, i in zip(decoders, indices[-1], strict=True)]))
             q = torch.from_numpy(symbols[-1]).to(self.device).view(mu.shape)
-            scatter(y_hat, step, q.double() * ONE + mu)
+            scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
+            if tick:
+                tick((step + 1) / STEPS)
         return [
             Symbols(z[i], [s[i] for s in symbols], [n[i] for n in indices], y_hat[i : i + 1], levels[i])
             for i in range(len(streams))
@@ -235,6 +253,11 @@ class Codec:
             return self.synthesise(symbols, g_s, stream.width, stream.height, tick)
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16: others would only imitate it, slowly."""
+    return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+
+
 def check_payload(stream: Stream, trunk: Trunk) -> None:
     """Raises StreamError for a z payload shorter than the likeliest z of a picture of this size.
 
@@ -256,4 +279,8 @@ def z_index(shape: tuple[int, int, int]) -> np.ndarray:
 
 def by_level(table: Tensor, level16: Tensor) -> Tensor:
     """The rows of table (256, C) for level maps (B, 1, h, w) of bytes: (B, C, h, w)."""
+    batch, _, height, width = level16.shape
+    first = int(level16[0, 0, 0, 0])
+    if bool((level16 == first).all()):  # as nearly always: one row of the table, and nothing to copy
+        return table[first].view(1, -1, 1, 1).expand(batch, -1, height, width)
     return table[level16[:, 0].long()].permute(0, 3, 1, 2)

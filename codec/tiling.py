@@ -9,8 +9,8 @@ from torch import Tensor
 from codec.bitstream import REGION
 from codec.models.transforms import MARGIN, PATCH
 
-TILE = 1024  # pixels per side that a tile adds to the result; pictures up to TILE_ABOVE go in one piece
-TILE_ABOVE = 2_500_000
+TILE_ABOVE = 2_500_000  # pixels: up to so many a picture goes in one piece,
+TILE_PIXELS = 3_000_000  # else in tiles of at most so many, margins included
 
 
 def padded_size(width: int, height: int) -> tuple[int, int]:
@@ -18,11 +18,14 @@ def padded_size(width: int, height: int) -> tuple[int, int]:
     return -(-width // REGION) * REGION, -(-height // REGION) * REGION
 
 
-def tiles(width: int, height: int, tile: int, margin: int = MARGIN) -> Iterator[tuple[slice, slice, slice, slice]]:
-    """For every tile: rows and columns to read (with margin), and rows and columns to keep, in pixels."""
-    for top in range(0, height, tile):
-        for left in range(0, width, tile):
-            bottom, right = min(top + tile, height), min(left + tile, width)
+def tiles(
+    width: int, height: int, tile: int | tuple[int, int], margin: int = MARGIN
+) -> Iterator[tuple[slice, slice, slice, slice]]:
+    """For every tile (of one side, or of width and height): rows and columns to read, with margin, and to keep."""
+    tile_width, tile_height = (tile, tile) if isinstance(tile, int) else tile
+    for top in range(0, height, tile_height):
+        for left in range(0, width, tile_width):
+            bottom, right = min(top + tile_height, height), min(left + tile_width, width)
             yield (
                 slice(max(0, top - margin), min(height, bottom + margin)),
                 slice(max(0, left - margin), min(width, right + margin)),
@@ -31,11 +34,25 @@ def tiles(width: int, height: int, tile: int, margin: int = MARGIN) -> Iterator[
             )
 
 
-def tile_size(width: int, height: int, tile: int | None) -> int:
-    """The tile to use: as asked, or one piece for pictures of moderate size."""
+def tile_size(width: int, height: int, tile: int | None, margin: int = MARGIN) -> tuple[int, int]:
+    """Width and height of the tiles to use: as asked, or one piece, or of all that are small enough, margins
+    included, those which read the fewest pixels."""
     if tile is not None:
-        return max(REGION, tile // REGION * REGION)
-    return TILE if width * height > TILE_ABOVE else max(width, height)
+        side = max(REGION, tile // REGION * REGION)
+        return side, side
+    if width * height <= TILE_ABOVE:
+        return width, height
+    found = []
+    for columns in range(1, width // REGION + 1):
+        w = -(-width // columns // REGION) * REGION
+        most = min(width, w + 2 * margin)
+        for rows in range(1, height // REGION + 1):
+            h = -(-height // rows // REGION) * REGION
+            if most * min(height, h + 2 * margin) <= TILE_PIXELS:
+                read = (width + 2 * margin * (columns - 1)) * (height + 2 * margin * (rows - 1))
+                found.append((read, w, h))
+                break
+    return min(found)[1:]
 
 
 def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int | None, tick=None) -> Tensor:
@@ -68,7 +85,7 @@ def synthesise(
     full_width, full_height = y_hat.shape[3] * PATCH, y_hat.shape[2] * PATCH
     rgb = np.empty((height, width, 3), dtype=np.uint8)
     margin = getattr(g_s, "margin", MARGIN)
-    grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile), margin))
+    grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile, margin), margin))
     for done, (rows, columns, keep_rows, keep_columns) in enumerate(grid):
         r, c = (slice(s.start // PATCH, s.stop // PATCH) for s in (rows, columns))
         x_hat = g_s(y_hat[:, :, r, c].contiguous(memory_format=torch.channels_last), level[:, :, r, c])

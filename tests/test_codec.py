@@ -18,7 +18,7 @@ from codec.errors import CodecError, StreamError, WeightsError
 from codec.metrics import psnr
 from codec.models import registry
 from codec.pipeline import Codec
-from codec.tiling import tiles
+from codec.tiling import TILE_PIXELS, tile_size, tiles
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -80,6 +80,14 @@ def test_tiles_cover_everything_once_and_leave_no_seam(codec):
     tiled = Codec(codec.trunk, tile=128).decode(data)
     assert psnr(whole, tiled) > 60
     assert torch.allclose(codec.analyse(rgb), Codec(codec.trunk, tile=128).analyse(rgb), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(4032, 3008), (100_032, 320), (64, 200_000), (5504, 5504)])
+def test_tiles_of_a_large_picture_are_small_enough_and_cover_it_once(size):
+    pieces = list(tiles(*size, tile_size(*size, None)))
+    read, kept = (sum((p[i].stop - p[i].start) * (p[i + 1].stop - p[i + 1].start) for p in pieces) for i in (0, 2))
+    assert kept == size[0] * size[1] and read < 1.3 * kept
+    assert all((r.stop - r.start) * (c.stop - c.start) <= TILE_PIXELS for r, c, *_ in pieces)
 
 
 @pytest.mark.parametrize("target", [0.2, 0.4, 0.6])

@@ -6,7 +6,7 @@ The counterpart, layer by layer, of `codec.models.entropy_model`, from whose wei
 import torch
 from torch import Tensor
 
-from codec.entropy.integer import ONE, IntegerConv, act
+from codec.entropy.integer import MAX_COLUMNS, ONE, IntegerConv, act
 from codec.models.entropy_model import N_SCALES, T_UNIT, EntropyModel, step_masks
 from codec.models.gain import BYTE_MAX
 
@@ -59,8 +59,17 @@ class IntegerEntropyModel:
         psi (B, 128, h, w); level (B, 1, h, w) bytes; y_hat (B, C, h, w) fixed point, 0 where unknown.
         Returns float64 and uint8, both (B, 4, C/4, h/2·w/2).
         """
-        h = psi if step == 0 else psi + self.layers[f"ctx{step}"](y_hat)
-        h = act(self.layers[f"head{step}a"](act(h)))
+        h = psi if step == 0 else self.layers[f"ctx{step}"](y_hat).add_(psi)
+        parts = []
+        rows = max(2, MAX_COLUMNS // h.shape[3] // 2 * 2)  # a few at a time: what they hold stays in the cache
+        for top in range(0, h.shape[2], rows):
+            part = self.layers[f"head{step}a"](act(h[:, :, top : top + rows]))
+            parts.append(self.last(step, act(part), level[:, :, top : top + rows]))
+        mu, index = zip(*parts, strict=True)
+        return torch.cat(mu, 3), torch.cat(index, 3)
+
+    def last(self, step: int, h: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """The end of `step`, for some of its rows."""
         h = torch.cat([h, level_fixed(level)], 1)
         last = self.layers[f"head{step}b"]
         mu, t = [], []
@@ -68,7 +77,7 @@ class IntegerEntropyModel:
             columns = phase_of(h, phase).flatten(2)
             mu.append(last.columns(columns, slice(group, self.channels, 4)))
             t.append(last.columns(columns, slice(self.channels + group, None, 4)))
-        index = torch.floor((torch.stack(t, 1) + ONE / 2) / ONE).clamp_(0, N_SCALES - 1)
+        index = torch.stack(t, 1).add_(ONE / 2).div_(ONE).floor_().clamp_(0, N_SCALES - 1)
         return torch.stack(mu, 1), index.to(torch.uint8)
 
 

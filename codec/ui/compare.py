@@ -10,7 +10,18 @@ import gradio as gr
 from codec.errors import CodecError
 from codec.ui import examples, parts, viewer
 from codec.ui.figures import Row, facts, kilobytes, table
-from codec.ui.renditions import BASELINES, CACHE, DECODERS, ORIGINAL, OURS, SUFFIXES, Job, digest, networks
+from codec.ui.renditions import (
+    BASELINES,
+    CACHE,
+    DECODERS,
+    MEASURED_PIXELS,
+    ORIGINAL,
+    OURS,
+    SUFFIXES,
+    Job,
+    digest,
+    networks,
+)
 from codec.ui.renditions import measure as measure_slowly
 from codec.ui.renditions import rendition as picture_of
 
@@ -88,7 +99,7 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
 def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
     """The work of `run`, with a folder to write to."""
     from codec.api import encode
-    from codec.images import load_image, save_png
+    from codec.images import load_image, png_bytes
     from codec.rate import lambda_of_byte
 
     progress(0.0, desc="Reading the picture")
@@ -103,7 +114,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
             raise CodecError("The size in kB must be a positive number.")
         wanted = {"max_bytes": int(kb * 1000)}
 
-    coded, found = encode(image.rgb, model=model, tick=lambda s: progress(0.1 + 0.4 * s, desc="Analysis"), **wanted)
+    coded, found = encode(image.rgb, model=model, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"), **wanted)
     CACHE.put(("encode_ms", digest(coded.data)), sum(coded.timer.ms.values()))
     notes = list(image.notes)
     if not found.reached:
@@ -114,9 +125,9 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
     progress(0.5, desc="Decoding the bytes")
     stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
     stream.write_bytes(coded.data)
-    save_png(image.rgb, original)
+    original.write_bytes(png_bytes(image.rgb))
     job = Job(coded.data, original, image.rgb)
-    ours = picture_of(job, OURS, tick=lambda s: progress(0.5 + 0.4 * s, desc="Decoding the bytes"))
+    ours = picture_of(job, OURS, tick=lambda s: progress(0.55 + 0.4 * s, desc="Decoding the bytes"))
     decoded.write_bytes(ours.png)
     source = row_of(job, ORIGINAL, f"Original ({image.format})", Path(path).stat().st_size)
     row = row_of(job, OURS, f"Ours ({ours.name})", ours.size, ours)
@@ -205,10 +216,14 @@ def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, b
         said = "<div class='big'>…</div>"
         if baseline in made:
             said = verdict(rows[OURS], rows[baseline], BASELINES[baseline], made[baseline].note)
-        lines = [*rows.values(), source]
+        lines, left_out = [*rows.values(), source], ""
+        if spot_rgb.shape[0] * spot_rgb.shape[1] > MEASURED_PIXELS:
+            left_out = (
+                f"MS-SSIM and LPIPS are left out above {MEASURED_PIXELS / 1e6:g} megapixels: they need gigabytes."
+            )
         value = viewer.value(job.id[1], spot_rgb, entries, left, right, [ORIGINAL, OURS, baseline])
         file = str(baseline_file) if baseline_file.exists() else None
-        return said, value, facts(lines), table(lines), file
+        return said, value, facts(lines), table(lines, left_out), file
 
     for i, key in enumerate(keys):
         progress(i / len(keys) / 2, desc=f"{short(key, '')} at the same size" if key in BASELINES else "Decoding")

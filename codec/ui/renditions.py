@@ -105,7 +105,7 @@ class Job:
     """A picture and the stream that was made of it."""
 
     def __init__(self, stream: bytes, original: str | Path, rgb: np.ndarray | None = None):
-        self.stream, self.original, self._rgb = stream, Path(original), rgb
+        self.stream, self.original, self._rgb, self._symbols = stream, Path(original), rgb, None
 
     @functools.cached_property
     def id(self) -> tuple[str, str]:
@@ -122,9 +122,13 @@ class Job:
             raise CodecError("The picture and the stream are of different sizes: the one was not made of the other.")
         return rgb
 
-    @functools.cached_property
-    def symbols(self):
+    def symbols(self, tick=None):
         """The entropy-decoded stream, once for all decoders, and the milliseconds that took."""
+        if self._symbols is None:
+            self._symbols = self._read(tick)
+        return self._symbols
+
+    def _read(self, tick):
         from codec import bitstream
         from codec.api import load
         from codec.pipeline import Timer
@@ -133,7 +137,7 @@ class Job:
         with timer.stage("read"):
             stream = bitstream.read(self.stream)
             codec = load(stream.trunk)
-            symbols = codec.read(stream)
+            symbols = codec.read(stream, tick)
         return stream, codec, symbols, timer.ms["read"]
 
     def decoder(self, key: str) -> str:
@@ -171,10 +175,11 @@ def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Renditi
     from codec.metrics import psnr
     from codec.pipeline import Timer
 
-    stream, codec, symbols, read_ms = job.symbols
+    stream, codec, symbols, read_ms = job.symbols(tick and (lambda share: tick(0.4 * share)))
     timer, g_s = Timer(), codec.decoder(name, realism)
     with timer.stage("synthesis"):
-        rgb = codec.synthesise(symbols, g_s, stream.width, stream.height, tick)
+        part = tick and (lambda share: tick(0.4 + 0.6 * share))
+        rgb = codec.synthesise(symbols, g_s, stream.width, stream.height, part)
     return Rendition(
         name,
         DECODERS.get(name, name) + ("" if realism is None else f", realism {realism:g}"),
