@@ -102,7 +102,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
                 terms = {k: float(f"{v:.5g}") for k, v in perception.distances(seen, original).items()}
                 row |= terms | {"regions": perception.regions(seen)}
             # What the limit came from: other weights mean another limit for every codec.
-            rows.append(row | {"limit": limit, "model": model_digest(codec if is_ours(codec) else "ours")})
+            rows.append(row | {"limit": limit, "model": model_digest(codec)})
     if original is not None and rows:
         rows[0]["original_regions"] = perception.regions(original)
     return rows

@@ -16,7 +16,6 @@ from codec.evaluation import engine as engines
 from codec.evaluation.curves import summarize
 from codec.evaluation.points import KEYS, rd_points
 from codec.evaluation.results import (
-    OURS,
     codec_versions,
     data_set,
     folder_digest,
@@ -127,17 +126,14 @@ def measure(
 def keep(old: dict, codecs: list[str]) -> list[dict]:
     """The points of a results file that still hold, and of other codecs all of them."""
     before, now = old.get("versions", {}), codec_versions()
-    current = {codec: model_digest(codec) for codec in {OURS, *filter(is_ours, codecs)}}
+    current = {codec: model_digest(codec) for codec in codecs}
 
     def holds(r: dict) -> bool:
         codec = r["codec"]
         if codec not in codecs:
             return True
-        if is_ours(codec):
-            fresh = r.get("model") == current[codec]
-        else:
-            library = f"codec {codec}"
-            fresh = before.get(library) == now[library] and r.get("model", current[OURS]) == current[OURS]
-        return fresh and all(key in r for key in KEYS)
+        library = f"codec {codec}"
+        fresh = is_ours(codec) or before.get(library) == now[library]
+        return fresh and r.get("model", current[codec]) == current[codec] and all(key in r for key in KEYS)
 
     return [r for r in old.get("points", []) if holds(r)]

@@ -108,16 +108,19 @@ def is_ours(codec: str) -> bool:
 
 
 def model_digest(codec: str) -> str:
-    """Eight digits of a hash over every weights file that the bytes and the pictures of "ours[:NAME]" depend on.
+    """Eight digits of a hash over every weights file that a codec's bytes and pictures depend on.
 
-    The trunk's id is that of its entropy files alone: analysis and decoder can change without it.
+    Of "ours[:NAME]" those are the trunk's and the decoder's, of a classical codec, which gets as many bytes as ours,
+    the trunk's. The trunk's id is that of its entropy files alone: analysis and decoder can change without it.
     """
     known = registry.manifest()
     trunk = known["trunk"]
-    decoder = decoder_of(codec)
-    entries = [known["trunks"][trunk], registry.resolve(trunk, decoder)[1]]
-    if realism_of(codec) is not None:
-        entries.append(registry.resolve(trunk, registry.partner_of(trunk, decoder))[1])
+    entries = [known["trunks"][trunk]]
+    if is_ours(codec):
+        decoder = decoder_of(codec)
+        entries.append(registry.resolve(trunk, decoder)[1])
+        if realism_of(codec) is not None:
+            entries.append(registry.resolve(trunk, registry.partner_of(trunk, decoder))[1])
     hashes = sorted(sha256 for entry in entries for sha256 in entry["files"].values())
     return hashlib.sha256("".join([*hashes, str(entries[0].get("rdo"))]).encode()).hexdigest()[:8]
 
