@@ -117,7 +117,7 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
 
 def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
     """The work of `run`, with a folder to write to."""
-    from codec.api import encode
+    from codec.api import encode, load, where_it_fits
     from codec.images import load_image, png_bytes
 
     progress(0.0, desc="Reading the picture")
@@ -132,7 +132,11 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
             raise CodecError("The size in kB must be a positive number.")
         wanted = {"max_bytes": int(kb * 1000)}
 
-    coded, found = encode(image.rgb, model=model, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"), **wanted)
+    def code(device: str):
+        wanted["codec"] = load(device=device)
+        return encode(image.rgb, model=model, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"), **wanted)
+
+    coded, found = where_it_fits(code)
     CACHE.put(("encode_ms", digest(coded.data)), sum(coded.timer.ms.values()))
     notes = list(image.notes)
     if not found.reached:
