@@ -1,9 +1,14 @@
 """compress, decompress, info: the functions that the command line and the page are made of."""
 
+import contextlib
 import functools
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -15,6 +20,7 @@ from codec.models import registry
 from codec.pipeline import Codec, Coded, Symbols, Timer
 
 DEFAULT_LAMBDA = 0.0067
+Result = TypeVar("Result")
 
 
 @functools.cache
@@ -24,6 +30,16 @@ def load(trunk: str = "", device: str = "cpu") -> Codec:
     Raises WeightsError where they are missing or damaged.
     """
     return Codec(registry.load_trunk(trunk, device))
+
+
+def where_it_fits(work: Callable[[str], Result]) -> Result:
+    """work("cuda") where there is a GPU, and work("cpu") where there is none or its memory does not suffice."""
+    # On ZeroGPU, CUDA looks available everywhere but is only in functions that ask for it.
+    if torch.cuda.is_available() and not os.environ.get("SPACES_ZERO_GPU"):
+        with contextlib.suppress(torch.cuda.OutOfMemoryError):
+            return work("cuda")
+        torch.cuda.empty_cache()
+    return work("cpu")
 
 
 @dataclass(frozen=True)

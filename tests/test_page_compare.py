@@ -158,6 +158,29 @@ def test_a_picture_too_large_to_measure_keeps_its_psnr(codec, monkeypatch, tmp_p
     assert made.psnr > 20 and measure(job, made) == renditions.Measures()
 
 
+def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(codec, monkeypatch, tmp_path):
+    import torch
+
+    from codec import api
+
+    asked, load = [], api.load
+
+    def full(trunk="", device="cpu"):
+        asked.append(device)
+        if device == "cuda":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return load(trunk, device)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(api, "load", full)
+    path = tmp_path / "small.png"
+    Image.fromarray(picture(96, 64)).save(path)
+    rate, sides = (compare.BY_LAMBDA, 0.0067, 0.3, 15.0), ("original", "ours", "jpeg")
+    made = compare.results(tmp_path, str(path), rate, "mse", sides, lambda *_, **__: None)
+    assert asked == ["cuda", "cpu"] * 2
+    assert (rgb_of(made[5]) == np.asarray(package.decompress(Path(made[4]).read_bytes()))).all()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (144, 96), (2600, 130)])
 def test_the_busiest_place_lies_in_the_picture(size):
     rgb = np.zeros((size[1], size[0], 3), np.uint8)
@@ -187,6 +210,29 @@ def test_keys_move_the_divider_and_a_click_all_details(browser, url):
     page.locator("#comparison .stage").focus()
     page.keyboard.press("ArrowLeft")
     assert crops.locator("img").first.evaluate("i => i.style.transform") not in moved[0]
+    both = page.locator("#comparison .stage img")
+    place = "all => all.map(i => [i.style.transform, i.offsetWidth, getComputedStyle(i).imageRendering])"
+    whole = both.evaluate_all(place)
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    larger = both.evaluate_all(place)
+    assert larger[0] == larger[1] and larger[0][1] > whole[0][1] and larger[0][2] == "pixelated"
+    box = page.locator("#comparison .stage").bounding_box()
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y + 30)
+    page.mouse.up()
+    moved = both.evaluate_all(place)
+    assert moved[0] == moved[1] and moved[0][0] != larger[0][0] and divider.input_value() == "50"
+    page.mouse.wheel(0, -200)
+    page.wait_for_function("w => document.querySelector('#comparison .under').offsetWidth > w", arg=moved[0][1])
+    page.keyboard.press("0")
+    assert both.evaluate_all(place) == whole
+    page.keyboard.press("f")
+    page.wait_for_function("() => document.fullscreenElement?.matches('#comparison .stage')")
+    page.keyboard.press("f")
+    page.wait_for_function("() => !document.fullscreenElement")
     alts = page.locator("#comparison img").evaluate_all("all => all.map(i => i.alt)")
     assert all(alts) and any("dB" in a and "kB" in a for a in alts)
     page.close()

@@ -187,10 +187,29 @@ def test_a_link_opens_its_state_in_large_type(browser, url):
     assert page.locator("button[role=tab][aria-selected=true]").get_attribute("data-tab-id") == "inside"
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 20
     page.get_by_role("tab", name="Compare").click()
-    page.get_by_text("λ = 0.013", exact=False).first.wait_for()
+    page.get_by_text("λ = 0.013 ", exact=False).first.wait_for()
     page.locator("#lecture").click()
     page.wait_for_function("!location.search.includes('lecture')")
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") < 20
+    page.close()
+
+
+def test_a_link_is_the_first_thing_compressed_and_its_model_is_explained(browser, url, codec):
+    from codec.ui import compare
+
+    page = opened(browser, "about:blank")
+    page.add_init_script(
+        """window.seen = [];
+        setInterval(() => {
+            const text = document.querySelector('#headline .small')?.innerText;
+            if (text && seen.at(-1) !== text) seen.push(text);
+        }, 30);"""
+    )
+    page.goto(f"{url}?example=portrait&model=texture&lambda=0.0035")
+    page.locator("#figures tbody tr", has_text="Ours (Texture)").wait_for()
+    page.locator("#figures tbody tr", has_text="JPEG (").wait_for()
+    assert len(page.evaluate("seen")) == 1 and "λ = 0.0035 " in page.evaluate("seen")[0]
+    assert page.locator("#about-model").inner_text() == compare.MODELS["texture"]
     page.close()
 
 

@@ -1,5 +1,6 @@
 """The first tab: a picture, our bytes, and what others make of as many."""
 
+import math
 import re
 import tempfile
 from html import escape
@@ -30,6 +31,7 @@ TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
 LAMBDA_MIN, LAMBDA_MAX, LAMBDA_START = 0.0005, 0.0483, 0.0035  # as codec.rate has them; torch stays unloaded here
 POINTS = {"hific-lo": 0.14, "hific-mi": 0.30, "hific-hi": 0.45}  # as codec.rate has them
 QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q / 100)).toPrecision(3))"
+START = ("upload", "model", "about", "mode", "quality", "lmbda", "bpp")  # what a link may set
 #: Models and what each is for, in a sentence.
 MODELS = {
     "mse": "The least squared error. It never lies, but where it is unsure it averages: fine texture goes soft.",
@@ -62,9 +64,13 @@ def file_stem(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
 
 
-def headline(ours: Row, lmbda: float, notes: list[str]) -> str:
-    """The result in one line, how it came about in another."""
-    small = " ".join(escape(n) for n in [f"λ = {lmbda:.3g}, {ours.bpp:.3f} bits per pixel.", *notes])
+def headline(ours: Row, level: int, lmbda: float | None, notes: list[str]) -> str:
+    """The result in one line, how it came about in another. lmbda: what was asked for; level: the byte coded at."""
+    from codec.rate import lambda_of_byte
+
+    exact = lambda_of_byte(level)
+    said = f"λ = {exact:.3g}" if lmbda is None else f"λ = {lmbda:g} (coded at {exact:.4g}, level {level} of 255)"
+    small = " ".join(escape(n) for n in [f"{said}, {ours.bpp:.3f} bits per pixel.", *notes])
     big = f"{kilobytes(ours.bytes)}, {ours.ratio:.0f}× smaller, {ours.psnr:.1f} dB"
     return f"<div class='big'>{big}</div><div class='small'>{small}</div>"
 
@@ -98,9 +104,8 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
 
 def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
     """The work of `run`, with a folder to write to."""
-    from codec.api import encode
+    from codec.api import encode, load, where_it_fits
     from codec.images import load_image, png_bytes
-    from codec.rate import lambda_of_byte
 
     progress(0.0, desc="Reading the picture")
     image = load_image(path)
@@ -114,7 +119,11 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
             raise CodecError("The size in kB must be a positive number.")
         wanted = {"max_bytes": int(kb * 1000)}
 
-    coded, found = encode(image.rgb, model=model, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"), **wanted)
+    def code(device: str):
+        wanted["codec"] = load(device=device)
+        return encode(image.rgb, model=model, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"), **wanted)
+
+    coded, found = where_it_fits(code)
     CACHE.put(("encode_ms", digest(coded.data)), sum(coded.timer.ms.values()))
     notes = list(image.notes)
     if not found.reached:
@@ -138,7 +147,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
     ]
     CACHE.put(("source", job.id[1]), source)
     return (
-        headline(row, lambda_of_byte(coded.level), notes),
+        headline(row, coded.level, lmbda if mode == BY_LAMBDA else None, notes),
         viewer.value(job.id[1], image.rgb, pictures, *sides[:2], [ORIGINAL, OURS, sides[2]]),
         facts([row, source]),
         table([row, source]),
@@ -268,6 +277,11 @@ def what_is_here():
     return gr.update(choices=model_choices(models)), gr.update(choices=sides), gr.update(choices=sides)
 
 
+def quality_of(lmbda: float) -> float:
+    """Where the slider stands for a λ: the inverse of QUALITY_JS."""
+    return round(200 * math.log(lmbda / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)) / 2
+
+
 def choose_model(model: str, mode: str, bpp: float):
     """What a model is for; HiFiC's points set the rate they are meant for."""
     said = explained(model)
@@ -282,8 +296,11 @@ def show_target(mode: str):
     return [gr.update(visible=mode == m) for m in MODES]
 
 
-def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
-    """Lays out the tab inside the current one and connects it. Returns what holds the stream, the original and λ."""
+def build(demo: gr.Blocks, opening) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
+    """Lays out the tab inside the current one and connects it. Returns what holds the stream, the original and λ.
+
+    opening: a function of the request that gives what the page starts with, by the names of START.
+    """
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             headline_box = gr.HTML(elem_id="headline", padding=False)
@@ -351,7 +368,12 @@ def build(demo: gr.Blocks) -> tuple[gr.DownloadButton, gr.File, gr.Number]:
         "show_progress_on": pictures,
     }
     pick = gallery.select(pick_example, None, upload, **quick)
-    first = demo.load(lambda: examples.files()[0], None, upload, **quick)
+
+    def start(request: gr.Request) -> list:
+        values = opening(request)
+        return [values.get(name, gr.skip()) for name in START]
+
+    first = demo.load(start, None, [upload, model, about, mode, quality, lmbda, bpp], **quick)
     demo.load(None, js=PASTE_JS, **private)
     demo.load(what_is_here, None, [model, left, right], **quick)
     chosen = model.input(choose_model, [model, mode, bpp], [about, mode, bpp], **quick)

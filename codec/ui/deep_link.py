@@ -11,7 +11,6 @@ from codec.ui import compare, examples
 HERE = Path(__file__).parent
 HEAD = f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
 CSS = (HERE / "page.css").read_text(encoding="utf-8")
-ASKS = ("example", "model", "lambda", "bpp")
 WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.settled(); }"
 DONE_JS = "() => { window.codecPage.opened = true; }"
 
@@ -42,60 +41,39 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
     return state
 
 
-def endpoint(demo: gr.Blocks, name: str):
-    """An endpoint of the first tab. The inputs of /compress are what a link may set."""
-    return next(fn for fn in demo.fns.values() if fn.api_name == name)
+def opening(request: gr.Request) -> dict:
+    """What a page starts with, by the names of `compare.START`: the first example, or what its link asks for."""
+    state = parse(dict(request.query_params), (), len(examples.files()))
+    found: dict = {"upload": examples.files()[state.get("example", 0)]}
+    if "model" in state and is_here(state["model"]):
+        model = found["model"] = state["model"]
+        found["about"], found["mode"], found["bpp"] = compare.choose_model(model, compare.BY_LAMBDA, gr.skip())
+    if "lambda" in state:
+        found |= {"mode": compare.BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
+    if "bpp" in state:
+        found |= {"mode": compare.BY_RATE, "bpp": state["bpp"]}
+    return found
 
 
-def controls_of(inputs: list) -> dict:
-    """The controls that a link may set, among the inputs of the first tab's endpoint."""
-    wanted = {
-        "upload": lambda c: c.elem_id == "upload",
-        "model": lambda c: isinstance(c, gr.Radio | gr.Dropdown) and c.label == "Model",
-        "mode": lambda c: isinstance(c, gr.Radio | gr.Dropdown) and compare.BY_LAMBDA in str(c.choices),
-        "lambda": lambda c: isinstance(c, gr.Number) and c.label.startswith("λ"),
-        "bpp": lambda c: isinstance(c, gr.Slider | gr.Number) and "bits per pixel" in c.label,
-    }
-    return {key: c for key, fits in wanted.items() for c in inputs if fits(c)}
+def is_here(model: str) -> bool:
+    from codec.errors import CodecError
+    from codec.models import registry
+
+    try:
+        return model in compare.MODELS and model in registry.models()
+    except CodecError:
+        return False
 
 
 def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:
-    """Follows the link when the page loads: sets the controls, compresses, and opens the tab when that is done."""
-    first, slow = endpoint(demo, "compress"), endpoint(demo, "measure")
-    controls = controls_of(first.inputs)
-
-    def opening(request: gr.Request) -> list:
-        state = parse(dict(request.query_params), names, len(examples.files()))
-        values = {key: state[key] for key in ("model", "lambda", "bpp") if key in state}
-        if "model" in values and values["model"] not in [v for _, v in controls["model"].choices]:
-            del values["model"]
-        if "example" in state:
-            values["upload"] = examples.files()[state["example"]]
-        if "lambda" in values or "bpp" in values:
-            values["mode"] = compare.BY_RATE if "bpp" in values else compare.BY_LAMBDA
-        return [values.get(key, gr.skip()) for key in controls]
-
-    def where_asked(work, outputs: list):
-        def follow(request: gr.Request, *inputs):
-            if not any(key in request.query_params for key in ASKS):
-                yield tuple(gr.skip() for _ in outputs)
-                return
-            yield from work(*inputs)
-
-        return follow
+    """Opens the tab that the link asks for, once the page's first picture is there."""
 
     def tab(request: gr.Request):
         state = parse(dict(request.query_params), names, 0)
         return gr.Tabs(selected=state["tab"]) if "tab" in state else gr.skip()
 
     quick = {"queue": False, "api_visibility": "private"}
-    loaded = demo.load(None, js=WAIT_JS, **quick).then(opening, None, [*controls.values()], **quick)
-    private = {"api_visibility": "private", "show_progress": "hidden"}
-    run = where_asked(compare.run, first.outputs)
-    followed = loaded.then(run, first.inputs, first.outputs, concurrency_id="codec", **private)
-    measure = where_asked(compare.measure, slow.outputs)
-    followed.success(measure, slow.inputs, slow.outputs, concurrency_id="measure", **private)
-    followed.then(tab, None, tabs, **quick).then(None, js=DONE_JS, **quick)
+    demo.load(None, js=WAIT_JS, **quick).then(tab, None, tabs, **quick).then(None, js=DONE_JS, **quick)
 
 
 def masthead(title: str, intro: str) -> None:

@@ -120,7 +120,7 @@ def build() -> gr.Blocks:
         deep_link.masthead(TITLE, INTRO)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Compare", id="compare"):
-                stream, original, lmbda = compare.build(demo)
+                stream, original, lmbda = compare.build(demo, deep_link.opening)
             with gr.Tab("One bitstream, six pictures", id="decoders") as tab:
                 decoders.build(demo, tab, stream, original)
             with gr.Tab("Rate–distortion", id="curves") as tab:

@@ -105,7 +105,7 @@ class Job:
     """A picture and the stream that was made of it."""
 
     def __init__(self, stream: bytes, original: str | Path, rgb: np.ndarray | None = None):
-        self.stream, self.original, self._rgb, self._symbols = stream, Path(original), rgb, None
+        self.stream, self.original, self._rgb, self._symbols = stream, Path(original), rgb, {}
 
     @functools.cached_property
     def id(self) -> tuple[str, str]:
@@ -122,13 +122,13 @@ class Job:
             raise CodecError("The picture and the stream are of different sizes: the one was not made of the other.")
         return rgb
 
-    def symbols(self, tick=None):
+    def symbols(self, device: str, tick=None):
         """The entropy-decoded stream, once for all decoders, and the milliseconds that took."""
-        if self._symbols is None:
-            self._symbols = self._read(tick)
-        return self._symbols
+        if device not in self._symbols:
+            self._symbols = {device: self._read(device, tick)}
+        return self._symbols[device]
 
-    def _read(self, tick):
+    def _read(self, device: str, tick):
         from codec import bitstream
         from codec.api import load
         from codec.pipeline import Timer
@@ -136,7 +136,7 @@ class Job:
         timer = Timer()
         with timer.stage("read"):
             stream = bitstream.read(self.stream)
-            codec = load(stream.trunk)
+            codec = load(stream.trunk, device)
             symbols = codec.read(stream, tick)
         return stream, codec, symbols, timer.ms["read"]
 
@@ -171,15 +171,20 @@ def weight(made: Rendition) -> int:
 
 
 def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Rendition:
+    from codec.api import where_it_fits
     from codec.images import png_bytes
     from codec.metrics import psnr
     from codec.pipeline import Timer
 
-    stream, codec, symbols, read_ms = job.symbols(tick and (lambda share: tick(0.4 * share)))
-    timer, g_s = Timer(), codec.decoder(name, realism)
-    with timer.stage("synthesis"):
-        part = tick and (lambda share: tick(0.4 + 0.6 * share))
-        rgb = codec.synthesise(symbols, g_s, stream.width, stream.height, part)
+    timer = Timer()
+
+    def draw(device: str) -> tuple[np.ndarray, float]:
+        stream, codec, symbols, read_ms = job.symbols(device, tick and (lambda share: tick(0.4 * share)))
+        g_s, part = codec.decoder(name, realism), tick and (lambda share: tick(0.4 + 0.6 * share))
+        with timer.stage("synthesis"):
+            return codec.synthesise(symbols, g_s, stream.width, stream.height, part), read_ms
+
+    rgb, read_ms = where_it_fits(draw)
     return Rendition(
         name,
         DECODERS.get(name, name) + ("" if realism is None else f", realism {realism:g}"),

@@ -1,7 +1,8 @@
 // Two pictures and a divider over synchronised details. `props.value` is what `viewer.value` makes in Python.
 const find = (s) => element.querySelector(s);
 const stage = find(".stage"), under = find(".under"), over = find(".over"), frame = find(".frame");
-const range = find("input.divider"), crops = find(".crops"), scales = find(".scales");
+const range = find("input.divider"), crops = find(".crops"), scales = find(".scales.details");
+let zoom = 1, pan = [0, 0]; // of the stage: 1 is the whole picture; pan in pixels of the page
 let scale = 2, spot = null, shown = null, right = null, sent = null;
 const value = () => (props.value && props.value.pictures ? props.value : null);
 const picture = (key) => value()?.pictures.find((p) => p.key === key);
@@ -27,6 +28,46 @@ function divide(percent) {
   find(".tag.right").classList.toggle("off", percent > 99);
 }
 
+// --- zoom: both pictures by the same transform, about a point that stays where it is
+const fitting = () => Math.min(stage.clientWidth / value().width, stage.clientHeight / value().height);
+
+function move() {
+  const v = value(), w = stage.clientWidth, h = stage.clientHeight;
+  if (!v || !w) return;
+  const fit = fitting(), size = [v.width * fit * zoom, v.height * fit * zoom];
+  const room = [w - size[0], h - size[1]];
+  // No further than its edges; where it is smaller than the stage, in the middle.
+  pan = pan.map((p, i) => (room[i] >= 0 ? room[i] / 2 : Math.min(0, Math.max(room[i], p))));
+  for (const image of [under, over]) Object.assign(image.style, {
+    width: size[0] + "px", height: size[1] + "px", transform: `translate(${Math.round(pan[0])}px, ${Math.round(pan[1])}px)`,
+  });
+  stage.classList.toggle("large", fit * zoom * (window.devicePixelRatio || 1) >= 1);
+  stage.classList.toggle("zoomed", zoom > 1);
+  find(".zoom output").textContent = zoom > 1 ? Math.round(100 * fit * zoom) + " %" : "fit";
+  frameAt();
+}
+
+function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
+  const before = zoom;
+  if (!value() || !stage.clientWidth) return;
+  const pixel = 1 / fitting() / (window.devicePixelRatio || 1); // where a pixel of the picture is one of the screen
+  zoom = Math.min(Math.max(1, 16 * pixel), Math.max(1, factor ? zoom * factor : 1));
+  if ((before - pixel) * (zoom - pixel) < 0 && pixel > 1 && factor) zoom = pixel;
+  pan = [x - ((x - pan[0]) * zoom) / before, y - ((y - pan[1]) * zoom) / before];
+  move();
+}
+
+const fullscreen = () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.());
+
+function frameAt() { // where the details are
+  const v = value(), f = frame.spot;
+  if (!v || !f) return;
+  const k = under.offsetWidth / v.width || over.offsetWidth / v.width;
+  Object.assign(frame.style, {
+    left: pan[0] + f[0] * k + "px", top: pan[1] + f[1] * k + "px", width: f[2] * k + "px", height: f[3] * k + "px",
+  });
+}
+
 function place() { // the details, and the frame that says where they are
   const v = value();
   if (!v || !spot) return;
@@ -39,10 +80,8 @@ function place() { // the details, and the frame that says where they are
     img.style.width = v.width * scale + "px";
     img.style.transform = `translate(${-left * scale}px, ${-top * scale}px)`;
   }
-  Object.assign(frame.style, {
-    left: (100 * left) / v.width + "%", top: (100 * top) / v.height + "%",
-    width: (100 * w) / v.width + "%", height: (100 * h) / v.height + "%",
-  });
+  frame.spot = [left, top, w, h];
+  frameAt();
   crops.dataset.left = left;
   crops.dataset.top = top;
 }
@@ -97,35 +136,62 @@ function show() {
   if (shown !== v.id) {
     shown = v.id;
     spot = v.spot;
+    zoom = 1;
   }
+  move();
   details();
-  stage.classList.toggle("large", stage.clientWidth >= v.width);
 }
 
-function at(event) {
+function at(event) { // in pixels of the stage
   const box = stage.getBoundingClientRect();
-  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  return [event.clientX - box.left, event.clientY - box.top];
 }
 let press = null;
+const fingers = new Map(); // two of them pinch
+const spread = () => {
+  const [a, b] = [...fingers.values()];
+  return { far: Math.hypot(a[0] - b[0], a[1] - b[1]), x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2 };
+};
 stage.addEventListener("pointerdown", (e) => {
   if (e.button) return;
-  press = { x: e.clientX, moved: false };
+  fingers.set(e.pointerId, at(e));
+  // Near the divider one takes hold of it, elsewhere of the picture once there is more of it than is shown.
+  const divides = zoom === 1 || Math.abs(at(e)[0] - (stage.clientWidth * range.value) / 100) < 24;
+  press = { x: e.clientX, y: e.clientY, pan, divides, moved: fingers.size > 1 };
   stage.setPointerCapture(e.pointerId);
 });
 stage.addEventListener("pointermove", (e) => {
   if (!press) return;
-  press.moved ||= Math.abs(e.clientX - press.x) > 4;
-  if (press.moved) divide(100 * at(e)[0]);
+  if (fingers.size === 2) {
+    const before = spread();
+    fingers.set(e.pointerId, at(e));
+    const now = spread();
+    pan = [pan[0] + now.x - before.x, pan[1] + now.y - before.y];
+    return zoomBy(now.far / Math.max(1, before.far), now.x, now.y);
+  }
+  const [dx, dy] = [e.clientX - press.x, e.clientY - press.y];
+  press.moved ||= Math.abs(dx) > 4 || Math.abs(dy) > 4;
+  if (press.moved && press.divides) divide((100 * at(e)[0]) / stage.clientWidth);
+  else if (press.moved) { pan = [press.pan[0] + dx, press.pan[1] + dy]; move(); }
 });
-stage.addEventListener("pointercancel", () => { press = null; });
+stage.addEventListener("pointercancel", (e) => { fingers.delete(e.pointerId); press = null; });
 stage.addEventListener("pointerup", (e) => {
-  const v = value(), click = press && !press.moved;
+  const v = value(), click = press && !press.moved, [x, y] = at(e);
+  fingers.delete(e.pointerId);
   press = null;
-  if (!click || !v) return;
-  const [x, y] = at(e);
-  spot = [x * v.width, y * v.height];
+  const k = under.offsetWidth / (v?.width ?? 1) || over.offsetWidth / (v?.width ?? 1);
+  if (!click || !v || !k) return;
+  spot = [Math.min(v.width, Math.max(0, (x - pan[0]) / k)), Math.min(v.height, Math.max(0, (y - pan[1]) / k))];
   place();
 });
+// The page goes on scrolling below the pointer unless the picture fills the screen, is zoomed, or Ctrl is held.
+stage.addEventListener("wheel", (e) => {
+  if (!(e.ctrlKey || zoom > 1 || document.fullscreenElement)) return;
+  e.preventDefault();
+  zoomBy(Math.exp(-e.deltaY / 300), ...at(e));
+}, { passive: false });
+for (const button of element.querySelectorAll("[data-zoom]")) button.onclick = () => zoomBy(Number(button.dataset.zoom));
+find(".full").onclick = fullscreen;
 stage.addEventListener("keydown", (e) => {
   const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key], v = value();
   if (!step || !v) return;
@@ -147,11 +213,17 @@ function keys(e) {
   if (!element.isConnected) return document.removeEventListener("keydown", keys);
   const typing = e.target.closest?.("textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=range])");
   const to = { 1: 0, 2: 50, 3: 100 }[e.key];
-  if (to === undefined || typing || e.ctrlKey || e.metaKey || e.altKey || !stage.offsetParent) return;
-  divide(to);
+  if (typing || e.ctrlKey || e.metaKey || e.altKey || !(stage.offsetParent || document.fullscreenElement === stage)) return;
+  if (to !== undefined) divide(to);
+  else if (e.key === "f") fullscreen();
+  else if (e.key === "+" || e.key === "=") zoomBy(2);
+  else if (e.key === "-") zoomBy(0.5);
+  else if (e.key === "0") zoomBy(0);
 }
 document.addEventListener("keydown", keys);
-new ResizeObserver(() => { place(); const v = value(); if (v) stage.classList.toggle("large", stage.clientWidth >= v.width); }).observe(element);
+const resized = new ResizeObserver(() => { move(); place(); });
+resized.observe(element);
+resized.observe(stage);
 watch("value", show);
 divide(50);
 show();
