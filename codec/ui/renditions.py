@@ -114,10 +114,10 @@ class Job:
     @functools.cached_property
     def rgb(self) -> np.ndarray:
         from codec import bitstream
-        from codec.images import load_image
+        from codec.reading import read_picture
 
         header = bitstream.read(self.stream)
-        rgb = load_image(str(self.original)).rgb if self._rgb is None else self._rgb
+        rgb = read_picture(self.original).rgb if self._rgb is None else self._rgb
         if rgb.shape[:2] != (header.height, header.width):
             raise CodecError("The picture and the stream are of different sizes: the one was not made of the other.")
         return rgb
