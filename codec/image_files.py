@@ -44,6 +44,7 @@ _PNG_PICTURE_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _MAX_JPEG_SCANS = 100  # programs write ten or so; each costs the time of a whole picture, and can be 40 bytes long
 _MAX_JPEG_SEGMENTS = 10_000
 _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # neither a stuffed byte nor a restart within a scan
+_ISO_SIZE = re.compile(rb"ispe.{4}(.{8})", re.DOTALL)  # the box of an item's width and height
 _MAX_GIF_PREAMBLE = 1_000_000  # bytes of comments and the like; Pillow's time is quadratic in them
 
 _READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or HEIC"
@@ -52,7 +53,7 @@ DAMAGED = "The image is truncated or damaged: it could not be decoded to its end
 _NO_PIXELS = "The image is damaged: it holds no pixels, so try another copy of it."
 _HEAVY_METADATA = "The image carries more embedded text or metadata than can be read; save it again without them."
 _MANY_SCANS = "The image is cut into more scans than any camera or program writes; save it again as PNG."
-_NO_MEMORY = "There is not enough memory to decode this image; scale it down first."
+NO_MEMORY = "There is not enough memory to decode this image; scale it down first."
 
 
 def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
@@ -171,6 +172,30 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     raise failure or ImageError(_NOT_AN_IMAGE)
 
 
+def declared_pixels(data: bytes, max_pixels: int) -> int:
+    """Width × height as the header has them, found by Python alone: `open_image` has libraries in C look at
+    WebP, AVIF and HEIC. Of the sizes that the parts of AVIF and HEIC declare the largest is taken."""
+    if data[4:8] == b"ftyp":
+        sizes = (struct.unpack(">II", found[1]) for found in _ISO_SIZE.finditer(data))
+        return max((width * height for width, height in sizes), default=0)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        width, height = _webp_size(data)
+    else:
+        width, height = open_image(data, max_pixels).size
+    return width * height
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    if len(data) < 30:
+        return 0, 0
+    if data[12:16] == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if data[12:16] == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return tuple(side & 0x3FFF for side in struct.unpack("<HH", data[26:30]))
+
+
 def _bad_header(name: str) -> str:
     kind = NAMES.get(name, name)
     return f"This {kind} file is truncated, damaged or of a kind that cannot be read here; save it as PNG first."
@@ -188,7 +213,7 @@ def pillow_errors(sentence: str) -> Iterator[None]:
     except ImageError:
         raise
     except MemoryError as error:
-        raise ImageError(_NO_MEMORY) from error
+        raise ImageError(NO_MEMORY) from error
     except Image.DecompressionBombError as error:
         raise ImageError("The image has far more pixels than can be handled; scale it down first.") from error
     except Exception as error:
@@ -240,9 +265,7 @@ def _check_jpeg(data: bytes, max_pixels: int) -> None:
 def _check_webp(data: bytes, max_pixels: int) -> None:
     """The canvas of an extended WebP: its decoder allocates two whole canvases as soon as it is made."""
     if data[12:16] == b"VP8X" and len(data) >= 30:
-        width = 1 + int.from_bytes(data[24:27], "little")
-        height = 1 + int.from_bytes(data[27:30], "little")
-        check_size(width, height, max_pixels)
+        check_size(*_webp_size(data), max_pixels)
 
 
 def _check_gif(data: bytes, max_pixels: int) -> None:

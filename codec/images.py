@@ -73,7 +73,11 @@ def load_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
 
 
 def _from_bytes(data: bytes, max_pixels: int) -> LoadedImage:
-    image = open_image(data, max_pixels)
+    return decoded(open_image(data, max_pixels), data, max_pixels)
+
+
+def decoded(image: Image.Image, data: bytes, max_pixels: int) -> LoadedImage:
+    """The picture that `open_image` found in `data`, its pixels decoded. Raises ImageError."""
     rgb, notes = from_pil(image, max_pixels)
     frames = frames_note(image, data)
     return LoadedImage(rgb, (frames, *notes) if frames else tuple(notes), NAMES.get(image.format, image.format))

@@ -144,6 +144,7 @@ def test_the_cache_makes_a_thing_once_and_forgets_the_oldest():
     assert cache.get(("a",)) is None and cache.get(("b",)) == 2 and cache.total == 60
     with pytest.raises(ZeroDivisionError):
         cache.made(("c",), lambda: 1 / 0)
+    assert not cache.making
     assert cache.made(("c",), lambda: 3) == 3 and not cache.making
 
 

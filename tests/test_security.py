@@ -9,7 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import picture, served
+from test_reading import MISCHIEF
 
+from codec import reading
 from codec.images import png_bytes
 from codec.ui import crowd, guard, sweep
 
@@ -126,6 +128,33 @@ def test_a_full_disk_refuses_uploads(page, monkeypatch):
     monkeypatch.setattr(guard, "MIN_FREE_DISK", 1 << 60)
     answer = page.http.post("/gradio_api/upload", files={"files": ("a.png", b"x")})
     assert answer.status_code == 507 and "no room" in answer.json()["detail"]
+
+
+def upload(page, name, data):
+    return file(page.http.post("/gradio_api/upload", files={"files": (name, data)}).json()[0])
+
+
+def test_a_crash_over_a_picture_ends_its_request_only(page, monkeypatch):
+    readers = reading.Readers(2, MISCHIEF)
+    monkeypatch.setattr(reading, "READERS", readers)
+    settings = ["Quality (λ)", 0.0035, 0.3, "mse", 15, "original", "ours", "jpeg"]
+    for name in ("crash.png", "exit.png", "crash.png"):
+        kind, said = ask(page, "compress", upload(page, name, png_bytes(picture(40, 30))), *settings)
+        assert kind == "error" and "broke down" in json.loads(said)["error"], said
+    assert ask(page, "compress", upload(page, "good.png", png_bytes(picture(40, 30))), *settings)[0] == "complete"
+    readers.close()
+
+
+def test_painted_layers_are_bounded_and_opened_elsewhere(page):
+    (canvas,) = [c for c in page.http.get("/config").json()["components"] if c["type"] == "imageeditor"]
+    assert "accept_blobs" in canvas["props"]["server_fns"]
+    for index, kind in (("1000000000", "layer"), ("0", "layer"), ("null", "composite")):
+        form = {"component_id": canvas["id"], "session_hash": "s", "fn_name": "accept_blobs", "data": "null"}
+        form |= {"id": "x", "type": kind, "index": index}
+        answer = page.http.post("/gradio_api/component_server", data=form, files={"file": ("a.png", bytes(2_000_000))})
+        assert answer.status_code == 200, answer.text
+    (strokes,) = page.demo.blocks[canvas["id"]].accept_blobs.args
+    assert strokes.take("x") == [bytes(2_000_000)] and strokes.total == 0
 
 
 def test_errors_show_no_insides(page):

@@ -30,8 +30,9 @@ def results(folder: Path, data: bytes, original: str | None):
 
     from codec import bitstream, importance
     from codec.api import encode, load
-    from codec.images import load_image, save_png
+    from codec.images import save_png
     from codec.models.registry import load_decoder
+    from codec.reading import read_picture
 
     stream = bitstream.read(data)
     codec = load(stream.trunk)
@@ -46,7 +47,7 @@ def results(folder: Path, data: bytes, original: str | None):
     yield pair, said, gr.skip()
     if not original:
         return
-    rgb, shown = load_image(original).rgb, []
+    rgb, shown = read_picture(original).rgb, []
     y = codec.analyse(rgb)
     for lmbda in LAMBDAS:
         coded, _ = encode(rgb, lmbda=lmbda, codec=codec, y=y)

@@ -45,11 +45,12 @@ def run(original: str | None, experiment: str):
     """
     parts.need(original)
     from codec.classroom import autoencoder
-    from codec.images import load_image, save_png
+    from codec.images import save_png
     from codec.metrics import psnr
+    from codec.reading import read_picture
 
     with parts.said_plainly():
-        rgb = load_image(original).rgb
+        rgb = read_picture(original).rgb
         data = autoencoder.compress(rgb, experiment)
         decoded = autoencoder.decompress(data)
         sizes = autoencoder.ladder(autoencoder.read(data)[0])

@@ -105,10 +105,11 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
 def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
     """The work of `run`, with a folder to write to."""
     from codec.api import encode, load, where_it_fits
-    from codec.images import load_image, png_bytes
+    from codec.images import png_bytes
+    from codec.reading import read_picture
 
     progress(0.0, desc="Reading the picture")
-    image = load_image(path)
+    image = read_picture(path)
     name = file_stem(path)
     mode, lmbda, bpp, kb = rate
     wanted = {"lmbda": lmbda}

@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 
 from codec import bitstream
 from codec.errors import CodecError
-from codec.image_files import MAX_PIXELS, open_image, read_path
+from codec.image_files import MAX_PIXELS, declared_pixels, read_path
 from codec.ui.sweep import is_within, paths_in, touch
 
 LARGE_PIXELS = 4_000_000
@@ -99,8 +99,7 @@ def pixels(path: Path) -> int:
         if data.startswith(bitstream.MAGIC):
             stream = bitstream.read(data)
             return stream.width * stream.height
-        width, height = open_image(data, MAX_PIXELS).size
-        return width * height
+        return declared_pixels(data, MAX_PIXELS)
     except CodecError:
         return 0
 

@@ -59,10 +59,10 @@ def sweep(original: str, names: list[str]):
     from codec.api import encode, load
     from codec.baselines import decode as decode_baseline
     from codec.baselines import encode as encode_baseline
-    from codec.images import load_image
     from codec.models.gain import ANCHORS
+    from codec.reading import read_picture
 
-    rgb, codec = load_image(original).rgb, load()
+    rgb, codec = read_picture(original).rgb, load()
     baselines = [n for n in BASELINES if n in names]
     decoders = ["mse", *(n.partition(":")[2] for n in names if n.startswith("ours:"))]
     total = len(ANCHORS) * len(decoders) + sum(len(BASELINES[b]) for b in baselines)
@@ -102,12 +102,13 @@ def show(original: str | None, key: str):
         raise gr.Error("Choose a point of the curves first.", print_exception=False)
     from codec import baselines
     from codec.api import encode, load
-    from codec.images import load_image, save_png
+    from codec.images import save_png
+    from codec.reading import read_picture
 
     try:
         with parts.said_plainly():
             value = float(setting)
-            rgb = load_image(original).rgb
+            rgb = read_picture(original).rgb
             if name.partition(":")[0] == "ours":
                 data = encode(rgb, lmbda=value)[0].data
                 decoded = load().decode(data, name.partition(":")[2] or "mse")

@@ -9,6 +9,7 @@ from gradio.utils import get_upload_folder
 
 MAX_UPLOAD = 60_000_000
 MAX_FORM = 1_000_000  # of everything around the file, and of any other request
+MAX_STROKE = 4_000_000  # what the canvas sends after a stroke is the picture below it as well
 MIN_FREE_DISK = 1_000_000_000
 REMOTE = re.compile(r"\s*[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
 UNUSED = re.compile(r"/gradio_api/(proxy=|process_recording|vibe-|stream/|deep_link)")
@@ -50,7 +51,8 @@ def refuse_size(scope) -> tuple[int, str] | None:
     length = dict(scope["headers"]).get(b"content-length", b"")
     if not length.isdigit():  # sent in chunks, it could go on for ever
         return 411, "The length of the request has to be given."
-    if int(length) > MAX_FORM + (MAX_UPLOAD if is_upload(scope) else 0):
+    stroke = scope["path"].rstrip("/").endswith("/component_server")
+    if int(length) > MAX_FORM + (MAX_UPLOAD if is_upload(scope) else MAX_STROKE if stroke else 0):
         return 413, f"The file is larger than the limit of {MAX_UPLOAD / 1e6:g} MB."
     os.makedirs(get_upload_folder(), exist_ok=True)
     if is_upload(scope) and shutil.disk_usage(get_upload_folder()).free < MIN_FREE_DISK:

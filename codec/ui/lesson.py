@@ -52,7 +52,8 @@ def run(step: float, value: float, original: str | None):
     5 and 6: λ, 0.0005…0.0483; 7: 0 (least error) to 1. Gives the picture (PNG) and its figures.
     """
     from codec.classroom import steps
-    from codec.images import load_image, save_png
+    from codec.images import save_png
+    from codec.reading import read_picture
 
     number, value = int(step or 0), float(value or 0)
     limits = ((1, 8), (1, 64), (1, 128), (0, 1), (0.0005, 0.0483), (0.0005, 0.0483), (0, 1))
@@ -64,7 +65,7 @@ def run(step: float, value: float, original: str | None):
         value = int(value)
     path = original or examples.files()[0]  # a link may open a step before the first tab has a picture
     with parts.said_plainly():
-        shown, said = steps.STEPS[number - 1](steps.shrunk(load_image(path).rgb), value)
+        shown, said = steps.STEPS[number - 1](steps.shrunk(read_picture(path).rgb), value)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"step-{number}.png"
         save_png(shown, target)

@@ -5,6 +5,7 @@ import threading
 import gradio as gr
 from starlette.middleware import Middleware
 
+from codec import reading
 from codec.ui import (
     bits,
     cae,
@@ -111,6 +112,7 @@ def warm_up() -> None:
         load().decode(coded.data)
     except CodecError as error:  # missing weights: the page itself will say so at the first click
         print(error)
+    reading.READERS.start()
 
 
 def build() -> gr.Blocks:

@@ -7,7 +7,7 @@ import gradio as gr
 
 from codec import heat
 from codec.errors import CodecError
-from codec.ui import parts
+from codec.ui import painting, parts
 
 FACTORS = [("2×", 2), ("4×", 4), ("8×", 8), ("16×", 16), ("32×", 32), ("64×", 64)]
 PAINT = "#ff8c00a0"  # orange, apart from most pictures and for every kind of colour vision
@@ -36,11 +36,12 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
 
     from codec import bitstream, importance
     from codec.api import load
-    from codec.images import load_image, save_png
+    from codec.images import save_png
     from codec.metrics import psnr
+    from codec.reading import read_picture
 
     uniform = bitstream.read(data)
-    rgb = load_image(original).rgb
+    rgb = read_picture(original).rgb
     if rgb.shape[:2] != (uniform.height, uniform.width):
         raise CodecError("The stream was made from another picture: compress this one first, in the tab 'Compare'.")
     size = (uniform.width, uniform.height)
@@ -78,11 +79,12 @@ def mask(painting: dict | None, width: int, height: int):
     import numpy as np
     from PIL import Image
 
+    from codec.reading import read_opacity
+
     painted = np.zeros((height, width), bool)
     for layer in (painting or {}).get("layers") or []:
-        with Image.open(layer) as image:
-            alpha = image.convert("RGBA").getchannel("A").resize((width, height), Image.Resampling.NEAREST)
-        painted |= np.asarray(alpha) > 0
+        opacity = Image.fromarray(read_opacity(layer)).resize((width, height), Image.Resampling.NEAREST)
+        painted |= np.asarray(opacity) > 0
     return painted
 
 
@@ -149,10 +151,10 @@ def canvas(original: str | None, before: str | None):
     import numpy as np
     from PIL import Image
 
-    from codec.images import load_image
+    from codec.reading import read_picture
 
     with parts.said_plainly():
-        image = Image.fromarray(load_image(original).rgb)
+        image = Image.fromarray(read_picture(original).rgb)
     image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     return {"background": np.asarray(image.convert("RGB")), "layers": [], "composite": None}, original
 
@@ -162,10 +164,9 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     gr.Markdown("## Region of interest: paint what matters")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            editor = gr.ImageMask(
+            editor = painting.canvas(
                 label="Paint over what matters",
                 show_label=False,
-                type="filepath",
                 sources=(),
                 transforms=(),
                 layers=False,

@@ -30,6 +30,7 @@ DECODERS = {
 BASELINES = {name: NAMES[name] for name in CODECS}
 SUFFIXES = {"jpeg": ".jpg", "webp": ".webp", "jpeg2000": ".j2k", "avif": ".avif", "heic": ".heic", "jxl": ".jxl"}
 KEPT_BYTES = 256_000_000
+ENTRY_BYTES = 1000  # of a small value with its key, which has digests in it
 MEASURED_PIXELS = 6_000_000  # MS-SSIM and LPIPS of more take gigabytes
 
 
@@ -73,24 +74,26 @@ class Cache:
             self.kept.move_to_end(key)
             return self.kept[key][0]
 
-    def put(self, key: tuple, value, size: int = 200) -> None:
+    def put(self, key: tuple, value, size: int = ENTRY_BYTES) -> None:
         with self.lock:
             self.total += size - self.kept.pop(key, (None, 0))[1]
             self.kept[key] = (value, size)
             while self.total > self.limit and len(self.kept) > 1:
                 self.total -= self.kept.popitem(last=False)[1][1]
 
-    def made(self, key: tuple, make, size_of=lambda value: 200):
+    def made(self, key: tuple, make, size_of=lambda value: ENTRY_BYTES):
         """The value, made now unless it is there; whoever asks meanwhile waits for it."""
         with self.lock:
             turn = self.making.setdefault(key, threading.Lock())
         with turn:
-            value = self.get(key)
-            if value is None:
-                value = make()
-                self.put(key, value, size_of(value))
-            with self.lock:
-                self.making.pop(key, None)
+            try:
+                value = self.get(key)
+                if value is None:
+                    value = make()
+                    self.put(key, value, size_of(value))
+            finally:
+                with self.lock:
+                    self.making.pop(key, None)
         return value
 
 
@@ -114,10 +117,10 @@ class Job:
     @functools.cached_property
     def rgb(self) -> np.ndarray:
         from codec import bitstream
-        from codec.images import load_image
+        from codec.reading import read_picture
 
         header = bitstream.read(self.stream)
-        rgb = load_image(str(self.original)).rgb if self._rgb is None else self._rgb
+        rgb = read_picture(self.original).rgb if self._rgb is None else self._rgb
         if rgb.shape[:2] != (header.height, header.width):
             raise CodecError("The picture and the stream are of different sizes: the one was not made of the other.")
         return rgb
@@ -167,7 +170,7 @@ def rendition(job: Job, key: str, realism: float | None = None, tick=None) -> Re
 
 
 def weight(made: Rendition) -> int:
-    return len(made.png) + len(made.data or b"")
+    return len(made.png) + len(made.data or b"") + ENTRY_BYTES
 
 
 def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Rendition:

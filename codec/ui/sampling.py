@@ -112,11 +112,12 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
     """The work of `between`, with a folder to write to."""
     from codec import generative
     from codec.api import load
-    from codec.images import load_image, save_png
+    from codec.images import save_png
     from codec.metrics import psnr
+    from codec.reading import read_picture
 
     codec = load()
-    ends = [generative.crop(load_image(path).rgb, side) for path in (original, second)]
+    ends = [generative.crop(read_picture(path).rgb, side) for path in (original, second)]
     g_s, shown, sizes = codec.decoder(decoder), [], []
     found = generative.interpolate(codec, *ends, level, steps)
     for i, symbols in enumerate(found):

@@ -1,0 +1,63 @@
+"""The canvas to paint on, without what Gradio's own does with strangers' bytes.
+
+Gradio's opens the background, every layer and the picture of both with Pillow, in whatever format they are and in the
+page's own process; and it keeps what a browser sends after each stroke until somebody presses a button, or for ever.
+Here only layers are kept, up to a number of bytes, and they are handed on unopened.
+"""
+
+import collections
+import functools
+import threading
+
+import gradio as gr
+from gradio.components.image_editor import AcceptBlobs, EditorData
+
+KEPT_BYTES = 32_000_000  # of strokes that are not used yet, of all visitors together
+MAX_LAYERS = 8
+
+
+class Strokes:
+    """The latest layers by the name that a browser gave them: {name: [bytes, …]}, the oldest dropped first."""
+
+    def __init__(self, limit: int = KEPT_BYTES):
+        self.limit, self.total, self.lock = limit, 0, threading.Lock()
+        self.kept: collections.OrderedDict[str, dict[int, bytes]] = collections.OrderedDict()
+
+    def add(self, name: str, index: int, data: bytes) -> None:
+        with self.lock:
+            layers = self.kept.setdefault(name, {})
+            self.total += len(data) + 100 - (len(layers[index]) + 100 if index in layers else 0)
+            layers[index] = data
+            while self.total > self.limit:
+                self.total -= sum(len(d) + 100 for d in self.kept.popitem(last=False)[1].values())
+
+    def take(self, name: str) -> list[bytes]:
+        with self.lock:
+            layers = self.kept.pop(name, {})
+            self.total -= sum(len(d) + 100 for d in layers.values())
+        return [layers[index] for index in sorted(layers)]
+
+
+def canvas(**options) -> gr.ImageMask:
+    """`gr.ImageMask`, whose value is {"layers": [a path or bytes, …]} for the function that takes it."""
+    editor, strokes = gr.ImageMask(**options), Strokes()
+    editor.preprocess = functools.partial(unopened, strokes)
+    editor.accept_blobs = functools.partial(accept, strokes)
+    editor.accept_blobs._is_server_fn = True  # what Gradio's @server does
+    return editor
+
+
+def unopened(strokes: Strokes, payload: EditorData | None) -> dict | None:
+    if payload is None:
+        return None
+    layers = [file.path for file in payload.layers] if payload.id is None else strokes.take(payload.id)
+    if len(layers) > MAX_LAYERS:
+        raise gr.Error(f"A painting may have {MAX_LAYERS} layers.", print_exception=False)
+    return {"background": None, "layers": layers, "composite": None}
+
+
+def accept(strokes: Strokes, data: AcceptBlobs) -> None:
+    """What a browser sends after a stroke: the background, the layers and both as one, each in a request."""
+    index, name = str(data.data["index"]), str(data.data["id"])
+    if data.data["type"] == "layer" and index.isdecimal() and int(index) < MAX_LAYERS and len(name) < 100:
+        strokes.add(name, int(index), data.files[0][1])
