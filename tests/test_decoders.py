@@ -202,6 +202,13 @@ def test_a_run_can_start_from_the_best_of_another(settings, tmp_path):
     assert again.best == float("inf") and again.step_number == 0
 
 
+def test_a_run_that_starts_from_the_shipped_decoder_counts_its_steps(settings, monkeypatch):
+    entry = {"steps": 40, "wall_minutes": 2.0, "start": "mse"}
+    monkeypatch.setattr(decoders, "decoder_entry", lambda folder, name: entry)
+    trainer = decoders.Trainer(settings("perceptual", start="perceptual"))
+    assert trainer.before == {"steps": 40, "seconds": 120.0, "start": "mse"}
+
+
 # Export, realism
 
 

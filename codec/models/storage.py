@@ -1,30 +1,46 @@
 """How the weights of a decoder are stored: 8-bit integers with a scale per channel, a quarter of float32.
 
-    w[i] ≈ scale[i] · q[i],   scale[i] = max |w[i]| / 127,   q[i] integers in -127…127
+    w[i, j] ≈ row[i] · column[j] · q[i, j],   q integers in -127…127
 
-i counts the first axis: output channels of a convolution, basis pictures of the transposed KLT. Measured on the
-mse decoder of the first trunk this costs 0.005 dB at 0.15 bpp and 0.02 dB at 33 dB. Vectors stay float32.
+i counts the output channels of a convolution, j its input channels, whose weights differ in size as much as what
+comes in by them does. The KLT is float16, since its first coefficients are in the thousands; vectors are float32. With
+a scale for each output only, and the KLT in 8 bits, an LPIPS decoder lost 0.13 dB at 33 dB, and 15 % of LPIPS.
 """
 
 import torch
 from torch import Tensor
 
-SCALE = ".scale"  # follows the name of the tensor it belongs to
+ROW, COLUMN = ".scale", ".columns"  # follow the name of the tensor they belong to
+HALF = "klt.weight"
 
 
 def to_int8(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Float tensors -> what to store: int8 kernels, float32 scales (n,) and vectors."""
+    """Float tensors -> what to store: int8 kernels, float32 scales (out,) and (in,), float16 KLT and vectors."""
     stored = {}
     for name, value in state.items():
         w = value.detach().float().cpu()
         if w.ndim < 2:
             stored[name] = w.clone()
-            continue
-        largest = w.flatten(1).abs().amax(1)
-        scale = torch.where(largest > 0, largest / 127, 1.0)
-        q = torch.round(w / scale.view(-1, *[1] * (w.ndim - 1)))
-        stored[name], stored[name + SCALE] = q.clamp(-127, 127).to(torch.int8).contiguous(), scale
+        elif name == HALF:
+            stored[name] = w.half().contiguous()
+        else:
+            column = largest(w.transpose(0, 1)).sqrt()
+            w = w / along(column, w, 1)
+            row = largest(w) / 127
+            q = torch.round(w / along(row, w, 0)).clamp(-127, 127).to(torch.int8)
+            stored |= {name: q.contiguous(), name + ROW: row, name + COLUMN: column}
     return stored
+
+
+def largest(w: Tensor) -> Tensor:
+    """The largest magnitude for each place of the first axis, 1 where all are 0."""
+    found = w.flatten(1).abs().amax(1)
+    return torch.where(found > 0, found, 1.0)
+
+
+def along(scale: Tensor, w: Tensor, axis: int) -> Tensor:
+    """`scale` in a shape that multiplies `w` along this axis."""
+    return scale.view([-1 if i == axis else 1 for i in range(w.ndim)])
 
 
 def to_float(stored: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -32,7 +48,9 @@ def to_float(stored: dict[str, Tensor]) -> dict[str, Tensor]:
     state = {}
     for name, value in stored.items():
         if value.dtype == torch.int8:
-            state[name] = value.float() * stored[name + SCALE].view(-1, *[1] * (value.ndim - 1))
-        elif not name.endswith(SCALE):
+            state[name] = value.float() * along(stored[name + ROW], value, 0)
+            if name + COLUMN in stored:
+                state[name] *= along(stored[name + COLUMN], value, 1)
+        elif not name.endswith((ROW, COLUMN)):
             state[name] = value.float()
     return state

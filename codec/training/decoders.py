@@ -23,7 +23,7 @@ from codec.models.generator import build, extend
 from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
-from codec.training.latents import Latent, Pool, load_trunk, read_decoder
+from codec.training.latents import Latent, Pool, decoder_entry, load_trunk, read_decoder
 from codec.training.muon import Muon
 from codec.training.recipes import Objective, Recipe, Seen, adjusted
 from codec.training.trainer import Ema, schedule, whole_regions
@@ -148,6 +148,9 @@ class Trainer:
         else:
             state = mse if start == "mse" else read_decoder(s.init, start)
             before["start"] = start
+            if start == s.decoder:  # the same training goes on
+                entry = decoder_entry(s.init, start)
+                before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"], "start": entry["start"]}
         self.decoder.load_state_dict(extend(state, self.decoder.state_dict()))
         return before
 

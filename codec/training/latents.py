@@ -60,15 +60,20 @@ def read_files(folder: str | Path, entry: dict) -> dict[str, Tensor]:
     return {k: v for file in files for k, v in file.items()}
 
 
-def read_decoder(folder: str | Path, name: str) -> dict[str, Tensor]:
-    """The float weights of a decoder of a folder's current trunk. Raises ValueError where there is none."""
+def decoder_entry(folder: str | Path, name: str) -> dict:
+    """What a folder's manifest says of a decoder of its current trunk. Raises ValueError where there is none."""
     entry = None
     if Path(folder).is_dir():  # and no checkpoint of the trunk, beside which there is only the mse decoder
         known = json.loads((Path(folder) / "manifest.json").read_text())
         entry = known["decoders"].get(f"{known['trunk']}/{name}")
     if entry is None:
         raise ValueError(f"There is no decoder '{name}' in '{folder}'; name a checkpoint with --start.")
-    return storage.to_float(read_files(folder, entry))
+    return entry
+
+
+def read_decoder(folder: str | Path, name: str) -> dict[str, Tensor]:
+    """The float weights of a decoder of a folder's current trunk. Raises ValueError where there is none."""
+    return storage.to_float(read_files(folder, decoder_entry(folder, name)))
 
 
 def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tuple[FrozenTrunk, dict[str, Tensor]]:
