@@ -127,6 +127,8 @@ def test_a_picture_of_its_own_rate_competes_with_nobody():
 
 
 def test_without_the_classroom_one_sentence_says_so_and_the_rest_is_compared(client, photo, no_classroom):
+    from gradio_client import handle_file
+
     made = compress(client, photo)
     said, shown, rows, _, file = compared(client, made, "cae-2017", "webp", "jpeg")
     assert said.count("restore the weights folder.") == 1 and "JPEG of" in said
@@ -134,6 +136,8 @@ def test_without_the_classroom_one_sentence_says_so_and_the_rest_is_compared(cli
     assert (shown["left"], shown["right"]) == ("original", "webp")
     said, shown, rows, _, file = compared(client, made, baseline="cae-2017")
     assert said.count("<div") == 1 and file is None and [r["key"] for r in rows] == ["ours", "original"]
+    files = handle_file(made["stream"]), handle_file(made["original"])
+    assert "restore the weights folder." in client.predict(*files, api_name="/inside_2017")
     offered = [choice["choices"] for choice in compare.what_is_here()[1:]]
     assert all(("Ours", "ours") in o or ("JPEG", "jpeg") in o for o in offered)
     assert not [key for choices in offered for _, key in choices if key.startswith("cae")]
@@ -157,6 +161,17 @@ def test_a_picture_too_large_for_the_autoencoder_is_compared_without_it(codec, m
     )
     said, shown, rows, *_ = list(steps)[-1]
     assert "up to 0.006 megapixels" in said and shown["right"] == "ours" and len(rows) == 3
+
+
+def test_the_inside_shows_both_files_of_a_picture(client, photo):
+    from gradio_client import handle_file
+
+    if "cae-2017" not in renditions.historical():
+        pytest.skip("cae-2017 is not shipped")
+    made = compress(client, photo)
+    html = client.predict(handle_file(made["stream"]), handle_file(made["original"]), api_name="/inside_2017")
+    sizes = Path(made["stream"]).stat().st_size, len(autoencoder.compress(np.array(Image.open(photo))))
+    assert all(f">{size:,}<" in html for size in sizes) and html.count(" dB;") == 2 and "are its table" in html
 
 
 def test_a_stream_of_another_picture_gets_its_sentence(client, photo, tmp_path):
