@@ -211,11 +211,6 @@ def test_a_damaged_weights_file_is_noticed(tmp_path, monkeypatch):
         store.read("bad.safetensors", "0" * 64)
 
 
-def test_the_classroom_is_small():
-    files = list(store.folder().glob("*")) if store.folder().exists() else []
-    assert sum(f.stat().st_size for f in files) <= 4_000_000
-
-
 def test_digits_train_from_the_real_file(data_folder, tmp_path):
     from codec.classroom.mnist_training import Settings, load_digits, train
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 import codec as package
 from codec import metrics
-from codec.ui import compare, viewer
+from codec.classroom import autoencoder, store
+from codec.ui import compare, renditions, viewer
 from codec.ui.figures import Row, facts, table
 from codec.ui.renditions import DECODERS, Cache, Job, measure, networks, rendition
 
@@ -86,6 +87,91 @@ def test_every_decoder_draws_the_same_bytes(client, photo):
         between = np.asarray(package.decompress(data, decoder="hific", realism=0.25))
         assert (rgb_of(pictures["realism"]["file"]) == between).all()
         assert {"invented", "difference"} <= set(pictures)
+
+
+@pytest.fixture
+def no_classroom(monkeypatch, tmp_path):
+    """As if nobody had put the folder weights/classroom there."""
+    monkeypatch.setattr(store, "folder", lambda: tmp_path / "classroom")
+    monkeypatch.setattr(renditions, "CACHE", Cache(10**8))
+    caches = store.manifest, autoencoder.load
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_the_autoencoder_of_2017_is_compared_at_its_own_rate(client, photo):
+    if "cae-2017" not in renditions.historical():
+        pytest.skip("cae-2017 is not shipped")
+    said, shown, rows, html, file = compared(client, compress(client, photo), "cae-2017", "avif", "cae-2017")
+    rows, rgb = {r["key"]: r for r in rows}, np.array(Image.open(photo))
+    data = Path(file).read_bytes()
+    assert Path(file).suffix == ".cae" and data == autoencoder.compress(rgb)
+    row, bpp = rows["cae-2017"], 8 * len(data) / (300 * 200)
+    assert row["bytes"] == len(data) and row["bpp"] == pytest.approx(bpp, abs=1e-5)
+    assert row["name"] == f"cae-2017, {bpp:.2f} bpp, its only rate" and row["name"] in html
+    entry = next(p for p in shown["pictures"] if p["key"] == "cae-2017")
+    decoded = rgb_of(entry["file"])
+    assert (decoded == autoencoder.decompress(data)).all() and shown["left"] == "cae-2017"
+    assert row["psnr"] == pytest.approx(metrics.psnr(rgb, decoded), abs=1e-4) and row["lpips"] > 0
+    assert f"{bpp:.2f} bpp, {len(data) / 1000:.1f} kB against our" in said
+    assert f"trained here for {store.entry('cae', '1')['steps']:,} steps" in html
+
+
+def test_a_picture_of_its_own_rate_competes_with_nobody():
+    rows = [Row("ours", "Ours", 100, 0.1, 50, 30.0), Row("jpeg", "JPEG", 90, 0.1, 50, 25.0)]
+    html = table([*rows, Row("cae-2017", "cae-2017", 10, 0.01, 500, 31.0, own_rate=True)])
+    assert "<b>30.00</b>" in html and "<b>90</b>" in html and "<b>31.00</b>" not in html and "<b>10</b>" not in html
+
+
+def test_without_the_classroom_one_sentence_says_so_and_the_rest_is_compared(client, photo, no_classroom):
+    from gradio_client import handle_file
+
+    made = compress(client, photo)
+    said, shown, rows, _, file = compared(client, made, "cae-2017", "webp", "jpeg")
+    assert said.count("restore the weights folder.") == 1 and "JPEG of" in said
+    assert [r["key"] for r in rows] == ["ours", "jpeg", "webp", "original"] and file
+    assert (shown["left"], shown["right"]) == ("original", "webp")
+    said, shown, rows, _, file = compared(client, made, baseline="cae-2017")
+    assert said.count("<div") == 1 and file is None and [r["key"] for r in rows] == ["ours", "original"]
+    files = handle_file(made["stream"]), handle_file(made["original"])
+    assert "restore the weights folder." in client.predict(*files, api_name="/inside_2017")
+    offered = [choice["choices"] for choice in compare.what_is_here()[1:]]
+    assert all(("Ours", "ours") in o or ("JPEG", "jpeg") in o for o in offered)
+    assert not [key for choices in offered for _, key in choices if key.startswith("cae")]
+
+
+def test_experiments_are_offered_once_they_are_here(monkeypatch):
+    monkeypatch.setattr(store, "manifest", lambda: {"cae": {"1-128": {}, "3": {}, "1": {}, "9": {}}})
+    assert renditions.historical() == ["cae-2017", "cae-2017-3", "cae-2017-1-128"]
+    labels = [label for label, _ in compare.past_choices(renditions.historical())]
+    assert labels == ["cae-2017, its own size", *(f"cae-2017, experiment {n}, its own size" for n in ("3", "1-128"))]
+    assert tuple(renditions.HISTORICAL.values()) == autoencoder.NAMES
+
+
+def test_a_picture_too_large_for_the_autoencoder_is_compared_without_it(codec, monkeypatch, tmp_path):
+    path = tmp_path / "original.png"
+    Image.fromarray(picture(96, 64)).save(path)
+    monkeypatch.setattr(renditions, "HISTORICAL_PIXELS", 6000)
+    job = Job(package.compress(path, lmbda=0.003), path)
+    steps = compare.comparison(
+        tmp_path, job, ["ours", "jpeg", "cae-2017"], "original", "cae-2017", "jpeg", lambda *_, **__: None
+    )
+    said, shown, rows, *_ = list(steps)[-1]
+    assert "up to 0.006 megapixels" in said and shown["right"] == "ours" and len(rows) == 3
+
+
+def test_the_inside_shows_both_files_of_a_picture(client, photo):
+    from gradio_client import handle_file
+
+    if "cae-2017" not in renditions.historical():
+        pytest.skip("cae-2017 is not shipped")
+    made = compress(client, photo)
+    html = client.predict(handle_file(made["stream"]), handle_file(made["original"]), api_name="/inside_2017")
+    sizes = Path(made["stream"]).stat().st_size, len(autoencoder.compress(np.array(Image.open(photo))))
+    assert all(f">{size:,}<" in html for size in sizes) and html.count(" dB;") == 2 and "are its table" in html
 
 
 def test_a_stream_of_another_picture_gets_its_sentence(client, photo, tmp_path):
@@ -236,6 +322,24 @@ def test_keys_move_the_divider_and_a_click_all_details(browser, url):
     page.wait_for_function("() => !document.fullscreenElement")
     alts = page.locator("#comparison img").evaluate_all("all => all.map(i => i.alt)")
     assert all(alts) and any("dB" in a and "kB" in a for a in alts)
+    page.close()
+
+
+def test_a_visitor_puts_the_autoencoder_of_2017_beside_ours(browser, url):
+    if "cae-2017" not in renditions.historical():
+        pytest.skip("cae-2017 is not shipped")
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(90_000)
+    page.goto(url)
+    page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for()
+    page.get_by_label("Left of the divider").click()
+    page.get_by_role("option", name="cae-2017, its own size").click()
+    row = page.locator("#figures tbody tr", has_text="its only rate")
+    row.wait_for()
+    tag = page.locator("#comparison .tag.left")
+    page.wait_for_function("() => document.querySelector('#comparison .tag.left').innerText.includes('cae-2017')")
+    assert "bpp" in tag.inner_text() and "dB" in tag.inner_text()
+    assert "cae-2017" in page.locator("#comparison img.over").get_attribute("alt")
     page.close()
 
 

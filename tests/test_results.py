@@ -24,9 +24,10 @@ def test_the_model_card_says_what_the_manifest_says():
 
 
 def test_the_weights_stay_small():
-    sizes = [path.stat().st_size for path in (ROOT / "weights").rglob("*.safetensors")]
-    assert max(sizes) <= 10_000_000  # a Space takes no larger file without LFS
-    assert sum(sizes) <= 45_000_000
+    weights = ROOT / "weights"
+    assert max(path.stat().st_size for path in weights.rglob("*")) <= card.FILE_BYTES
+    assert card.total(weights.glob("*.safetensors")) <= card.CODEC_BYTES
+    assert card.total((weights / "classroom").glob("*")) <= card.CLASSROOM_BYTES
 
 
 def test_the_results_are_of_the_weights_that_are_shipped():

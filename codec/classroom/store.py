@@ -26,7 +26,10 @@ def manifest() -> dict:
     """The parsed manifest. Raises WeightsError where it is missing or not JSON."""
     path = folder() / "manifest.json"
     try:
-        return json.loads(path.read_text())
+        known = json.loads(path.read_text())
+        if not (isinstance(known, dict) and all(isinstance(section, dict) for section in known.values())):
+            raise ValueError
+        return known
     except (OSError, ValueError):
         raise WeightsError(f"The file '{path}' is missing or damaged; restore the weights folder.") from None
 

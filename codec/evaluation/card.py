@@ -1,11 +1,15 @@
 """Writes what the manifest says of every network into the model card, weights/README.md."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from codec.evaluation.readme import table
 
 START, END = "<!-- manifest -->", "<!-- /manifest -->"
+FILE_BYTES = 10_000_000  # a Space takes no larger file without LFS
+CODEC_BYTES = 45_000_000  # of weights/*.safetensors
+CLASSROOM_BYTES = 6_000_000  # of weights/classroom, which has a budget of its own
 
 
 def section(weights: Path) -> str:
@@ -26,16 +30,22 @@ def section(weights: Path) -> str:
             start = f", from {decoder['start']}" if decoder.get("start") else ""
             steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}"
             rows.append([f"`{key.split('/')[1]}`", decoder["loss"], steps, megabytes(weights, decoder)])
-    total = sum(path.stat().st_size for path in weights.rglob("*.safetensors"))
+    codec, classroom = total(weights.glob("*.safetensors")), total((weights / "classroom").glob("*"))
     lines = [
         table(["network", "loss", "steps", "MB"], rows),
-        f"All files together: {total / 1e6:.1f} MB. Validation scores, seeds and revisions are in `manifest.json`.",
+        f"All of the codec's files together: {codec / 1e6:.1f} MB (at most {CODEC_BYTES / 1e6:.0f}); the classroom's, "
+        f"in `classroom/`: {classroom / 1e6:.1f} MB (at most {CLASSROOM_BYTES / 1e6:.0f}). Validation scores, seeds "
+        "and revisions are in `manifest.json`.",
     ]
     return "\n\n".join([START, *lines, END])
 
 
+def total(files: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
+
+
 def megabytes(weights: Path, entry: dict) -> str:
-    return f"{sum((weights / name).stat().st_size for name in entry['files']) / 1e6:.1f}"
+    return f"{total(weights / name for name in entry['files']) / 1e6:.1f}"
 
 
 def update(weights: Path) -> bool:

@@ -15,13 +15,16 @@ from codec.ui.renditions import (
     BASELINES,
     CACHE,
     DECODERS,
+    HISTORICAL,
     MEASURED_PIXELS,
     ORIGINAL,
     OURS,
     SUFFIXES,
     Job,
     digest,
+    historical,
     networks,
+    trained,
 )
 from codec.ui.renditions import measure as measure_slowly
 from codec.ui.renditions import rendition as picture_of
@@ -82,7 +85,10 @@ def verdict(ours: Row, other: Row, name: str, note: str) -> str:
     parts = [f"{other.psnr:.1f} dB against our {ours.psnr:.1f}"]
     if ours.lpips is not None and other.lpips is not None:
         parts.append(f"LPIPS {other.lpips:.3f} against our {ours.lpips:.3f}")
-    return f"<div class='big'>{escape(name)} of {kilobytes(other.bytes)}: {'; '.join(parts)}</div>"
+    size = f" of {kilobytes(other.bytes)}"
+    if other.own_rate:
+        size = f", {kilobytes(other.bytes)} against our {kilobytes(ours.bytes)}"
+    return f"<div class='big'>{escape(name)}{size}: {'; '.join(parts)}</div>"
 
 
 def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
@@ -155,8 +161,12 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         str(stream),
         str(decoded),
         str(original),
-        f"<div class='big'>Looking for the {BASELINES[sides[2]]} of this size …</div>",
+        f"<div class='big'>{awaited(sides[2])}</div>",
     )
+
+
+def awaited(baseline: str) -> str:
+    return f"Looking for the {BASELINES[baseline]} of this size …" if baseline in BASELINES else "…"
 
 
 def asked(rate: tuple) -> str:
@@ -168,7 +178,7 @@ def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
     from codec.metrics import bpp
 
     height, width = job.rgb.shape[:2]
-    row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size)
+    row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size, own_rate=key in HISTORICAL)
     if made is not None:
         row.psnr, row.encode_ms, row.decode_ms = made.psnr, made.encode_ms, made.decode_ms
         if made.data is None:  # whichever decoder: the stream was encoded once
@@ -189,12 +199,13 @@ def remark(row: Row) -> str:
 
 def measure(stream: str | None, original: str | None, left: str, right: str, baseline: str, everything: bool,
             progress=gr.Progress()):  # fmt: skip  # noqa: B008
-    """Compare a stream with other decoders of the same bytes and with classical codecs of the same size.
+    """Compare a stream with other decoders of its bytes, with classical codecs of the same size, and with cae-2017.
 
     stream: a .lic file; original: the picture it was made of. left, right: what to show, "original", "ours", a
-    decoder ("mse", "perceptual", "texture", "hific") or a codec ("jpeg", "webp", "avif", "jpeg2000", "heic").
-    baseline: the codec to compare with. everything: measure all of them. Gives a sentence, the pictures, the
-    measurements as JSON and as a table, and the baseline's file; fast numbers first, MS-SSIM and LPIPS after them.
+    decoder ("mse", "perceptual", "texture", "hific"), a codec ("jpeg", "webp", "avif", "jpeg2000", "heic"), or
+    "cae-2017", an autoencoder that has one rate, its own. baseline: the codec to compare with. everything: measure
+    all of them. Gives a sentence, the pictures, the measurements as JSON and as a table, and the baseline's file; fast
+    numbers first, MS-SSIM and LPIPS after them.
     """
     if not (stream and original):
         raise gr.Error("Compress a picture first.", print_exception=False)
@@ -202,7 +213,7 @@ def measure(stream: str | None, original: str | None, left: str, right: str, bas
         job = Job(Path(stream).read_bytes(), original)
         keys = [OURS, baseline, left, right]
         if everything:
-            keys += [*networks(), *BASELINES]
+            keys += [*networks(), *BASELINES, *historical()[:1]]
         keys = [k for k in dict.fromkeys(keys) if k != ORIGINAL]
         if job.decoder(OURS) in keys and not {left, right} & {job.decoder(OURS)}:
             keys.remove(job.decoder(OURS))  # it is "ours" already
@@ -212,7 +223,7 @@ def measure(stream: str | None, original: str | None, left: str, right: str, bas
 def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, baseline: str, progress):
     """The work of `measure`: every picture first, and then every slow number."""
     source = source_of(job)
-    made, rows, name = {}, {}, file_stem(str(job.original)).removesuffix(".original")
+    made, rows, missing, name = {}, {}, {}, file_stem(str(job.original)).removesuffix(".original")
     baseline_file = folder / f"{name}{SUFFIXES[baseline]}"
     spot_rgb = job.rgb
 
@@ -225,28 +236,42 @@ def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, b
             entries.append(viewer.entry(key, short(key, m.name), remark(rows[key]), path))
         said = "<div class='big'>…</div>"
         if baseline in made:
-            said = verdict(rows[OURS], rows[baseline], BASELINES[baseline], made[baseline].note)
-        lines, left_out = [*rows.values(), source], ""
+            said = verdict(rows[OURS], rows[baseline], short(baseline, made[baseline].name), made[baseline].note)
+        if missing:
+            said = said if baseline in made else ""
+            said += "".join(f"<div class='big'>{escape(why)}</div>" for why in dict.fromkeys(missing.values()))
+        lines, remarks = [*rows.values(), source], [trained(key) for key in made if key in HISTORICAL]
         if spot_rgb.shape[0] * spot_rgb.shape[1] > MEASURED_PIXELS:
-            left_out = (
+            remarks.append(
                 f"MS-SSIM and LPIPS are left out above {MEASURED_PIXELS / 1e6:g} megapixels: they need gigabytes."
             )
-        value = viewer.value(job.id[1], spot_rgb, entries, left, right, [ORIGINAL, OURS, baseline])
+        sides = (key if key not in missing else instead for key, instead in ((left, ORIGINAL), (right, OURS)))
+        crops = [key for key in (ORIGINAL, OURS, baseline) if key not in missing]
+        value = viewer.value(job.id[1], spot_rgb, entries, *sides, crops)
         file = str(baseline_file) if baseline_file.exists() else None
-        return said, value, facts(lines), table(lines, left_out), file
+        return said, value, facts(lines), table(lines, " ".join(remarks)), file
 
     for i, key in enumerate(keys):
         progress(i / len(keys) / 2, desc=f"{short(key, '')} at the same size" if key in BASELINES else "Decoding")
-        m = made[key] = picture_of(job, key)
+        try:
+            m = made[key] = picture_of(job, key)
+        except CodecError as error:
+            if key not in HISTORICAL:
+                raise
+            missing[key] = str(error)  # the others are shown without it
+            yield now()
+            continue
         label = f"Ours ({m.name})" if key == OURS else m.name + (", its smallest" if m.note else "")
+        if key in HISTORICAL:
+            label += ", its only rate"
         rows[key] = row_of(job, key, label, m.size, m)
         rows[key].pending = True
         if key == baseline:
             baseline_file.write_bytes(m.data)
         if key != OURS:
             yield now()
-    for i, key in enumerate(keys):
-        progress(0.5 + i / len(keys) / 2, desc="MS-SSIM and LPIPS")
+    for i, key in enumerate(made):
+        progress(0.5 + i / len(made) / 2, desc="MS-SSIM and LPIPS")
         slow = measure_slowly(job, made[key])
         rows[key].ms_ssim, rows[key].lpips, rows[key].pending = slow.ms_ssim, slow.lpips, False
         yield now()
@@ -257,11 +282,20 @@ def short(key: str, name: str) -> str:
     return f"Ours ({name})" if key == OURS else BASELINES.get(key) or DECODERS.get(key) or name
 
 
-def side_choices(names: list[str]) -> list[tuple[str, str]]:
-    """What either side of the divider can be: (label, key)."""
+def side_choices(names: list[str], past: list[str]) -> list[tuple[str, str]]:
+    """What either side of the divider can be: (label, key). names: decoders; past: experiments of 2017."""
     decoders = [(f"{DECODERS[n]} decoder, same bytes", n) for n in names]
     codecs = [(f"{name}, same size", key) for key, name in BASELINES.items()]
-    return [("Original", ORIGINAL), ("Ours", OURS), *decoders, *codecs]
+    return [("Original", ORIGINAL), ("Ours", OURS), *decoders, *codecs, *past_choices(past)]
+
+
+def baseline_choices(past: list[str]) -> list[tuple[str, str]]:
+    """What ours can be compared with: (label, key)."""
+    return [*((name, key) for key, name in BASELINES.items()), *past_choices(past)]
+
+
+def past_choices(past: list[str]) -> list[tuple[str, str]]:
+    return [(f"{key.replace('2017-', '2017, experiment ')}, its own size", key) for key in past]
 
 
 def model_choices(names: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:
@@ -274,8 +308,9 @@ def what_is_here():
 
     with parts.said_plainly():
         models = [m for m in MODELS if m in registry.models()]
-        sides = side_choices(networks())
-    return gr.update(choices=model_choices(models)), gr.update(choices=sides), gr.update(choices=sides)
+        past = historical()
+        sides = gr.update(choices=side_choices(networks(), past))
+    return gr.update(choices=model_choices(models)), sides, sides, gr.update(choices=baseline_choices(past))
 
 
 def quality_of(lmbda: float) -> float:
@@ -308,11 +343,12 @@ def build(demo: gr.Blocks, opening) -> tuple[gr.DownloadButton, gr.File, gr.Numb
             said = gr.HTML(elem_id="verdict", padding=False)
             pictures = viewer.component(elem_id="comparison")
             with gr.Row(elem_id="sides"):
-                sides = side_choices([n for n in DECODERS if not n.startswith("hific-") or n == "hific-nogan"])
+                names = [n for n in DECODERS if not n.startswith("hific-") or n == "hific-nogan"]
+                sides = side_choices(names, list(HISTORICAL))
                 left = gr.Dropdown(sides, value=ORIGINAL, label="Left of the divider", filterable=False, min_width=150)
                 right = gr.Dropdown(sides, value=OURS, label="Right of the divider", filterable=False, min_width=150)
                 baseline = gr.Dropdown(
-                    [(name, key) for key, name in BASELINES.items()],
+                    baseline_choices(list(HISTORICAL)),
                     value="jpeg",
                     label="Compare with, at the same size",
                     filterable=False,
@@ -376,7 +412,7 @@ def build(demo: gr.Blocks, opening) -> tuple[gr.DownloadButton, gr.File, gr.Numb
 
     first = demo.load(start, None, [upload, model, about, mode, quality, lmbda, bpp], **quick)
     demo.load(None, js=PASTE_JS, **private)
-    demo.load(what_is_here, None, [model, left, right], **quick)
+    demo.load(what_is_here, None, [model, left, right, baseline], **quick)
     chosen = model.input(choose_model, [model, mode, bpp], [about, mode, bpp], **quick)
     events = [button.click, upload.upload, quality.release, bpp.release, mode.input, lmbda.submit, kb.submit]
     events += [pick.then, first.then, chosen.then]

@@ -20,6 +20,7 @@ class Row:
     encode_ms: float | None = None
     decode_ms: float | None = None
     pending: bool = False
+    own_rate: bool = False  # it was not made of as many bytes as the others, and competes with none of them
 
 
 #: Field, heading, format, and whether the most (+1) or the least (-1) is the best.
@@ -41,10 +42,10 @@ def kilobytes(size: int) -> str:
 
 
 def table(rows: list[Row], caption: str = "") -> str:
-    """The rows as HTML, the best of each column in bold as far as it is shown; the original, last, competes in none."""
+    """The rows as HTML, the best of each column in bold as far as it is shown; the original competes in none."""
     best = {}
     for field, _, form, sign in COLUMNS:
-        values = [getattr(r, field) for r in rows if r.key != "original" and getattr(r, field) is not None]
+        values = [getattr(r, field) for r in rows if competes(r) and getattr(r, field) is not None]
         if len(values) > 1 and len({format(v, form) for v in values}) > 1:
             best[field] = format(max(values, key=lambda v: sign * v), form)
     head = "".join(f"<th scope='col'>{h}</th>" for _, h, _, _ in COLUMNS)
@@ -56,12 +57,16 @@ def table(rows: list[Row], caption: str = "") -> str:
     )
 
 
+def competes(row: Row) -> bool:
+    return row.key != "original" and not row.own_rate
+
+
 def line(row: Row, best: dict[str, str]) -> str:
     cells = ""
     for field, _, form, _ in COLUMNS:
         number = getattr(row, field)
         said = ("…" if row.pending and field in SLOW else "–") if number is None else format(number, form)
-        wins = row.key != "original" and number is not None and best.get(field) == said
+        wins = competes(row) and number is not None and best.get(field) == said
         cells += f"<td><b>{said}</b></td>" if wins else f"<td>{said}</td>"
     return f"<tr><th scope='row'>{escape(row.name)}</th>{cells}</tr>"
 

@@ -1,6 +1,7 @@
 """The tab that opens the stream up: the entropy ladder, the channels of the latent, and what damage does."""
 
 import tempfile
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -147,6 +148,34 @@ def bars(rungs, estimate: float) -> str:
     )
 
 
+def beside_2017(stream: str | None, original: str | None):
+    """The same picture by the autoencoder of 2017 (cae-2017), whose Huffman code has its table in the file.
+
+    stream: a .lic file; original: the picture it was made of. Gives both files as bars with their PSNR, as HTML.
+    """
+    parts.need(stream, original)
+    from codec.classroom import autoencoder
+    from codec.ladder import Rung
+    from codec.ui import renditions
+
+    with parts.said_plainly():
+        job = renditions.Job(Path(stream).read_bytes(), original)
+        key = next(iter(renditions.historical()), next(iter(renditions.HISTORICAL)))
+        ours = renditions.rendition(job, renditions.OURS)
+        try:
+            theirs = renditions.rendition(job, key)
+        except CodecError as error:  # the tab does without it
+            return f"<p>{escape(str(error))}</p>"
+    rung = autoencoder.rung(theirs.data)
+    rung = replace(rung, remark=f"{theirs.psnr:.1f} dB; {rung.remark}")
+    this = Rung("this codec", ours.size, 0, f"{ours.psnr:.1f} dB; the whole .lic file, its header included")
+    return (
+        f"{rungs_html([rung, this])}<p>Whole files, on a scale of their own. This is no rung of the ladder above: the "
+        "autoencoder has other integers, and its picture another quality, at the one rate it was trained for. "
+        f"{escape(renditions.trained(key))}</p>"
+    )
+
+
 def damage(stream: str | None, position: float, override: bool, target: str = BYTE, rank: float = 1):
     """Make something of a stream wrong and decode it.
 
@@ -255,10 +284,12 @@ def read_leniently(codec, stream):
     return symbols, lost
 
 
-def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
+def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     """Lays out the tab and fills it whenever it is opened."""
     gr.Markdown("## The entropy ladder: the same integers, written four ways")
     rungs = gr.HTML(elem_id="ladder", padding=False)
+    gr.Markdown("### Beside it: the same picture by the autoencoder of 2017, in its own integers")
+    past = gr.HTML(elem_id="ladder-2017", padding=False)
     gr.Markdown("## The latent: its dearest channels and their share of the bits; one value for each 16×16 pixels")
     channels = parts.strip("channels", 6)
     gr.Markdown("## One channel, and what the model expected of it")
@@ -283,7 +314,8 @@ def build(tab: gr.Tab, stream: gr.DownloadButton) -> None:
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     private = {"api_visibility": "private"}
     opened = tab.select(run, stream, [rungs, channels], api_name="inside", **how)
-    opened.then(look, [stream, rank], [maps, plot], api_name="channel", concurrency_id="codec")
+    seen = opened.then(look, [stream, rank], [maps, plot], api_name="channel", concurrency_id="codec")
+    seen.success(beside_2017, [stream, original], past, api_name="inside_2017", concurrency_id="codec")
     rank.release(look, [stream, rank], [maps, plot], **private, **how)
     button.click(damage, [stream, position, override, target, channel], [said, broken], api_name="damage", **how)
     target.change(

@@ -46,13 +46,6 @@
     for (const source of document.querySelectorAll("[data-alt-for]"))
       for (const image of document.querySelectorAll(`#${source.dataset.altFor} img`))
         if (image.alt !== source.textContent) image.alt = source.textContent;
-    const said = document.querySelector("#headline .big")?.textContent ?? "";
-    document.querySelectorAll("#comparison img").forEach((image, i) => {
-      if (!image.alt || image.dataset.described) {
-        image.alt = `${i ? "Right" : "Left"} of the divider. ${said}`;
-        image.dataset.described = "1";
-      }
-    });
   }
 
   // Gradio gives some controls no name that a screen reader could say, and others one that is not what they show.

@@ -37,7 +37,8 @@ CSS = """
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
 #headline .html-container, #verdict .html-container, #comparison .html-container, #figures .html-container,
 #decoders .html-container, #losses .html-container, #about-model .html-container, #decoder-figures .html-container,
-#ledger .html-container, #ladder .html-container, #broken-said .html-container, .hint .html-container { padding: 0; }
+#ledger .html-container, #ladder .html-container, #ladder-2017 .html-container, #broken-said .html-container,
+.hint .html-container { padding: 0; }
 #verdict .big { color: var(--body-text-color-subdued); }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
 #headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
@@ -132,7 +133,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Generative decoder", id="generative") as tab:
                 sampling.build(tab, stream, original)
             with gr.Tab("Inside", id="inside") as tab:
-                inside.build(tab, stream)
+                inside.build(tab, stream, original)
             with gr.Tab("Lesson", id="lesson", elem_id="lesson") as tab:
                 lesson.build(demo, tab, original)
             with gr.Tab("Digits", id="digits") as tab:

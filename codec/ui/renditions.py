@@ -1,4 +1,5 @@
-"""The pictures that can be compared: what each decoder makes of the same stream, each classical codec of as many bytes.
+"""The pictures that can be compared: what each decoder makes of the same stream, each classical codec of as many bytes,
+and the autoencoder of 2017, which has one rate, its own.
 
 They are kept, up to a limit, by what they were made from: a class that clicks on one example decodes it once.
 """
@@ -28,7 +29,12 @@ DECODERS = {
     "hific-hi": "HiFiC hi",
 }
 BASELINES = {name: NAMES[name] for name in CODECS}
+#: The autoencoder of 2017 by its experiments, as `codec.classroom.autoencoder` names them. `historical` says which are
+#: here. Each has one rate of its own, so it cannot be held to the size of anything.
+HISTORICAL = {"cae-2017": "1"} | {f"cae-2017-{name}": name for name in ("2", "3", "4", "1-128")}
+HISTORICAL_PIXELS = 2_000_000  # it takes seconds a megapixel
 SUFFIXES = {"jpeg": ".jpg", "webp": ".webp", "jpeg2000": ".j2k", "avif": ".avif", "heic": ".heic", "jxl": ".jxl"}
+SUFFIXES |= dict.fromkeys(HISTORICAL, ".cae")
 KEPT_BYTES = 256_000_000
 ENTRY_BYTES = 1000  # of a small value with its key, which has digests in it
 MEASURED_PIXELS = 6_000_000  # MS-SSIM and LPIPS of more take gigabytes
@@ -161,8 +167,29 @@ def networks() -> list[str]:
     return [name for name in DECODERS if name in found]
 
 
+def historical() -> list[str]:
+    """Keys of the experiments of 2017 that are here."""
+    from codec.classroom import store
+
+    try:
+        known = store.manifest().get("cae", {})
+    except CodecError:  # said where one is asked for
+        return []
+    return [key for key, name in HISTORICAL.items() if name in known]
+
+
+def trained(key: str) -> str:
+    """How long an experiment of 2017 was trained, in a sentence: its picture says little about the paper's."""
+    from codec.classroom import store
+
+    found = store.entry("cae", HISTORICAL[key])
+    return f"{key} was trained here for {found['steps']:,} steps of {found['batch']} crops, from {found['start']}."
+
+
 def rendition(job: Job, key: str, realism: float | None = None, tick=None) -> Rendition:
-    """The picture of this key: a decoder's name, "ours", or a classical codec's. Raises CodecError."""
+    """The picture of this key: a decoder's name, "ours", a classical codec's, or "cae-2017". Raises CodecError."""
+    if key in HISTORICAL:
+        return CACHE.made((job.id[1], key), lambda: of_autoencoder(job, key), weight)
     if key in BASELINES:
         return CACHE.made((*job.id, key), lambda: of_baseline(job, key), weight)
     name = job.decoder(key)
@@ -219,6 +246,34 @@ def of_baseline(job: Job, name: str) -> Rendition:
         timer.ms["decode"],
         made.data,
         made.note,
+    )
+
+
+def of_autoencoder(job: Job, key: str) -> Rendition:
+    from codec.classroom import autoencoder
+    from codec.images import png_bytes
+    from codec.metrics import bpp, psnr
+    from codec.pipeline import Timer
+
+    (height, width), name, timer = job.rgb.shape[:2], HISTORICAL[key], Timer()
+    if height * width > HISTORICAL_PIXELS:
+        most = f"{HISTORICAL_PIXELS / 1e6:g} megapixels"
+        raise CodecError(f"cae-2017 is compared in pictures of up to {most}; scale this one down to see it.")
+    autoencoder.load(name)
+    with timer.stage("encode"):
+        data = autoencoder.compress(job.rgb, name)
+    with timer.stage("decode"):
+        rgb = autoencoder.decompress(data)
+    experiment = "" if name == "1" else f", experiment {name}"
+    return Rendition(
+        key,
+        f"cae-2017{experiment}, {bpp(len(data), width, height):.2f} bpp",
+        png_bytes(rgb),
+        len(data),
+        psnr(job.rgb, rgb),
+        timer.ms["encode"],
+        timer.ms["decode"],
+        data,
     )
 
 
