@@ -243,7 +243,7 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     assert entry["steps"] == 2 and entry["partner"] == "mse" and entry["weights"] == RECIPES["hific"].weights
     assert set(entry["validation"]) == {"set", "level_bytes", "bpp", "psnr", "lpips"}
     (file,) = entry["files"]
-    assert (out / file).stat().st_size < 6_000_000
+    assert (out / file).stat().st_size < 7_000_000
     assert not list(out.glob("*.part"))
 
     net = registry.load_decoder(trunk, "hific", "cpu")

@@ -153,9 +153,9 @@ def test_experiments_are_offered_once_they_are_here(monkeypatch):
 
 def test_a_picture_too_large_for_the_autoencoder_is_compared_without_it(codec, monkeypatch, tmp_path):
     path = tmp_path / "original.png"
-    Image.fromarray(picture(96, 64)).save(path)
+    Image.fromarray(picture(96, 64, grain=20)).save(path)
     monkeypatch.setattr(renditions, "HISTORICAL_PIXELS", 6000)
-    job = Job(package.compress(path, lmbda=0.003), path)
+    job = Job(package.compress(path, lmbda=0.0483), path)
     steps = compare.comparison(
         tmp_path, job, ["ours", "jpeg", "cae-2017"], "original", "cae-2017", "jpeg", lambda *_, **__: None
     )

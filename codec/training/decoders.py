@@ -148,7 +148,7 @@ class Trainer:
         else:
             state = mse if start == "mse" else read_decoder(s.init, start)
             before["start"] = start
-            if start == s.decoder:  # the same training goes on
+            if start == s.decoder != "mse":  # the same training goes on; that of mse was the trunk's
                 entry = decoder_entry(s.init, start)
                 before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"], "start": entry["start"]}
         self.decoder.load_state_dict(extend(state, self.decoder.state_dict()))
