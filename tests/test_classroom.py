@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import torch
 from conftest import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import load_file
 
-from codec.classroom import autoencoder, cae, digits, huffman, prior, store
+from codec import results
+from codec.classroom import autoencoder, cae, coarse, digits, huffman, narrow, packing, prior, store
 from codec.classroom.mnist import DigitNet
 from codec.errors import StreamError, WeightsError
+from codec.models.storage import to_float
 
 SYMBOLS = st.lists(st.integers(-40, 40), min_size=1, max_size=60).map(np.array)
 
@@ -79,7 +84,7 @@ def test_the_rate_of_the_networks_prior_is_that_of_the_tables():
         net.log_scale.copy_(torch.tensor([0.1, 0.5, 1.0, 2.0]).log())
         q = torch.tensor([[0.0, 1, -2, 3]])
         wanted = float(net.bits(q).sum())
-    assert prior.bits(q[0].numpy(), prior.tables_of(digits.scales_of(net))) == pytest.approx(wanted, abs=0.01)
+    assert prior.bits(q[0].numpy(), prior.tables_of(digits.scales_of(net.log_scale))) == pytest.approx(wanted, abs=0.01)
 
 
 # --- Huffman -------------------------------------------------------------------------------------------------------
@@ -167,6 +172,56 @@ def test_a_stream_that_names_a_huge_picture_is_refused_before_anything_is_made_o
         autoencoder.read(b"CAE1\x00\xff\xff\xff\xff" + bytes(40))
 
 
+# --- weights of few bits -------------------------------------------------------------------------------------------
+
+
+def layers() -> torch.nn.Sequential:
+    torch.manual_seed(0)
+    kernels = torch.nn.Conv2d(3, 40, 5), torch.nn.ReLU(), torch.nn.Conv2d(40, 40, 3)
+    return torch.nn.Sequential(*kernels, torch.nn.Flatten(), torch.nn.Linear(1000, 50), torch.nn.Linear(50, 2))
+
+
+def test_a_network_is_trained_stored_and_read_as_the_same_multiples():
+    net, x = layers(), torch.rand(4, 3, 11, 11)
+    before = net[4].weight.detach().clone()
+    coarse.constrain(net, 0.1, 0.25)
+    step = net[4].parametrizations.weight[0].step
+    assert step == pytest.approx(0.25 * float(before.std()))
+    optimizer = torch.optim.SGD(net.parameters(), 0.5)
+    net(x).square().mean().backward()
+    assert all(float(p.grad.abs().max()) > 0 for p in net.parameters())
+    optimizer.step()
+    trained = net(x)
+    stored = coarse.settle(net)
+    assert stored["4.weight"].dtype == torch.int8 and stored["5.weight"].dtype == torch.float16  # 100 weights
+    assert (net[4].weight / step - (net[4].weight / step).round()).abs().max() < 1e-4
+    assert torch.allclose(net(x), trained, atol=2e-3)  # the small tensors became float16
+    found = coarse.read(coarse.write(stored))
+    assert found.keys() == net.state_dict().keys()
+    assert all((found[name] == value).all() for name, value in net.state_dict().items())
+
+
+def test_a_file_of_weights_is_about_as_long_as_their_entropy():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(1000, 100))
+    torch.nn.init.normal_(net[0].weight)
+    coarse.constrain(net, 0.25, 0.25)
+    stored = coarse.settle(net)
+    _, counts = stored["0.weight"].unique(return_counts=True)
+    entropy = float(-(counts / 1e5).log2() @ (counts / 1e5))
+    assert 3.9 < entropy < 4.2
+    assert 1e5 * entropy / 8 < len(coarse.write(stored)) < 1.05 * 1e5 * entropy / 8 + 500
+
+
+def test_a_layer_of_low_rank_is_the_whole_one_where_the_rank_suffices():
+    net, x = DigitNet(3).initialise(1), torch.rand(40, 1, 28, 28)
+    with torch.no_grad():
+        y, errors = net.g_a(x), []
+        for rank in (2, 39):  # 40 pictures span 39 dimensions around their mean
+            errors.append(float((narrow.narrowed(net, x, rank).g_a(x) - y).abs().mean()))
+    assert errors[1] < 1e-5 < 1e-3 < errors[0]
+
+
 # --- what is shipped -----------------------------------------------------------------------------------------------
 
 
@@ -181,27 +236,35 @@ def test_shipped_digits_come_back_from_their_bytes(name):
             assert (codec.decompress(text, seed, i) == codec.quantise(y[i], seed, i) + codec.steps(seed, i) / 32).all()
     x_hat = codec.synthesise(codec.quantise(y))
     error = np.abs(x_hat.astype(float) - x[::10]).mean() / 255
-    assert error < 0.13 and x_hat.dtype == np.uint8  # a black picture is at 0.1 to 0.15
+    assert error < 0.8 * x[::10].mean() / 255 and x_hat.dtype == np.uint8  # of what a black picture has
 
 
-def test_more_bits_buy_less_distortion():
-    if not {"l100-d10", "l2000-d10"} <= set(shipped("mnist")):
-        pytest.skip("these models are not shipped")
+def test_a_higher_price_of_error_buys_less_of_it_for_more_bits():
     x, found = store.shipped_digits(), []
-    for name in ("l100-d10", "l2000-d10"):
+    for name in ("l100-d10", "l500-d10", "l1000-d10", "l2000-d10", "l5000-d10"):
         codec = digits.load(name)
         q = codec.quantise(codec.analyse(x))
         error = np.abs(codec.synthesise(q).astype(float) - x).mean()
-        found.append((np.mean([codec.estimate(v) for v in q[:40]]), error))
-    (low_bits, low_error), (high_bits, high_error) = found
-    assert low_bits < high_bits and low_error > high_error
+        found.append((np.mean([codec.estimate(v) for v in q]), -error))
+    assert found == sorted(found) and sorted(e for _, e in found) == [e for _, e in found]
+
+
+def test_more_numbers_buy_less_error_for_more_bits():
+    found = sorted(results.read("classroom-mnist")["points"], key=lambda p: p["d"])
+    line = [p["rounded"] for p in found if p["lambda"] == 2000 and p["name"] != "untrained"]
+    assert len(line) == 5
+    for low, high in itertools.pairwise(line):
+        assert low["bits_estimated"] < high["bits_estimated"] and low["distortion"] > high["distortion"]
+    for p in found:
+        assert 0 < p["rounded"]["bits_real_in_one_stream"] - p["rounded"]["bits_estimated"] < 0.5
+        assert 0 < p["rounded"]["bits_real"] - p["rounded"]["bits_estimated"] < 8
 
 
 @pytest.mark.parametrize("name", shipped("cae"))
 def test_shipped_autoencoders_draw_the_picture(name):
     rgb = picture(96, 64)
     decoded = autoencoder.decompress(autoencoder.compress(rgb, name))
-    assert ((decoded.astype(float) - rgb) ** 2).mean() < rgb.astype(float).var()
+    assert ((decoded.astype(float) - rgb) ** 2).mean() < rgb.astype(float).var() / 4
 
 
 def test_a_damaged_weights_file_is_noticed(tmp_path, monkeypatch):
@@ -211,18 +274,63 @@ def test_a_damaged_weights_file_is_noticed(tmp_path, monkeypatch):
         store.read("bad.safetensors", "0" * 64)
 
 
-def test_digits_train_from_the_real_file(data_folder, tmp_path):
-    from codec.classroom.mnist_training import Settings, load_digits, train
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A folder for weights of the classroom instead of the shipped one."""
+    caches = store.manifest, store.shipped_digits, digits.load, autoencoder.load
+    for cache in caches:
+        cache.cache_clear()
+    monkeypatch.setattr(store, "folder", lambda: tmp_path / "classroom")
+    yield tmp_path / "classroom"
+    for cache in caches:
+        cache.cache_clear()
 
-    path = Path(data_folder) / "mnist.npz"
-    if not path.exists():
-        pytest.skip("there is no mnist.npz in CODEC_DATA")
-    images, labels = load_digits(str(path), "train", 640)
-    small = tmp_path / "small.npz"
-    np.savez(small, train_images=(images[:, 0] * 255).numpy().astype(np.uint8), train_labels=labels)
-    train(Settings(str(small), run=str(tmp_path / "run"), epochs=2, fork_epochs=0.1))
+
+def test_digits_train_and_are_packed_as_they_were_trained(tmp_path, elsewhere):
+    from codec.classroom.mnist_training import RANK, Settings, load_digits, train
+
+    rng, arrays = np.random.default_rng(0), {}
+    for part, count in (("train", 256), ("test", 200)):
+        arrays[f"{part}_images"] = rng.integers(0, 255, (count, 28, 28)).astype(np.uint8)
+        arrays[f"{part}_labels"] = np.arange(count) % 10
+    np.savez(tmp_path / "small.npz", **arrays)
+    settings = Settings(str(tmp_path / "small.npz"), run=str(tmp_path / "run"), epochs=1, fork_epochs=0.5)
+    train(settings)
     log = json.loads((tmp_path / "run" / "log.json").read_text())
-    assert len(log) == 9 and log["l2000-d10"]["progress"][-1]["step"] == 10
+    assert len(log) == 10 and log["whole"]["progress"][-1]["step"] == 2
+    train(settings)  # finds everything done
+    elsewhere.mkdir()
+    (elsewhere / "mnist-of-old.safetensors.xz").write_bytes(b"x")
+    packing.pack_mnist(settings.data, settings.run, str(elsewhere))
+    assert len(list(elsewhere.glob("mnist-*"))) == 9 and (store.shipped_digits()[0] == arrays["test_images"][0]).all()
+    codec, x = digits.load("l2000-d5"), load_digits(settings.data, "test")[0]
+    assert codec.d == 5 and codec.net.g_a[5][0].out_features == RANK
+    state = to_float(load_file(tmp_path / "run" / "l2000-d5.safetensors"))
+    assert all((value == state[name]).all() for name, value in codec.net.g_s.state_dict(prefix="g_s.").items())
+    assert codec.synthesise(codec.quantise(codec.analyse((x[:3, 0] * 255).numpy().astype(np.uint8)))).shape == (
+        3,
+        28,
+        28,
+    )
+
+
+def test_the_autoencoders_train_and_are_packed_as_they_were_trained(tmp_path, elsewhere, monkeypatch):
+    from codec.classroom import cae_training
+    from codec.training.vgg import Vgg16
+
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(picture(200, 160)).save(tmp_path / "photos" / "a.png")
+    monkeypatch.setattr(cae_training, "load_vgg", lambda folder: Vgg16())
+    settings = cae_training.Settings(
+        str(tmp_path / "photos"), "", str(tmp_path / "run"), steps=2, fork_steps=2, batch=2
+    )
+    cae_training.train(settings)
+    log = json.loads((tmp_path / "run" / "log.json").read_text())
+    assert list(log) == ["whole", "1", "2", "3", "4"] and log["4"]["start"] == "2 steps on the MSE alone"
+    assert {"mse", "entropy", "vgg2", "vgg5", "gram2", "gram5", "step"} == log["2"]["progress"][-1].keys()
+    packing.pack_cae(settings.run, str(elsewhere))
+    assert autoencoder.decompress(autoencoder.compress(picture(40, 30), "4")).shape == (30, 40, 3)
+    assert sum(path.stat().st_size for path in elsewhere.glob("cae-*")) < 1_200_000
 
 
 # --- the lesson and the tabs ---------------------------------------------------------------------------------------
@@ -243,7 +351,7 @@ def test_the_waves_lose_nothing_and_the_steps_do_what_they_say():
     rgb = steps.shrunk(picture(500, 333))
     assert rgb.shape[1] == 384 and not rgb.shape[0] % 8
     assert (steps.from_weights(steps.to_weights(rgb)) == rgb).all()
-    assert (steps.coarse(rgb, 64)[0] == rgb).all() and "∞ dB" in steps.coarse(rgb, 64)[1]
+    assert (steps.coarse(rgb, 64)[0] == rgb).all() and "identical" in steps.coarse(rgb, 64)[1]
     assert (steps.zipped(rgb, 8)[0] == rgb).all()
     assert sorted(steps.zigzag().ravel()) == list(range(64)) and steps.zigzag()[0, 1] == 1
     errors = [steps.psnr(rgb, steps.rounded(rgb, step)[0]) for step in (4, 8, 32)]
@@ -255,7 +363,6 @@ def test_the_waves_lose_nothing_and_the_steps_do_what_they_say():
 def test_the_tabs_answer_by_name(client, tmp_path):
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
-    from PIL import Image
 
     Image.fromarray(picture(120, 80)).save(tmp_path / "photo.png")
     photo = handle_file(tmp_path / "photo.png")
@@ -283,10 +390,35 @@ def test_the_tabs_answer_by_name(client, tmp_path):
             client.predict(handle_file(tmp_path / "photo.png"), api_name="/cae_decode")
 
 
+def test_the_table_and_the_plot_of_the_autoencoder_show_what_was_measured():
+    from codec.ui import cae as tab
+
+    found = results.read("classroom-cae")
+    first, *rest = [p for p in found["points"] if p["crop"] == 64]
+    html = tab.table(found)
+    for point in (first, *rest):
+        assert f"{point['psnr']:.1f}</td><td>{point['bpp']:.3f}" in html
+        assert f"{found['report'][point['experiment']]['psnr']:.1f}</td>" in html
+    assert all(point["bpp"] < first["bpp"] / 4 and point["psnr"] < first["psnr"] for point in rest)
+    plot = tab.progress(found, "4")
+    assert len(plot.data) == len(tab.TERMS) and all(len(line.x) == len(line.y) for line in plot.data)
+    assert plot.data[0].x[-1] == 6000 + found["trained"]["4"]["steps"]
+    assert tab.medians([5, 1, 3]).tolist() == [3, 3, 3] and tab.medians([float(k) for k in range(20)])[9] == 9
+
+
+def test_the_digits_stay_as_they_were_left_when_their_tab_is_opened_again():
+    from codec.ui import digits as tab
+
+    y = [float(k) for k in range(10)]
+    _, strip, *found = tab.opened("l100-d10", 3, False, 1, 2, 0.5, *y)
+    assert strip == tab.row("l100-d10", 3, False, 1) and found[:10] == y
+    assert found[10:12] == [tab.decode(*y), tab.sample("l100-d10", 2, 0.5)]
+
+
 def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="fr-FR")
     page.goto(f"{url}?step=3", timeout=90_000)
-    page.get_by_text("Arrondir : la seule étape qui perd").first.wait_for(timeout=90_000)
+    page.get_by_text("Arrondir : l'étape qui perd").first.wait_for(timeout=90_000)
     page.locator("#step-picture-3 img").wait_for(timeout=90_000)
     page.get_by_text("Réponse").locator("visible=true").click()
     page.get_by_text("quatre fois plus").locator("visible=true").wait_for(timeout=30_000)

@@ -144,10 +144,10 @@ def test_without_the_classroom_one_sentence_says_so_and_the_rest_is_compared(cli
 
 
 def test_experiments_are_offered_once_they_are_here(monkeypatch):
-    monkeypatch.setattr(store, "manifest", lambda: {"cae": {"1-128": {}, "3": {}, "1": {}, "9": {}}})
-    assert renditions.historical() == ["cae-2017", "cae-2017-3", "cae-2017-1-128"]
+    monkeypatch.setattr(store, "manifest", lambda: {"cae": {"4": {}, "3": {}, "1": {}, "9": {}}})
+    assert renditions.historical() == ["cae-2017", "cae-2017-3", "cae-2017-4"]
     labels = [label for label, _ in compare.past_choices(renditions.historical())]
-    assert labels == ["cae-2017, its own size", *(f"cae-2017, experiment {n}, its own size" for n in ("3", "1-128"))]
+    assert labels == ["cae-2017, its own size", *(f"cae-2017, experiment {n}, its own size" for n in ("3", "4"))]
     assert tuple(renditions.HISTORICAL.values()) == autoencoder.NAMES
 
 

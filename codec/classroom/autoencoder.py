@@ -13,11 +13,10 @@ from codec.classroom import huffman, store
 from codec.classroom.cae import CHANNELS, STRIDE, AutoEncoder
 from codec.errors import CodecError, StreamError
 from codec.ladder import Rung
-from codec.models import storage
 
 MAGIC = b"CAE1"
 HEADER = 9
-NAMES = ("1", "2", "3", "4", "1-128")  # by their number in the file
+NAMES = ("1", "2", "3", "4")  # by their number in the file
 MAX_PIXELS = 4_000_000
 
 
@@ -25,7 +24,7 @@ MAX_PIXELS = 4_000_000
 def load(name: str) -> AutoEncoder:
     """The network of an experiment. Raises WeightsError."""
     net = AutoEncoder()
-    net.load_state_dict(storage.to_float(store.tensors("cae", name)))
+    net.load_state_dict(store.tensors("cae", name))
     return net.eval().requires_grad_(False)
 
 

@@ -8,7 +8,6 @@ import torch
 
 from codec.classroom import prior, store
 from codec.classroom.mnist import DigitNet
-from codec.models import storage
 
 UNTRAINED = "untrained"
 
@@ -62,9 +61,9 @@ class DigitCodec:
         return np.round(temperature * self.scales / prior.THOUSAND * np.log(share / (1 - share)))
 
 
-def scales_of(net: DigitNet) -> np.ndarray:
+def scales_of(log_scale: torch.Tensor) -> np.ndarray:
     """The learned scales in thousandths, at least 1, int (d,)."""
-    return np.maximum(1, np.round(net.log_scale.detach().double().exp().numpy() * prior.THOUSAND)).astype(int)
+    return np.maximum(1, np.round(log_scale.detach().double().exp().numpy() * prior.THOUSAND)).astype(int)
 
 
 def ready(name: str, lmbda: float, net: DigitNet, scales: np.ndarray) -> DigitCodec:
@@ -76,11 +75,9 @@ def load(name: str) -> DigitCodec:
     """A model of the manifest, or the untrained one. Raises WeightsError."""
     if name == UNTRAINED:
         net = DigitNet(10).initialise(0)
-        return ready(name, 2000, net, scales_of(net))
-    found = store.entry("mnist", name)
-    net = DigitNet(found["d"], found["rank"])
+        return ready(name, 2000, net, scales_of(net.log_scale))
+    found, state = store.entry("mnist", name), store.tensors("mnist", name)
     scales = np.array(found["scales"])
-    state = storage.to_float(store.tensors("mnist", name))
-    state["log_scale"] = torch.from_numpy(np.log(scales / prior.THOUSAND)).float()
-    net.load_state_dict(state)
+    net = DigitNet(found["d"], rank=len(state["g_a.5.0.weight"]))
+    net.load_state_dict(state | {"log_scale": torch.from_numpy(np.log(scales / prior.THOUSAND)).float()})
     return ready(name, found["lambda"], net, scales)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from codec.classroom import coarse
 from codec.errors import WeightsError
 from codec.models import registry
 
@@ -48,9 +48,9 @@ def read(file: str, sha256: str) -> bytes:
 
 
 def tensors(kind: str, name: str) -> dict[str, Tensor]:
-    """The stored tensors of a model."""
+    """The state dict of a model, float32."""
     found = entry(kind, name)
-    return load_safetensors(read(found["file"], found["sha256"]))
+    return coarse.read(read(found["file"], found["sha256"]))
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """The tab of the compressive autoencoder of 2017: a picture through it, its table of experiments, its training."""
 
 import tempfile
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
@@ -11,22 +12,21 @@ from codec.ui import parts
 from codec.ui.figures import plain_table, rungs_html
 
 RESULTS = "classroom-cae"  # of results/
-EXPERIMENTS = [
-    ("1: MSE alone", "1"),
-    ("2: with entropy and features", "2"),
-    ("3: with less MSE", "3"),
-    ("4: with texture", "4"),
-    ("1, on crops of 128", "1-128"),
-]
-SHOWN = {"1": "1", "2": "2", "3": "3", "4": "4", "1-128": "1, trained at 128"}
+EXPERIMENTS = {
+    "1": "1: MSE alone",
+    "2": "2: with entropy and features",
+    "3": "3: with less MSE",
+    "4": "4: with texture",
+}
 TERMS = {
     "mse": "MSE",
-    "entropy": "entropy, bits per crop",
+    "entropy": "entropy, bits per pixel",
     "vgg2": "features, block 2",
     "vgg5": "features, block 5",
     "gram2": "texture, block 2",
     "gram5": "texture, block 5",
 }
+AROUND = 9  # batches, of which the plot shows the median
 CSS = """
 #cae-pair img { image-rendering: pixelated; }
 #cae-table, #cae-said { overflow-x: auto; }
@@ -41,7 +41,7 @@ CSS = """
 def run(original: str | None, experiment: str):
     """Compress a picture with the autoencoder of 2017 and decode the file again. original: the picture.
 
-    experiment: "1", "2", "3", "4" or "1-128". Gives the pair (PNG), figures and entropy ladder as HTML, and the file.
+    experiment: "1", "2", "3" or "4". Gives the pair (PNG), figures and entropy ladder as HTML, and the file.
     """
     parts.need(original)
     from codec.classroom import autoencoder
@@ -95,62 +95,55 @@ def table(found: dict) -> str:
     if not found.get("points"):
         return "<p>The measurements are not at hand; `python -m codec.classroom cae-results` makes them.</p>"
     rows = []
-    for p in found["points"]:
-        theirs = reported(found, p["experiment"] if p["crop"] == 64 else "")
+    for p in sorted(found["points"], key=lambda p: (p["experiment"], p["crop"])):
         ours = [f"{p['mse']:.1f}", f"{p['psnr']:.1f}", f"{p['bpp']:.3f}", f"{p['bpp_plain_huffman']:.3f}"]
-        rows.append([f"{SHOWN[p['experiment']]}; at {p['crop']}²", *ours, *theirs])
-    measured = {p["experiment"] for p in found["points"]}
-    for name in found["report"].keys() & SHOWN.keys() - measured:
-        rows.append([f"{SHOWN[name]}; at 64²", "not trained yet", "–", "–", "–", *reported(found, name)])
-    rows.sort(key=lambda r: r[0])
+        theirs = reported(found["report"][p["experiment"]]) if p["crop"] == 64 else ["–"] * 3
+        rows.append([f"{EXPERIMENTS[p['experiment']]}; at {p['crop']}²", *ours, *theirs])
     heads = ("experiment", "MSE", "PSNR", "bpp", "bpp, plain Huffman", "report: MSE", "PSNR", "bpp")
-    first = found["points"][0]
-    differs = "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
-    steps = ", ".join(
-        f"{SHOWN[k]}: {v['steps']} of {v['batch']} crops, from {v['start']}" for k, v in found["trained"].items()
-    )
+    first, differs = found["trained"]["1"], "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
+    steps = ", ".join(f"{name}: {said['steps']:,}" for name, said in found["trained"].items())
     return (
-        f"{plain_table(heads, rows)}<p>Ours: means over {first['crops']} crops of photographs that no training saw; "
-        f"bpp is that of whole files. The report's are of faces at 64². Steps of training: {steps}.</p>"
+        f"{plain_table(heads, rows)}<p>Ours: means over {found['points'][0]['crops']} crops of photographs that no "
+        "training saw; bpp is that of whole files. The report's are of faces at 64². Each experiment goes on from "
+        f"{first['start']}; its own steps, of {first['batch']} crops of 64²: {steps}.</p>"
         f"<details><summary>What else differs</summary><ul>{differs}</ul></details>"
     )
 
 
-def reported(found: dict, name: str) -> list[str]:
-    """MSE, PSNR and bpp of an experiment as the report gives them, or dashes."""
-    said = found["report"].get(name)
-    return [f"{said[k]:.{d}f}" if said else "–" for k, d in (("mse", 1), ("psnr", 1), ("bpp", 3))]
+def reported(said: dict) -> list[str]:
+    """MSE, PSNR and bpp of an experiment as the report gives them."""
+    return [f"{said['mse']:.1f}", f"{said['psnr']:.1f}", f"{said['bpp']:.3f}"]
 
 
 def progress(found: dict, experiment: str):
-    """All terms of the loss during training, each relative to its largest value, as a plotly figure."""
+    """All terms of the loss during training, each relative to its largest value, as a plotly figure.
+
+    On the left of the dotted line is the network that all experiments start from. One batch differs much from the next:
+    each point is the median of those around it.
+    """
+    import numpy as np
     import plotly.graph_objects as go
 
     plot, known = go.Figure(), found.get("progress", {})
-    steps = known.get(experiment, [])
-    if experiment != "1" and found.get("trained", {}).get(experiment, {}).get("start") != "random weights":
-        before = known.get("1", [])
-        offset = before[-1]["step"] if before else 0
-        steps = before + [s | {"step": s["step"] + offset} for s in steps]
-        if before:
-            plot.add_vline(x=offset, line={"dash": "dot", "color": "#64748b"})
+    before, own = known.get("whole", []), known.get(experiment, [])
+    offset = before[-1]["step"] if before else 0
+    plot.add_vline(x=offset, line={"dash": "dot", "color": "#64748b"})
     for name, title in TERMS.items():
-        points = [(s["step"], s[name]) for s in steps if name in s]
-        if points:
-            top = max(v for _, v in points)
-            plot.add_scatter(
-                x=[x for x, _ in points],
-                y=[v / top for _, v in points],
-                customdata=[v for _, v in points],
-                name=f"{title} (1 = {top:.3g})",
-                mode="lines",
-                hovertemplate="step %{x}: %{customdata:.4g}",
-            )
+        values = np.concatenate([medians([s[name] for s in part]) for part in (before, own)])
+        top = max(values, default=1)
+        plot.add_scatter(
+            x=[s["step"] for s in before] + [s["step"] + offset for s in own],
+            y=values / top,
+            customdata=values,
+            name=f"{title} (1 = {top:.3g})",
+            mode="lines",
+            hovertemplate="step %{x}: %{customdata:.4g}",
+        )
     plot.update_layout(
         height=420,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
         xaxis={"title": {"text": "steps"}},
-        yaxis={"title": {"text": "share of the largest value"}, "type": "log"},
+        yaxis={"title": {"text": f"share of the largest value (medians of {AROUND} batches)"}, "type": "log"},
         legend={"orientation": "h", "y": -0.2},
     )
     return plot
@@ -162,8 +155,20 @@ def opened(experiment: str):
     from codec.classroom import store
 
     found, known = results.read(RESULTS), store.manifest().get("cae", {})
-    shipped = [choice for choice in EXPERIMENTS if choice[1] in known]
-    return gr.update(choices=shipped), table(found), progress(found, experiment)
+    return gr.update(choices=choices(known)), table(found), progress(found, experiment)
+
+
+def choices(known: Iterable[str]) -> list[tuple[str, str]]:
+    """These experiments as the page offers them: (title, name)."""
+    return [(title, name) for name, title in EXPERIMENTS.items() if name in known]
+
+
+def medians(values: list[float]):
+    """Of nine values around each, fewer at the ends: float64 (n,)."""
+    import numpy as np
+
+    half = AROUND // 2
+    return np.array([np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
 
 
 def redraw(experiment: str):
@@ -181,7 +186,7 @@ def build(tab: gr.Tab, original: gr.File) -> None:
         with gr.Column(scale=3, min_width=320):
             pair = parts.pair("Original and decoded", "cae-pair")
         with gr.Column(scale=2, min_width=300):
-            experiment = gr.Radio(EXPERIMENTS, value="1", label="Experiment")
+            experiment = gr.Radio(choices(EXPERIMENTS), value="1", label="Experiment")
             said = gr.HTML(elem_id="cae-said", padding=False)
             file = gr.DownloadButton("File (.cae)", elem_id="get-cae")
     gr.Markdown("### The experiments of the report, trained again on photographs")

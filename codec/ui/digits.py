@@ -10,7 +10,6 @@ from codec.ui import parts
 from codec.ui.figures import plain_table
 
 RESULTS = "classroom-mnist"  # of results/
-MANIFEST = "classroom/manifest.json"
 START, PLANE, UNTRAINED = "l2000-d10", "l2000-d2", "untrained"
 SLIDERS = 10
 COLUMNS = 20  # shipped digits of each class
@@ -36,7 +35,7 @@ CSS = """
 """
 
 
-def label(name: str, found: dict) -> str:
+def label(found: dict) -> str:
     return f"λ = {found['lambda']:g}, {found['d']} numbers"
 
 
@@ -45,17 +44,14 @@ def choices() -> list[tuple[str, str]]:
     from codec.classroom import store
 
     known = sorted(store.manifest()["mnist"].items(), key=lambda e: (e[1]["d"] != 10, e[1]["d"], e[1]["lambda"]))
-    return [(label(*e), e[0]) for e in known] + [("untrained, 10 numbers", UNTRAINED)]
+    return [(label(found), name) for name, found in known] + [("untrained, 10 numbers", UNTRAINED)]
 
 
 def data_uri(pixels) -> str:
-    """uint8 (h, w) or (h, w, 3) as a PNG inside a URL: lossless, and nothing to fetch."""
-    import numpy as np
-
+    """uint8 (h, w) as a PNG inside a URL: lossless, and nothing to fetch."""
     from codec.images import png_bytes
 
-    rgb = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels
-    return "data:image/png;base64," + base64.b64encode(png_bytes(rgb)).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(pixels[..., None].repeat(3, 2))).decode()
 
 
 def image(pixels, alt: str) -> str:
@@ -148,7 +144,8 @@ def pair(found: dict) -> str:
     return (
         f"{plain_table(heads, rows)}<p>Distortion is the mean absolute error of pixels in 0…1. It and the estimated "
         f"bits are taken as in training, with noise instead of rounding, on {points[START]['digits']:,} test digits. "
-        f"Ours was trained for {trained['epochs']:g} epochs.</p>"
+        f"Ours was trained for {trained['epochs']:g} epochs in the small form that is shipped, after "
+        f"{trained['start']}.</p>"
     )
 
 
@@ -204,7 +201,7 @@ def plane(found: dict):
     tiles = codec.synthesise(np.stack(np.meshgrid(u, v), -1).reshape(-1, 2)).reshape(rows, columns, 28, 28)
     sheet = 255 - tiles.swapaxes(1, 2).reshape(rows * 28, columns * 28) // 2
     plot.add_layout_image(
-        source=data_uri(np.repeat(sheet[..., None], 3, 2)),
+        source=data_uri(sheet),
         xref="x",
         yref="y",
         x=low[0],
@@ -235,15 +232,16 @@ def plane(found: dict):
 
 
 @parts.said_plainly()
-def opened():
-    """What the tab shows when it is opened: the models, ten digits, one digit, a sheet, the table and both plots."""
-    found, latent = results.read(RESULTS), start_from(3, 0)
+def opened(model: str, column: float, dithered: bool, seed: float, draw_seed: float, temperature: float, *y: float):
+    """What the tab shows when it is opened, as its controls stand: the models, ten digits, one digit, a sheet, the
+    table and both plots."""
+    found, latent = results.read(RESULTS), y if any(y) else start_from(3, 0)
     return (
         gr.update(choices=choices()),
-        row(START, 0, False, 1),
+        row(model, column, dithered, seed),
         *latent,
         decode(*latent),
-        sample(START, 1, 1.0),
+        sample(model, draw_seed, temperature),
         pair(found),
         curves(found),
         plane(found),
@@ -300,7 +298,8 @@ def build(tab: gr.Tab) -> None:
     )
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(opened, None, [model, strip, *sliders, shown, sheet, table, rate_plot, map_plot], **private)
+    controls = [model, column, dithered, seed, draw_seed, temperature, *sliders]
+    tab.select(opened, controls, [model, strip, *sliders, shown, sheet, table, rate_plot, map_plot], **private)
     model.change(row, [model, column, dithered, seed], strip, api_name="digits", **how)
     for event in (column.release, dithered.change, seed.submit):
         event(row, [model, column, dithered, seed], strip, **private)

@@ -6,9 +6,12 @@ from pathlib import Path
 import gradio as gr
 
 from codec.ui import examples, lesson_texts, parts
+from codec.ui.bits import LAMBDAS
+from codec.ui.compare import LAMBDA_MAX, LAMBDA_MIN
 
-COUNT = 7
-LAMBDAS = (0.0009, 0.0067, 0.0483)
+LIMITS = ((1, 8), (1, 64), (2, 128), (0, 1), (LAMBDA_MIN, LAMBDA_MAX), (LAMBDA_MIN, LAMBDA_MAX), (0, 1))  # of settings
+COUNT = len(LIMITS)
+SLIDERS = {1: (8, 1), 2: (6, 1), 3: (24, 2), 5: (0.0067, 0.0001), 7: (0, 0.05)}  # where each starts, and its steps
 CSS = """
 #lesson-steps .step-picture img { image-rendering: auto; }
 .step-figures { font-variant-numeric: tabular-nums; }
@@ -48,7 +51,7 @@ def translated() -> gr.I18n:
 def run(step: float, value: float, original: str | None):
     """Compute a step of the lesson. step: 1…7; value: its control; original: the picture, or none.
 
-    value is: 1: bits kept, 1…8; 2: waves kept, 1…64; 3: the step, 1…128; 4: 0 for one table, 1 for one for each wave;
+    value is: 1: bits kept, 1…8; 2: waves kept, 1…64; 3: the step, 2…128; 4: 0 for one table, 1 for one for each wave;
     5 and 6: λ, 0.0005…0.0483; 7: 0 (least error) to 1. Gives the picture (PNG) and its figures.
     """
     from codec.classroom import steps
@@ -56,10 +59,9 @@ def run(step: float, value: float, original: str | None):
     from codec.reading import read_picture
 
     number, value = int(step or 0), float(value or 0)
-    limits = ((1, 8), (1, 64), (1, 128), (0, 1), (0.0005, 0.0483), (0.0005, 0.0483), (0, 1))
     if not 1 <= number <= COUNT:
         raise gr.Error(f"There are {COUNT} steps, 1 to {COUNT}.", print_exception=False)
-    low, high = limits[number - 1]
+    low, high = LIMITS[number - 1]
     value = min(max(value, low), high)
     if number in (1, 2, 4):
         value = int(value)
@@ -75,19 +77,12 @@ def run(step: float, value: float, original: str | None):
 def control(number: int, i18n: gr.I18n):
     """The control of a step."""
     label = i18n(f"lesson_{number}_control")
-    if number == 1:
-        return gr.Slider(1, 8, 8, step=1, label=label, buttons=[])
-    if number == 2:
-        return gr.Slider(1, 64, 6, step=1, label=label, buttons=[])
-    if number == 3:
-        return gr.Slider(2, 128, 24, step=2, label=label, buttons=[])
     if number == 4:
         return gr.Radio([(i18n("lesson_all"), 0), (i18n("lesson_each"), 1)], value=0, label=label)
-    if number == 5:
-        return gr.Slider(0.0005, 0.0483, 0.0067, step=0.0001, label=label, buttons=[])
     if number == 6:
         return gr.Radio([(f"λ = {v:g}", v) for v in LAMBDAS], value=LAMBDAS[1], label=label)
-    return gr.Slider(0, 1, 0, step=0.05, label=label, buttons=[])
+    start, step = SLIDERS[number]
+    return gr.Slider(*LIMITS[number - 1], start, step=step, label=label, buttons=[])
 
 
 def build(demo: gr.Blocks, tab: gr.Tab, original: gr.File) -> None:

@@ -31,7 +31,7 @@ DECODERS = {
 BASELINES = {name: NAMES[name] for name in CODECS}
 #: The autoencoder of 2017 by its experiments, as `codec.classroom.autoencoder` names them. `historical` says which are
 #: here. Each has one rate of its own, so it cannot be held to the size of anything.
-HISTORICAL = {"cae-2017": "1"} | {f"cae-2017-{name}": name for name in ("2", "3", "4", "1-128")}
+HISTORICAL = {"cae-2017": "1"} | {f"cae-2017-{name}": name for name in ("2", "3", "4")}
 HISTORICAL_PIXELS = 2_000_000  # it takes seconds a megapixel
 SUFFIXES = {"jpeg": ".jpg", "webp": ".webp", "jpeg2000": ".j2k", "avif": ".avif", "heic": ".heic", "jxl": ".jxl"}
 SUFFIXES |= dict.fromkeys(HISTORICAL, ".cae")
