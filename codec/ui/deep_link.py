@@ -8,9 +8,7 @@ import gradio as gr
 from codec.bitstream import DECODERS
 from codec.ui import compare, examples
 
-HERE = Path(__file__).parent
-HEAD = f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
-CSS = (HERE / "page.css").read_text(encoding="utf-8")
+HEAD = f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>"
 WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.settled(); }"
 DONE_JS = "() => { window.codecPage.opened = true; }"
 
