@@ -1,7 +1,5 @@
 """The tab with what was measured, how the weights were made, limits, sources, and how to do it all again."""
 
-import re
-
 import gradio as gr
 
 from codec import results
@@ -49,12 +47,9 @@ For a slide, or to send a state to somebody, put into this page's address: `?tab
 
 
 def measured() -> str:
-    """The measured tables as Markdown, without what is a file of the repository."""
-    text = results.tables()
-    if not text:
-        return f"Curves, BD-rates, speed: {YET}."
-    text = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", text)  # the tab 'Rate–distortion' draws these curves
-    return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+    """The measured tables as Markdown, without the paragraphs that show or link plots of the repository."""
+    paragraphs = results.tables().split("\n\n")  # the tab 'Rate–distortion' draws these curves
+    return "\n\n".join(p for p in paragraphs if "](docs/" not in p) or f"Curves, BD-rates, speed: {YET}."
 
 
 def trained() -> str:
