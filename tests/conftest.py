@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -57,15 +59,13 @@ def picture(width: int, height: int, seed: int = 0, grain: float = 3.0) -> np.nd
 @contextlib.contextmanager
 def served(folder):
     """The page, running; `folder` takes its uploads, for this time only."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     from codec.ui import build, launch_options
 
-    demo = build()
-    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    yield demo
-    demo.close()
-    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+    with mock.patch.dict(os.environ, GRADIO_TEMP_DIR=str(folder)):
+        demo = build()
+        demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+        yield demo
+        demo.close()
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +122,13 @@ def vgg_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def data_folder():
-    """The folder of test data named by CODEC_DATA."""
-    root = os.environ.get("CODEC_DATA")
-    if not root:
-        pytest.skip("CODEC_DATA does not name a folder of pictures")
-    return root
+def given_data():
+    """A function that finds a file or folder by name below CODEC_DATA, or skips the test where it is not there."""
+
+    def find(name: str) -> Path:
+        path = Path(os.environ.get("CODEC_DATA", "/nowhere")) / name
+        if not path.exists():
+            pytest.skip(f"CODEC_DATA names no folder that has {name} in it")
+        return path
+
+    return find

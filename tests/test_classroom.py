@@ -211,13 +211,10 @@ def test_a_damaged_weights_file_is_noticed(tmp_path, monkeypatch):
         store.read("bad.safetensors", "0" * 64)
 
 
-def test_digits_train_from_the_real_file(data_folder, tmp_path):
+def test_digits_train_from_the_real_file(given_data, tmp_path):
     from codec.classroom.mnist_training import Settings, load_digits, train
 
-    path = Path(data_folder) / "mnist.npz"
-    if not path.exists():
-        pytest.skip("there is no mnist.npz in CODEC_DATA")
-    images, labels = load_digits(str(path), "train", 640)
+    images, labels = load_digits(str(given_data("mnist.npz")), "train", 640)
     small = tmp_path / "small.npz"
     np.savez(small, train_images=(images[:, 0] * 255).numpy().astype(np.uint8), train_labels=labels)
     train(Settings(str(small), run=str(tmp_path / "run"), epochs=2, fork_epochs=0.1))

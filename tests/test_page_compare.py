@@ -1,8 +1,7 @@
 """The tabs that compare: what stands on either side of the divider, and the same bytes by every decoder."""
 
-import subprocess
-import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +33,6 @@ def compared(client, made, left="original", right="ours", baseline="jpeg", every
 
     files = handle_file(made["stream"]), handle_file(made["original"])
     return client.predict(*files, left, right, baseline, everything, api_name="/measure")
-
-
-def test_building_the_page_leaves_torch_alone():
-    code = "import sys, codec.ui.page; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_size_in_kilobytes_is_kept(client, photo):
@@ -213,10 +207,9 @@ def test_the_best_is_bold_and_the_original_competes_in_nothing():
 
 def test_the_cache_makes_a_thing_once_and_forgets_the_oldest():
     cache, made = Cache(100), []
-    started = threading.Event()
 
     def slowly():
-        started.set()
+        time.sleep(0.1)  # long enough for all the others to ask
         made.append(1)
         return "value"
 
@@ -225,7 +218,7 @@ def test_the_cache_makes_a_thing_once_and_forgets_the_oldest():
         t.start()
     for t in threads:
         t.join()
-    assert made == [1] and started.is_set()
+    assert made == [1]
     cache.put(("b",), 2, 60)
     assert cache.get(("a",)) is None and cache.get(("b",)) == 2 and cache.total == 60
     with pytest.raises(ZeroDivisionError):

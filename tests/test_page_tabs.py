@@ -1,5 +1,6 @@
 """The tabs besides Compare, deep links and lecture mode: through the API and in a real browser."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -158,10 +159,12 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     words = client.predict(api_name="/method")
     assert all(f"## {part}" in words for part in ("Measured", "How it was trained", "Limits", "Sources"))
     assert f"Up to {bitstream.MAX_PIXELS // 10**6} megapixels" in words
-    assert "![" not in words and results.manifest()["trunk"] in words
+    assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
+    models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
+    assert all(deep_link.parse({"model": model}, TABS, 0) == {"model": model} for model in models)
     monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
-    assert "not measured yet" in method.text() and "cannot be read" in method.text()
+    assert "not measured yet" in method.text(TABS) and "cannot be read" in method.text(TABS)
     assert results.decoders() == ("mse",)
 
 

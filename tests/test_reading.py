@@ -202,14 +202,11 @@ def test_the_page_reads_no_strangers_picture_itself():
     assert found <= {"examples.py", "renditions.py"}, "these read what the page itself has drawn or decoded"
 
 
-def test_gradio_opens_no_strangers_picture_before_us():
+def test_gradio_opens_no_strangers_picture_before_us(monkeypatch):
     from codec.ui import page
 
-    before, page.warm_up = page.warm_up, lambda: None
-    try:
-        demo = page.build()
-    finally:
-        page.warm_up = before
+    monkeypatch.setattr(page, "warm_up", lambda: None)
+    demo = page.build()
     kinds = {c.get_block_name() for fn in demo.fns.values() for c in fn.inputs if hasattr(c, "preprocess")}
     assert "file" in kinds and not kinds & {"image", "imageslider", "gallery", "annotatedimage", "video"}
     (editor,) = [b for b in demo.blocks.values() if b.get_block_name() == "imageeditor"]

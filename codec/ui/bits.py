@@ -31,13 +31,12 @@ def results(folder: Path, data: bytes, original: str | None):
     from codec import bitstream, importance
     from codec.api import encode, load
     from codec.images import save_png
-    from codec.models.registry import load_decoder
     from codec.reading import read_picture
 
     stream = bitstream.read(data)
     codec = load(stream.trunk)
     symbols = codec.read(stream)
-    decoded = codec.synthesise(symbols, load_decoder(stream.trunk, stream.decoder), stream.width, stream.height)
+    decoded = codec.synthesise(symbols, codec.decoder(stream.decoder), stream.width, stream.height)
     blocks = importance.block_bits(codec, symbols, len(stream.z) + len(stream.y))
     top = float(np.quantile(blocks, 0.995))
     save_png(decoded, folder / "decoded.png")

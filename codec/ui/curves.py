@@ -9,9 +9,7 @@ import gradio as gr
 
 from codec import results
 from codec.ui import parts, rd_plot
-from codec.ui.rd_plot import AXES, KODAK, MSE, PSNR, PUBLISHED, Points, iso_cost
-
-__all__ = ["MSE", "PSNR", "build", "iso_cost", "run", "show"]
+from codec.ui.rd_plot import AXES, KODAK, PSNR, PUBLISHED, Points
 
 BASELINES = {
     "jpeg": (5, 10, 20, 35, 50, 70, 85),
@@ -41,9 +39,9 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
     parts.need(original)
     points: Points = []
     with parts.said_plainly():
-        for done, total, point in sweep(original, names or []):
+        for total, point in sweep(original, names or []):
             points = [*points, point]
-            progress(done / total, desc=f"{done} of {total} encodings")
+            progress(len(points) / total, desc=f"{len(points)} of {total} encodings")
             yield rd_plot.figure(points, axis, None, also), points, gr.skip(), gr.skip()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rate-distortion.csv"
@@ -55,7 +53,7 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
 
 
 def sweep(original: str, names: list[str]):
-    """Yields (number, of how many, point), ours first, every point from bytes that were really decoded."""
+    """Yields (how many there will be, point), ours first, every point from bytes that were really decoded."""
     from codec.api import encode, load
     from codec.baselines import decode as decode_baseline
     from codec.baselines import encode as encode_baseline
@@ -66,18 +64,16 @@ def sweep(original: str, names: list[str]):
     baselines = [n for n in BASELINES if n in names]
     decoders = ["mse", *(n.partition(":")[2] for n in names if n.startswith("ours:"))]
     total = len(ANCHORS) * len(decoders) + sum(len(BASELINES[b]) for b in baselines)
-    y, done = codec.analyse(rgb), 0
+    y = codec.analyse(rgb)
     for lmbda in ANCHORS:
         data = encode(rgb, lmbda=lmbda, codec=codec, y=y)[0].data
         for decoder in decoders:  # the same bytes for all of them
-            done += 1
             name = "ours" if decoder == "mse" else f"ours:{decoder}"
-            yield done, total, point(rgb, name, lmbda, data, codec.decode(data, decoder))
+            yield total, point(rgb, name, lmbda, data, codec.decode(data, decoder))
     for name in baselines:
         for quality in BASELINES[name]:
             data = encode_baseline(rgb, name, quality)
-            done += 1
-            yield done, total, point(rgb, name, quality, data, decode_baseline(data))
+            yield total, point(rgb, name, quality, data, decode_baseline(data))
 
 
 def point(rgb, name: str, setting: float, data: bytes, decoded) -> tuple:
@@ -184,16 +180,9 @@ def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
             )
             rates = gr.HTML(elem_id="bd-rates", padding=False)
         with gr.Column(scale=1, min_width=280):
-            ours = [(f"ours, {n} decoder", f"ours:{n}") for n in results.decoders() if n != "mse"]
+            others = (*BASELINES, *(f"ours:{n}" for n in results.decoders() if n != "mse"))
             names = gr.CheckboxGroup(
-                [
-                    ("JPEG", "jpeg"),
-                    ("WebP", "webp"),
-                    ("AVIF", "avif"),
-                    ("HEIC", "heic"),
-                    ("JPEG 2000", "jpeg2000"),
-                    *ours,
-                ],
+                [(rd_plot.title(n), n) for n in others],
                 value=["jpeg", "webp"],
                 label="Beside ours",
                 elem_id="beside-ours",

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec.bitstream import DECODERS
 from codec.ui import compare, examples
 
-HERE = Path(__file__).parent
-HEAD = f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
-CSS = (HERE / "page.css").read_text(encoding="utf-8")
+HEAD = f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>"
 WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.settled(); }"
 DONE_JS = "() => { window.codecPage.opened = true; }"
 
@@ -23,7 +20,7 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
     state: dict = {}
     if query.get("tab") in tabs:
         state["tab"] = query["tab"]
-    if query.get("model") in DECODERS:
+    if query.get("model") in compare.MODELS:
         state["model"] = query["model"]
     number = query.get("example", "")
     if number in examples.NAMES:
@@ -60,7 +57,7 @@ def is_here(model: str) -> bool:
     from codec.models import registry
 
     try:
-        return model in compare.MODELS and model in registry.models()
+        return model in registry.models()
     except CodecError:
         return False
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
+from codec import heat
 from codec.errors import CodecError
 from codec.ui import parts
 from codec.ui.figures import rungs_html
 from codec.ui.rd_plot import on_any_page
 
 CHANNELS = 12
+SIZE = 8  # pixels of the square that shows a value of the latent
 BYTE, LATENT, CHANNEL = TARGETS = ("A byte of the file", "One value of the latent", "A whole channel of it")
 
 
@@ -51,12 +53,12 @@ def read(path: str):
     return stream, codec, codec.read(stream)
 
 
-def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None, size: int = 8) -> np.ndarray:
+def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None) -> np.ndarray:
     """A channel (h, w) as uint8 (8h, 8w, 3), mid-grey being its median or another centre."""
     centre = np.median(values) if centre is None else centre
     scale = scale or max(float(np.quantile(np.abs(values - centre), 0.99)), 1e-6)
     levels = np.clip(128 + 110 * (values - centre) / scale, 0, 255).round().astype(np.uint8)
-    return np.repeat(levels.repeat(size, 0).repeat(size, 1)[..., None], 3, axis=2)
+    return np.repeat(levels.repeat(SIZE, 0).repeat(SIZE, 1)[..., None], 3, axis=2)
 
 
 def look(stream: str | None, rank: float):
@@ -91,7 +93,7 @@ def look(stream: str | None, rank: float):
         shown = []
         for i, (rgb, said) in enumerate(pictures):
             path = Path(folder) / f"channel-{channel}-{i}.png"
-            save_png(rgb[: 8 * height, : 8 * width], path)
+            save_png(rgb[: SIZE * height, : SIZE * width], path)
             shown.append((str(path), said))
         yield shown, figure
 
@@ -106,12 +108,10 @@ def zeros(q: np.ndarray) -> str:
     return f"{100 * float((q == 0).mean()):.0f} %"
 
 
-def warm(values: np.ndarray, size: int = 8) -> np.ndarray:
+def warm(values: np.ndarray) -> np.ndarray:
     """Values (h, w) from 0 up as uint8 (8h, 8w, 3), in the colours of the map of bits."""
-    from codec import heat
-
     levels = heat.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
-    return levels.repeat(size, 0).repeat(size, 1)
+    return levels.repeat(SIZE, 0).repeat(SIZE, 1)
 
 
 def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channel: int):
@@ -226,7 +226,6 @@ def damage_byte(stream: str, position: float, override: bool):
     from codec import bitstream
     from codec.api import load
     from codec.images import save_png
-    from codec.models.registry import load_decoder
 
     data = bytearray(Path(stream).read_bytes())
     where = min(int(position * len(data)), len(data) - 1)
@@ -245,7 +244,7 @@ def damage_byte(stream: str, position: float, override: bool):
         parsed = bitstream.read(bytes(data), check_crc=False)
         codec = load(parsed.trunk)
         symbols, lost = read_leniently(codec, parsed)
-        rgb = codec.synthesise(symbols, load_decoder(parsed.trunk, parsed.decoder), parsed.width, parsed.height)
+        rgb = codec.synthesise(symbols, codec.decoder(parsed.decoder), parsed.width, parsed.height)
     except CodecError as error:
         yield said + f"<p>Even without the checksum: <b>{escape(str(error))}</b></p>", None
         return

@@ -1,14 +1,12 @@
 """The tab that opens anyone's stream: the picture and the header, or what is wrong with it."""
 
-import re
 import tempfile
 from pathlib import Path
 
 import gradio as gr
 
 from codec.ui import parts
-
-MAX_BYTES = 60_000_000
+from codec.ui.compare import file_stem
 
 
 def run(path: str | None):
@@ -23,8 +21,7 @@ def run(path: str | None):
         header = info(data)
         decoded = load(header["trunk"]).decode(data)
     with tempfile.TemporaryDirectory() as folder:
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem)[:60] or "stream"
-        target = Path(folder) / f"{stem}.png"
+        target = Path(folder) / f"{file_stem(path)}.png"
         save_png(decoded, target)
         # A generator, so that the file still exists while Gradio copies it.
         yield str(target), header

@@ -3,12 +3,12 @@
 import math
 
 from codec import results
+from codec.baselines import NAMES
 from codec.metrics import ms_ssim_db
 
 PSNR, SSIM, LPIPS, MSE = AXES = ("PSNR, dB", "MS-SSIM, dB", "LPIPS", "mean squared error")
 GRID = "rgba(128,128,128,0.25)"  # on a light page and on a dark one
 KODAK, PUBLISHED = "Kodak means", "published for Kodak"
-NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "heic": "HEIC", "jpeg2000": "JPEG 2000", "jxl": "JPEG XL"}
 #: (colour, marker), apart for every kind of colour vision (after Okabe and Ito), and by shape without any.
 STYLES = {
     "ours": ("#0d9488", "circle"),

@@ -118,26 +118,22 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
 
     codec = load()
     ends = [generative.crop(read_picture(path).rgb, side) for path in (original, second)]
-    g_s, shown, sizes = codec.decoder(decoder), [], []
-    found = generative.interpolate(codec, *ends, level, steps)
-    for i, symbols in enumerate(found):
+    g_s, shown, sizes, halfway = codec.decoder(decoder), [], [], ""
+    for i, symbols in enumerate(generative.interpolate(codec, *ends, level, steps)):
         rgb = codec.synthesise(symbols, g_s, side, side)
         sizes.append(len(codec.write(symbols, side, side)))
         path = folder / f"between-{i}.png"
         save_png(rgb, path)
-        share = i / (steps - 1)
-        shown.append((str(path), f"{100 * share:.0f} %: {sizes[-1]:,} bytes"))
+        shown.append((str(path), f"{100 * i / (steps - 1):.0f} %: {sizes[-1]:,} bytes"))
         if 2 * i == steps - 1:
             blend = (ends[0].astype("uint16") + ends[1] + 1) // 2
             halfway = f" The one half way is {psnr(blend.astype('uint8'), rgb):.1f} dB from a plain mix of the pixels:"
             halfway += " this latent space is nearly linear, so it mixes pictures, as a slide projector would."
-    middle = halfway if steps % 2 else ""
     more = max(sizes[1:-1], default=0) / max(sizes[0], sizes[-1]) - 1
     said = "No picture between them takes more bytes than the dearer end."
     if more > 0:
         said = f"A picture between them takes up to {100 * more:.0f} % more bytes than the dearer end: it holds both."
-    said += middle
-    return shown, f"<p>{escape(said)}</p>"
+    return shown, f"<p>{escape(said + halfway)}</p>"
 
 
 def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
