@@ -7,6 +7,7 @@ import gradio as gr
 
 from codec.bitstream import DECODERS
 from codec.ui import compare, examples
+from codec.ui.compare_work import BY_LAMBDA, BY_RATE
 
 HERE = Path(__file__).parent
 HEAD = f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
@@ -47,11 +48,11 @@ def opening(request: gr.Request) -> dict:
     found: dict = {"upload": examples.files()[state.get("example", 0)]}
     if "model" in state and is_here(state["model"]):
         model = found["model"] = state["model"]
-        found["about"], found["mode"], found["bpp"] = compare.choose_model(model, compare.BY_LAMBDA, gr.skip())
+        found["about"], found["mode"], found["bpp"] = compare.choose_model(model, BY_LAMBDA, gr.skip())
     if "lambda" in state:
-        found |= {"mode": compare.BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
+        found |= {"mode": BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
     if "bpp" in state:
-        found |= {"mode": compare.BY_RATE, "bpp": state["bpp"]}
+        found |= {"mode": BY_RATE, "bpp": state["bpp"]}
     return found
 
 
