@@ -126,7 +126,7 @@ def build(demo: gr.Blocks, opening) -> tuple[gr.DownloadButton, gr.File, gr.Numb
                 label="Your picture: drop, paste or choose it", file_types=TYPES, type="filepath", height=130,
                 elem_id="upload",
             )  # fmt: skip
-            parts.hint(examples.CREDITS)
+            parts.hint(examples.credit())
             gallery = gr.Gallery(
                 value=examples.thumbnails(),
                 label="Examples",

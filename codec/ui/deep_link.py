@@ -26,9 +26,9 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
         state["tab"] = query["tab"]
     if query.get("model") in DECODERS:
         state["model"] = query["model"]
-    number = query.get("example", "")
-    if number in examples.NAMES:
-        number = str(examples.NAMES.index(number) + 1)
+    number, names = query.get("example", ""), list(examples.sources())
+    if number in names:
+        number = str(names.index(number) + 1)
     if number.isdecimal() and 1 <= int(number) <= pictures:
         state["example"] = int(number) - 1
     limits = {"lambda": (compare.LAMBDA_MIN, compare.LAMBDA_MAX), "bpp": (0.05, 2.0)}

@@ -6,6 +6,7 @@ import gradio as gr
 
 from codec import results
 from codec.bitstream import MAX_PIXELS
+from codec.ui.examples import sources
 
 YET = "not measured yet"
 LIMITS = """
@@ -43,8 +44,9 @@ CODEC_DATA=data python -m codec.training train                     # the trunk; 
 ```
 """
 LINKS = """
-For a slide, or to send a state to somebody, put into this page's address: `?tab=` with one of {tabs}; `example=` from
-1; `model=` ({models}); `lambda=` or `bpp=`; and `lecture=1` for large type. As in `?tab=bits&example=3&lambda=0.0067`.
+For a slide, or to send a state to somebody, put into this page's address: `?tab=` with one of {tabs}; `example=`
+({examples}); `model=` ({models}); `lambda=` or `bpp=`; and `lecture=1` for large type. As in
+`?tab=bits&example=night&lambda=0.0067`.
 """
 
 
@@ -82,8 +84,8 @@ def trained() -> str:
 
 def text(tabs: tuple[str, ...] = ()) -> str:
     """The whole tab as Markdown: what was measured, how it was trained, limits, sources, and how to repeat it."""
-    models = ", ".join(f"`{name}`" for name in results.decoders())
-    links = LINKS.format(tabs=", ".join(f"`{t}`" for t in tabs) or "the tabs", models=models)
+    pictures, models = (", ".join(f"`{name}`" for name in names) for names in (sources(), results.decoders()))
+    links = LINKS.format(tabs=", ".join(f"`{t}`" for t in tabs) or "the tabs", examples=pictures, models=models)
     parts = [
         ("Measured", measured()),
         ("How it was trained", trained()),
