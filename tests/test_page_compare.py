@@ -12,7 +12,7 @@ from PIL import Image
 import codec as package
 from codec import metrics
 from codec.classroom import autoencoder, store
-from codec.ui import compare, renditions, viewer
+from codec.ui import compare, compare_work, renditions, viewer
 from codec.ui.figures import Row, facts, table
 from codec.ui.renditions import DECODERS, Cache, Job, measure, networks, rendition
 
@@ -150,7 +150,7 @@ def test_a_picture_too_large_for_the_autoencoder_is_compared_without_it(codec, m
     Image.fromarray(picture(96, 64, grain=20)).save(path)
     monkeypatch.setattr(renditions, "HISTORICAL_PIXELS", 6000)
     job = Job(package.compress(path, lmbda=0.0483), path)
-    steps = compare.comparison(
+    steps = compare_work.comparison(
         tmp_path, job, ["ours", "jpeg", "cae-2017"], "original", "cae-2017", "jpeg", lambda *_, **__: None
     )
     said, shown, rows, *_ = list(steps)[-1]
@@ -191,8 +191,8 @@ def test_a_point_of_hific_sets_its_rate():
     from codec.rate import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
 
     assert compare.POINTS == OPERATING_POINTS and (compare.LAMBDA_MIN, compare.LAMBDA_MAX) == (LAMBDA_MIN, LAMBDA_MAX)
-    assert compare.choose_model("hific-mi", compare.BY_LAMBDA, 1.0)[1:] == (compare.BY_RATE, 0.30)
-    assert compare.choose_model("texture", compare.BY_SIZE, 1.0)[1:] == (compare.BY_SIZE, 1.0)
+    assert compare.choose_model("hific-mi", compare_work.BY_LAMBDA, 1.0)[1:] == (compare_work.BY_RATE, 0.30)
+    assert compare.choose_model("texture", compare_work.BY_SIZE, 1.0)[1:] == (compare_work.BY_SIZE, 1.0)
     assert set(compare.MODELS) < set(DECODERS)
 
 
@@ -256,8 +256,8 @@ def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(codec, mon
     monkeypatch.setattr(renditions, "CACHE", Cache(10**8))  # another test may have drawn this picture already
     path = tmp_path / "small.png"
     Image.fromarray(picture(96, 64)).save(path)
-    rate, sides = (compare.BY_LAMBDA, 0.0067, 0.3, 15.0), ("original", "ours", "jpeg")
-    made = compare.results(tmp_path, str(path), rate, "mse", sides, lambda *_, **__: None)
+    rate, sides = (compare_work.BY_LAMBDA, 0.0067, 0.3, 15.0), ("original", "ours", "jpeg")
+    made = compare_work.results(tmp_path, str(path), rate, "mse", sides, lambda *_, **__: None)
     assert asked == ["cuda", "cpu"] * 2
     assert (rgb_of(made[5]) == np.asarray(package.decompress(Path(made[4]).read_bytes()))).all()
 
@@ -348,23 +348,3 @@ def test_every_decoder_is_shown_on_a_phone(browser, url):
     assert "MSE" in page.locator("#decoders .tag.right").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
-
-
-def test_the_examples_are_many_and_were_never_in_a_lossy_file():
-    from codec.ui import drawings, examples
-
-    assert len(examples.NAMES) >= 8 and set(examples.NAMES) == set(drawings.DRAWINGS)
-    for path in examples.files():
-        with Image.open(path) as image:
-            assert image.format == "PNG" and image.mode == "RGB" and image.size in ((768, 512), (512, 640))
-    assert [name for _, name in examples.thumbnails()] == list(examples.NAMES)
-
-
-@pytest.mark.parametrize("name", ["chart", "comic", "night"])
-def test_the_examples_are_what_their_code_draws(name):
-    from codec.ui import drawings, examples
-
-    drawn = drawings.DRAWINGS[name]().astype(int)
-    shipped = np.asarray(Image.open(examples.FOLDER / f"{name}.png")).astype(int)
-    # Another processor may round a sine otherwise, another Pillow draw an edge otherwise.
-    assert drawn.shape == shipped.shape and np.abs(drawn - shipped).mean() < 2

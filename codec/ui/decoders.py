@@ -9,7 +9,7 @@ import numpy as np
 
 from codec import heat
 from codec.ui import parts, rd_plot, viewer
-from codec.ui.compare import file_stem, remark, row_of, source_of
+from codec.ui.compare_work import file_stem, remark, row_of, source_of
 from codec.ui.figures import Row, facts, kilobytes, table
 from codec.ui.renditions import CACHE, DECODERS, ORIGINAL, Job, digest, measure, networks, pixels, rendition
 

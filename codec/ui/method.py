@@ -5,6 +5,7 @@ import gradio as gr
 from codec import results
 from codec.bitstream import MAX_PIXELS
 from codec.ui.compare import MODELS
+from codec.ui.examples import sources
 
 YET = "not measured yet"
 LIMITS = """
@@ -44,9 +45,9 @@ CODEC_DATA=data python -m codec.training train                     # the trunk; 
 The README has the commands for the other files in `results/`.
 """
 LINKS = """
-For a slide, or to send a state to somebody, put into this page's address: `?tab=` with one of {tabs}; `example=`, a
-name or a number from 1; `model=` ({models}); `lambda=` or `bpp=`; `step=` of the lesson; and `lecture=1` for large
-type. As in `?tab=bits&example=3&lambda=0.0067`.
+For a slide, or to send a state to somebody, put into this page's address: `?tab=` with one of {tabs}; `example=`
+({examples}, or a number from 1); `model=` ({models}); `lambda=` or `bpp=`; `step=` of the lesson; and `lecture=1` for
+large type. As in `?tab=bits&example=night&lambda=0.0067`.
 """
 
 
@@ -81,13 +82,13 @@ def trained() -> str:
 
 def text(tabs: tuple[str, ...]) -> str:
     """The whole tab as Markdown: what was measured, how it was trained, limits, sources, and how to repeat it."""
-    tabs, models = (", ".join(f"`{name}`" for name in names) for names in (tabs, MODELS))
+    tabs, pictures, models = (", ".join(f"`{name}`" for name in names) for names in (tabs, sources(), MODELS))
     parts = [
         ("Measured", measured()),
         ("How it was trained", trained()),
         ("Limits", LIMITS.format(megapixels=MAX_PIXELS // 10**6)),
         ("To do it again", AGAIN),
-        ("Links that open a state", LINKS.format(tabs=tabs, models=models)),
+        ("Links that open a state", LINKS.format(tabs=tabs, examples=pictures, models=models)),
         ("Sources", SOURCES),
     ]
     return "\n\n".join(f"## {title}\n\n{body.strip()}" for title, body in parts)
