@@ -3,7 +3,10 @@
 import http.client
 import json
 import os
+import signal
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -134,15 +137,61 @@ def upload(page, name, data):
     return file(page.http.post("/gradio_api/upload", files={"files": (name, data)}).json()[0])
 
 
-def test_a_crash_over_a_picture_ends_its_request_only(page, monkeypatch):
-    readers = reading.Readers(2, MISCHIEF)
-    monkeypatch.setattr(reading, "READERS", readers)
+def compress(page, name):
     settings = ["Quality (λ)", 0.0035, 0.3, "mse", 15, "original", "ours", "jpeg"]
+    return ask(page, "compress", upload(page, name, png_bytes(picture(40, 30))), *settings)
+
+
+@pytest.fixture
+def readers(monkeypatch):
+    found = reading.Readers(2, MISCHIEF)
+    monkeypatch.setattr(reading, "READERS", found)
+    yield found
+    found.close()
+
+
+def test_a_crash_over_a_picture_ends_its_request_only(page, readers):
     for name in ("crash.png", "exit.png", "crash.png"):
-        kind, said = ask(page, "compress", upload(page, name, png_bytes(picture(40, 30))), *settings)
+        kind, said = compress(page, name)
         assert kind == "error" and "broke down" in json.loads(said)["error"], said
-    assert ask(page, "compress", upload(page, "good.png", png_bytes(picture(40, 30))), *settings)[0] == "complete"
-    readers.close()
+    assert compress(page, "good.png")[0] == "complete"
+
+
+def test_a_reader_killed_in_the_middle_ends_its_request_only(page, readers, folder, monkeypatch):
+    monkeypatch.setattr(reading, "HEADER_SECONDS", 600)  # it is not to end by the clock, however busy the machine
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(compress, page, "slow.png")
+        while not any(folder.rglob("slow.png.reading")):
+            assert not killed.done(), killed.result()
+            time.sleep(0.05)
+        (victim,) = readers.children
+        assert compress(page, "good.png")[0] == "complete" and not killed.done()
+        os.kill(victim.process.pid, signal.SIGKILL)
+        kind, said = killed.result(120)
+    assert kind == "error" and json.loads(said)["error"] == reading.CRASHED
+    assert compress(page, "good.png")[0] == "complete" and victim not in readers.children
+
+
+def test_a_visitor_leaves_little_behind(page):
+    holder, queue = page.demo.state_holder, page.demo._queue
+    before = set(holder.session_data)
+    for _ in range(3):
+        assert compress(page, "good.png")[0] == "complete"
+    sessions = [holder.session_data[name] for name in set(holder.session_data) - before]
+    assert len(sessions) == 3 and not any(s.config_values for s in sessions)
+    assert sum(not waiting for waiting in queue.pending_event_ids_session.values()) <= 1  # the last one's
+
+
+def test_a_session_remembers_values_and_changes(page):
+    import gradio as gr
+
+    session = page.demo.state_holder["somebody"]
+    state = next(b for b in page.demo.blocks.values() if isinstance(b, gr.State))
+    choice = next(b for b in page.demo.blocks.values() if isinstance(b, gr.Dropdown))
+    session[state._id], session[choice._id] = "kept", gr.Dropdown(["another"], render=False)
+    again = page.demo.state_holder["somebody"]
+    assert again[state._id] == "kept" and again[choice._id].choices == [("another", "another")]
+    assert page.demo.state_holder["somebody else"][choice._id] is choice and not again.config_values
 
 
 def test_painted_layers_are_bounded_and_opened_elsewhere(page):
