@@ -22,10 +22,8 @@ CSS_GRADIENT = "linear-gradient(90deg, " + ", ".join(f"rgb({r:.0f},{g:.0f},{b:.0
 
 def colours(values: np.ndarray) -> np.ndarray:
     """values in [0, 1], any shape -> float32 RGB in 0…255 with a last axis of 3."""
-    position = np.clip(values, 0, 1) * (len(COLOURS) - 1)
-    low = np.minimum(position.astype(int), len(COLOURS) - 2)
-    part = (position - low)[..., None]
-    return COLOURS[low] * (1 - part) + COLOURS[low + 1] * part
+    places = np.linspace(0, 1, len(COLOURS))
+    return np.stack([np.interp(values, places, channel) for channel in COLOURS.T], -1).astype(np.float32)
 
 
 def over(rgb: np.ndarray, blocks: np.ndarray, top: float, size: int = 16, opacity: float = 0.7) -> np.ndarray:
