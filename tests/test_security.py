@@ -1,5 +1,6 @@
 """What the page refuses to strangers, asked of the real server; and who waits for whom in its queue."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -211,6 +212,12 @@ def test_errors_show_no_insides(page):
     assert kind == "error" and "Traceback" not in said and str(ROOT) not in said
 
 
+def test_nothing_beside_the_queue_is_given_files(page):
+    beside = [fn for fn in page.demo.fns.values() if fn.fn and not fn.queue]
+    holders = {"file", "downloadbutton", "image", "imageeditor"}
+    assert beside and not [fn.name for fn in beside if holders & {b.get_block_name() for b in fn.inputs}]
+
+
 def test_a_full_queue_says_so(page, monkeypatch):
     monkeypatch.setattr(crowd, "MAX_WAITING", 0)
     status, text = ask(page, "decompress", None)
@@ -252,6 +259,45 @@ def test_visitors_take_turns():
     assert order(*greedy, event("x", "1", "t", 5), event("y", "1", "u", 6)) == "axybc"
     school = [event(n, "1", n, i) for i, n in enumerate("abcd")]
     assert order(*school) == "abcd" and order(*school, event("x", "2", "x", 9)) == "axbcd"
+
+
+def test_nobody_fills_the_queue_for_all(monkeypatch):
+    async def pushed(*_):
+        return True, "id", "success"
+
+    monkeypatch.setattr(crowd.Queue, "push", pushed)
+
+    def refused(waiting, address, session):
+        queue = object.__new__(crowd.FairQueue)
+        queue.event_queue_per_concurrency_id = {"codec": types.SimpleNamespace(queue=waiting)}
+        queue.pending_event_ids_session = queue.event_ids_to_events = {}
+        body = types.SimpleNamespace(session_hash=session, data=[])
+        answer = asyncio.run(queue.push(body, event("", address, session, 0).request, None))
+        assert answer[2] == "success" or "busy" in answer[1]
+        return not answer[0]
+
+    session = [event("", "1", "s", i) for i in range(crowd.MAX_PER_SESSION)]
+    assert refused(session, "2", "s") and not refused(session[1:], "2", "s") and not refused(session, "1", "t")
+    school = [event("", "1", f"{i}", i) for i in range(crowd.MAX_PER_ADDRESS)]
+    assert refused(school, "1", "s") and not refused(school[1:], "1", "s") and not refused(school, "2", "s")
+    crowded = [event("", f"{i}", f"{i}", i) for i in range(crowd.MAX_WAITING)]
+    assert refused(crowded, "a", "s") and not refused(crowded[1:], "a", "s")
+
+
+def test_files_of_waiting_requests_stay(tmp_path, monkeypatch):
+    for module in (sweep, crowd):
+        monkeypatch.setattr(module, "get_upload_folder", lambda: str(tmp_path))
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    waiting = types.SimpleNamespace(data=types.SimpleNamespace(data=[file(path), file("/etc/passwd")]))
+    lanes = {"codec": types.SimpleNamespace(queue=[waiting])}
+    demo = types.SimpleNamespace(_queue=types.SimpleNamespace(event_queue_per_concurrency_id=lanes))
+    assert sweep.waiting(demo) == [path]
+    before = path.stat().st_ctime_ns
+    while time.time_ns() - before < 50_000_000:  # coarser than any clock of files
+        time.sleep(0.01)
+    crowd.is_large(waiting.data.data)
+    assert path.stat().st_ctime_ns > before
 
 
 def test_large_pictures_and_streams_are_known_by_their_headers(codec, tmp_path, monkeypatch):
