@@ -164,4 +164,5 @@ def launch_options() -> dict:
         "run_history": False,
         "state_session_capacity": 200,
         "footer_links": ["api", "settings"],
+        "_frontend": False,  # spares a check that gives up where a busy machine needs 3 s for its first answer
     }
