@@ -24,8 +24,8 @@ from .server import Server
 # A connection of its own for each request: the server closes idle ones after 5 s, and unlike a browser httpx does not
 # ask again when it has just sent a request into one of those.
 LIMITS = httpx.Limits(max_connections=400, max_keepalive_connections=0)
-# The page may keep 256 MB of pictures and does not reach that in thousands of small ones: growth that is meant. In `long`
-# it may keep as much as the first hundred requests fill, so that whatever grows after them should not.
+# The page may keep 256 MB of pictures, which thousands of small ones do not reach: growth that is meant. In `long` it
+# may keep what the first hundred requests fill, so that nothing has a reason to grow after them.
 LONG_CACHE = 400_000
 
 

@@ -58,7 +58,9 @@ class Server:
         return [p for p in self.everything() if p not in self.at_start]
 
     def everything(self) -> list[str]:
-        return [str(p) for name in ("gradio", "tmp") for p in (self.folder / name).rglob("*")]
+        # Not rglob, which fails where a folder goes while it looks.
+        walked = (step for name in ("gradio", "tmp") for step in os.walk(self.folder / name))
+        return [os.path.join(folder, name) for folder, folders, files in walked for name in (*folders, *files)]
 
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
