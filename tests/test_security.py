@@ -113,19 +113,26 @@ def test_uploads_are_limited_and_named_by_us(page, folder):
 
 
 def test_requests_beyond_the_limits_are_refused_before_they_are_read(page):
-    for route, length in (("upload", guard.MAX_UPLOAD + 2 * guard.MAX_FORM), ("queue/join", guard.MAX_FORM + 1)):
+    for route, most in (("upload", guard.MAX_UPLOAD), ("component_server", guard.MAX_STROKE), ("queue/join", 0)):
         raw = http.client.HTTPConnection(page.http.base_url.host, page.http.base_url.port, timeout=60)
         raw.putrequest("POST", f"/gradio_api/{route}")
         raw.putheader("Content-Type", "multipart/form-data; boundary=x")
-        raw.putheader("Content-Length", str(length))
+        raw.putheader("Content-Length", str(most + guard.MAX_FORM + 1))
         raw.endheaders(b"x")  # and never the rest
-        assert raw.getresponse().status == 413
+        answer = raw.getresponse()
+        assert answer.status == 413 and f"limit of {(most or guard.MAX_FORM) / 1e6:g} MB" in answer.read().decode()
         raw.close()
     chunks = (b"x" for _ in range(3))
     assert page.http.post("/gradio_api/queue/join", content=chunks).status_code == 411
     assert page.http.post("/gradio_api/queue/join", content=b"[" * 500_000).status_code == 400
     for route in ("process_recording", "vibe-edit/"):
         assert page.http.post(f"/gradio_api/{route}", json={}).status_code == 403
+
+
+def test_one_file_may_be_so_large(page, monkeypatch):
+    assert page.demo.max_file_size == guard.MAX_UPLOAD
+    monkeypatch.setattr(page.demo, "max_file_size", 1000)
+    assert page.http.post("/gradio_api/upload", files={"files": ("a.png", bytes(1001))}).status_code == 413
 
 
 def test_a_full_disk_refuses_uploads(page, monkeypatch):
