@@ -167,7 +167,7 @@ class Child:
                 send(self.process.stdin, request, data)
                 answer = receive(self.process.stdout)
             if "size" in answer:
-                megapixels = math.prod(sizes(answer["size"], 2, request["max_pixels"])) / 1e6
+                megapixels = math.prod(sizes(answer["size"], (2,), request["max_pixels"])) / 1e6
                 with self.deadline(HEADER_SECONDS + SECONDS_PER_MEGAPIXEL * megapixels):
                     answer = receive(self.process.stdout)
                     if "shape" in answer:
@@ -209,11 +209,10 @@ class Child:
                 stream.close()
 
 
-def sizes(found: Any, dimensions, max_pixels: int) -> tuple[int, ...]:
+def sizes(found: Any, dimensions: tuple[int, ...], max_pixels: int) -> tuple[int, ...]:
     """Height, width and perhaps 3 (or width and height), checked. Raises ValueError."""
-    allowed = (dimensions,) if isinstance(dimensions, int) else dimensions
     whole = isinstance(found, list) and all(isinstance(n, int) and n > 0 for n in found)
-    if not whole or len(found) not in allowed or found[2:] not in ([], [3]) or found[0] * found[1] > max_pixels:
+    if not whole or len(found) not in dimensions or found[2:] not in ([], [3]) or found[0] * found[1] > max_pixels:
         raise ValueError(f"a picture of {found}")
     return tuple(found)
 

@@ -19,6 +19,7 @@ from codec.ui import (
     guard,
     inside,
     lesson,
+    memory,
     method,
     open_stream,
     sampling,
@@ -65,6 +66,7 @@ def warm_up() -> None:
 
 def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
+    memory.share_arenas()  # before there are threads
     threading.Thread(target=warm_up, daemon=True).start()
     with gr.Blocks(title=TITLE, delete_cache=KEEP, analytics_enabled=False) as demo:
         deep_link.masthead(TITLE, INTRO)
@@ -104,9 +106,10 @@ def launch_options() -> dict:
         "head": deep_link.HEAD,
         "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
-        "app_kwargs": {"middleware": [Middleware(guard.Guard)]},
+        "app_kwargs": {"middleware": [Middleware(guard.Guard)], "lifespan": memory.lifespan},
         "show_error": False,
         "run_history": False,
         "state_session_capacity": 200,
         "footer_links": ["api", "settings"],
+        "_frontend": False,  # spares a check that gives up where a busy machine needs 3 s for its first answer
     }

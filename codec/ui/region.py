@@ -192,8 +192,9 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             out = gr.DownloadButton("This stream (.lic)", elem_id="get-region")
     maps = parts.strip("region-maps", 2)
     shown = gr.State(None)
-    quick = {"queue": False, "api_visibility": "private"}
-    tab.select(canvas, [original, shown], [editor, shown], **quick)
+    # In the queue although nobody presses a button for it: it reads a picture.
+    hidden = {"show_progress": "hidden", "api_visibility": "private"}
+    tab.select(canvas, [original, shown], [editor, shown], concurrency_id="codec", **hidden)
     button.click(
         run,
         [stream, original, editor, factor, part],
