@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-import time
 import warnings
 import zlib
 
@@ -20,14 +19,14 @@ from codec.images import load_image
 # --- limits -----------------------------------------------------------------------------------------------
 
 
-def test_a_bomb_is_refused_at_once():
+def test_a_bomb_is_refused_before_anything_opens_it(monkeypatch):
+    _, accept = Image.OPEN["PNG"]
+    monkeypatch.setitem(Image.OPEN, "PNG", (lambda *_: pytest.fail("it was opened"), accept))
     row = zlib.compress(bytes(1 + 1250))  # 10,000 pixels of one bit
     for side, megapixels in ((10_000, "100.0"), (30_001, "900.1"), (2**31 - 1, "4611686014132.4")):
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
         data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", row) + chunk(b"IEND", b"")
-        started = time.perf_counter()
         message = refused(data, f"{side}×{side} pixels ({megapixels} MP)")
-        assert time.perf_counter() - started < 0.5
         assert message.endswith("the limit is 50 MP, so scale it down first.")
 
 
