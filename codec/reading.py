@@ -154,7 +154,6 @@ class Child:
             env=environment,
         )
         self.reads = 0
-        widen(self.process.stdout)
 
     def alive(self) -> bool:
         return self.process.poll() is None and self.reads < MAX_READS
@@ -215,14 +214,6 @@ def sizes(found: Any, dimensions: tuple[int, ...], max_pixels: int) -> tuple[int
     if not whole or len(found) not in dimensions or found[2:] not in ([], [3]) or found[0] * found[1] > max_pixels:
         raise ValueError(f"a picture of {found}")
     return tuple(found)
-
-
-def widen(pipe: BinaryIO) -> None:
-    """Fewer changes between the processes for as many pixels, where the platform lets a pipe hold more."""
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
 
 
 class Readers:

@@ -20,8 +20,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # what Pillow warns of is no 
 # --- limits -----------------------------------------------------------------------------------------------
 
 
-def test_a_bomb_is_refused_before_it_is_decoded():
-    row = zlib.compress(bytes(1 + 1250))  # 10,000 pixels of one bit: whoever decoded them would say "truncated"
+def test_a_bomb_is_refused_before_anything_opens_it(monkeypatch):
+    _, accept = Image.OPEN["PNG"]
+    monkeypatch.setitem(Image.OPEN, "PNG", (lambda *_: pytest.fail("it was opened"), accept))
+    row = zlib.compress(bytes(1 + 1250))  # 10,000 pixels of one bit
     for side, megapixels in ((10_000, "100.0"), (30_001, "900.1"), (2**31 - 1, "4611686014132.4")):
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
         data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", row) + chunk(b"IEND", b"")
