@@ -19,7 +19,7 @@ STYLES = {
     "jpeg2000": ("#8c564b", "cross"),
     "ours:perceptual": ("#d55e00", "star"),
     "ours:texture": ("#56b4e9", "hexagon"),
-    "ours:hific": ("#882255", "pentagon"),
+    "ours:hific": ("#db2777", "pentagon"),
     "ours:hific-nogan": ("#6d5ff5", "x"),
 }
 PUBLISHED_COLOURS = ("#64748b", "#0072b2", "#cc79a7", "#9467bd", "#8c564b", "#d55e00", "#56b4e9", "#e69f00")
