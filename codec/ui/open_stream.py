@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 
 from codec.ui import parts
-from codec.ui.compare import file_stem
+from codec.ui.compare_work import file_stem
 
 
 def run(path: str | None):
