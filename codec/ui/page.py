@@ -35,10 +35,9 @@ CSS = """
 .gradio-container { --body-text-color-subdued: color-mix(in srgb, var(--body-text-color) 72%, transparent); }
 #title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
-#headline .html-container, #verdict .html-container, #comparison .html-container, #figures .html-container,
-#decoders .html-container, #losses .html-container, #about-model .html-container, #decoder-figures .html-container,
-#ledger .html-container, #ladder .html-container, #ladder-2017 .html-container, #broken-said .html-container,
-.hint .html-container { padding: 0; }
+/* Gradio pads HTML though it was told not to, and keeps the page narrower than its window between two sizes. */
+.html-container { padding: 0; }
+.gradio-container .fillable { max-width: none !important; }
 #verdict .big { color: var(--body-text-color-subdued); }
 #headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
 #headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
@@ -63,24 +62,14 @@ CSS = """
 #quality .tab-like-container { display: none; }
 #quality .min_value, #quality .max_value { display: none; }
 #examples .grid-wrap { height: auto; min-height: 0; }
-#examples .grid-container { grid-template: auto / repeat(5, 1fr) !important; height: auto; padding: 0; gap: 0.4rem; }
+#examples .grid-container { grid-template: auto / repeat(5, 1fr) !important; grid-auto-rows: auto !important;
+  height: auto; padding: 0; gap: 0.4rem; }
 body:not(.dark) [role=tab][aria-selected=true], body:not(.dark) .download-link { color: var(--primary-700) !important; }
 #examples .caption-label { display: none; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
 #plane svg text { fill: var(--body-text-color) !important; }
-.figures .scroll { overflow-x: auto; }
-.figures table, .figures tr { border: 0 !important; }
-.figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
-.figures th, .figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
-  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
-  color: var(--body-text-color); }
-.figures th { font-weight: 500; }
-.figures th:first-child { text-align: left; font-weight: 400; }
 @media (max-width: 640px) {
-  #verdict .big { color: var(--body-text-color-subdued); }
-#headline .big { font-size: 1.15rem; }
-  .figures th, .figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
-  .figures th { white-space: normal; }
+  #headline .big { font-size: 1.15rem; }
   .rung { grid-template-columns: 6rem 1fr 4rem; }
   .rungs .remark { margin-left: 0; }
 }
@@ -105,12 +94,15 @@ def warm_up() -> None:
     """Loads the weights and runs the codec once, so that the first visitor does not wait for it."""
     import numpy as np
 
-    from codec.api import encode, load
+    from codec.api import encode, load, where_it_fits
     from codec.errors import CodecError
 
+    def once(device: str) -> None:
+        codec = load(device=device)
+        codec.decode(encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].data)
+
     try:
-        coded, _ = encode(np.zeros((512, 768, 3), np.uint8))
-        load().decode(coded.data)
+        where_it_fits(once)
     except CodecError as error:  # missing weights: the page itself will say so at the first click
         print(error)
     reading.READERS.start()
