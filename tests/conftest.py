@@ -25,7 +25,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SLOW = ("test_training", "test_page", "test_page_compare")
+SLOW = ("test_training", "test_page", "test_page_compare", "test_viewer")
 
 
 def pytest_collection_modifyitems(items):

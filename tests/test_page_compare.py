@@ -12,7 +12,7 @@ from PIL import Image
 import codec as package
 from codec import metrics
 from codec.classroom import autoencoder, store
-from codec.ui import compare, compare_work, renditions, viewer
+from codec.ui import compare, compare_work, renditions
 from codec.ui.figures import Row, facts, table
 from codec.ui.renditions import DECODERS, Cache, Job, measure, networks, rendition
 
@@ -260,63 +260,6 @@ def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(codec, mon
     made = compare_work.results(tmp_path, str(path), rate, "mse", sides, lambda *_, **__: None)
     assert asked == ["cuda", "cpu"] * 2
     assert (rgb_of(made[5]) == np.asarray(package.decompress(Path(made[4]).read_bytes()))).all()
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 500), (144, 96), (2600, 130)])
-def test_the_busiest_place_lies_in_the_picture(size):
-    rgb = np.zeros((size[1], size[0], 3), np.uint8)
-    x, y = viewer.busiest(rgb)
-    assert 0 <= x <= size[0] and 0 <= y <= size[1]
-    if size == (2600, 130):
-        rgb[40:90, 2000:2100] = np.random.default_rng(0).integers(0, 256, (50, 100, 3))
-        assert abs(viewer.busiest(rgb)[0] - 2050) < 200
-
-
-def test_keys_move_the_divider_and_a_click_all_details(browser, url):
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.goto(url)
-    page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for(timeout=60_000)
-    page.wait_for_function("() => document.querySelectorAll('#comparison .crops img').length == 3")
-    divider = page.locator("#comparison input.divider")
-    for key, at in (("1", "0"), ("3", "100"), ("2", "50")):
-        page.keyboard.press(key)
-        assert divider.input_value() == at
-    page.locator("#comparison .stage").click(position={"x": 120, "y": 90})
-    crops = page.locator("#comparison .crops")
-    first = crops.evaluate("c => [c.dataset.left, c.dataset.top]")
-    page.locator("#comparison .stage").click(position={"x": 500, "y": 200})
-    assert crops.evaluate("c => [c.dataset.left, c.dataset.top]") != first
-    moved = crops.locator("img").evaluate_all("all => all.map(i => i.style.transform + i.style.width)")
-    assert len(moved) == 3 and len(set(moved)) == 1 and "px" in moved[0]
-    page.locator("#comparison .stage").focus()
-    page.keyboard.press("ArrowLeft")
-    assert crops.locator("img").first.evaluate("i => i.style.transform") not in moved[0]
-    both = page.locator("#comparison .stage img")
-    place = "all => all.map(i => [i.style.transform, i.offsetWidth, getComputedStyle(i).imageRendering])"
-    whole = both.evaluate_all(place)
-    page.keyboard.press("+")
-    page.keyboard.press("+")
-    larger = both.evaluate_all(place)
-    assert larger[0] == larger[1] and larger[0][1] > whole[0][1] and larger[0][2] == "pixelated"
-    box = page.locator("#comparison .stage").bounding_box()
-    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 40, y + 30)
-    page.mouse.up()
-    moved = both.evaluate_all(place)
-    assert moved[0] == moved[1] and moved[0][0] != larger[0][0] and divider.input_value() == "50"
-    page.mouse.wheel(0, -200)
-    page.wait_for_function("w => document.querySelector('#comparison .under').offsetWidth > w", arg=moved[0][1])
-    page.keyboard.press("0")
-    assert both.evaluate_all(place) == whole
-    page.keyboard.press("f")
-    page.wait_for_function("() => document.fullscreenElement?.matches('#comparison .stage')")
-    page.keyboard.press("f")
-    page.wait_for_function("() => !document.fullscreenElement")
-    alts = page.locator("#comparison img").evaluate_all("all => all.map(i => i.alt)")
-    assert all(alts) and any("dB" in a and "kB" in a for a in alts)
-    page.close()
 
 
 def test_a_visitor_puts_the_autoencoder_of_2017_beside_ours(browser, url):

@@ -39,8 +39,7 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
     parts.need(original)
     points: Points = []
     with parts.said_plainly():
-        for total, point in sweep(original, names or []):
-            points = [*points, point]
+        for points, total in parts.where_it_fits(lambda device: sweep(original, names or [], device)):
             progress(len(points) / total, desc=f"{len(points)} of {total} encodings")
             yield rd_plot.figure(points, axis, None, also), points, gr.skip(), gr.skip()
     with tempfile.TemporaryDirectory() as folder:
@@ -52,28 +51,30 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
         yield rd_plot.figure(points, axis, None, also), points, bd_rates(points), str(path)
 
 
-def sweep(original: str, names: list[str]):
-    """Yields (how many there will be, point), ours first, every point from bytes that were really decoded."""
+def sweep(original: str, names: list[str], device: str):
+    """Yields (the points so far, of how many), ours first, every point from bytes that were really decoded."""
     from codec.api import encode, load
     from codec.baselines import decode as decode_baseline
     from codec.baselines import encode as encode_baseline
     from codec.models.gain import ANCHORS
     from codec.reading import read_picture
 
-    rgb, codec = read_picture(original).rgb, load()
+    rgb, codec = read_picture(original).rgb, load(device=device)
     baselines = [n for n in BASELINES if n in names]
     decoders = ["mse", *(n.partition(":")[2] for n in names if n.startswith("ours:"))]
     total = len(ANCHORS) * len(decoders) + sum(len(BASELINES[b]) for b in baselines)
-    y = codec.analyse(rgb)
+    y, points = codec.analyse(rgb), []
     for lmbda in ANCHORS:
         data = encode(rgb, lmbda=lmbda, codec=codec, y=y)[0].data
         for decoder in decoders:  # the same bytes for all of them
             name = "ours" if decoder == "mse" else f"ours:{decoder}"
-            yield total, point(rgb, name, lmbda, data, codec.decode(data, decoder))
+            points = [*points, point(rgb, name, lmbda, data, codec.decode(data, decoder))]
+            yield points, total
     for name in baselines:
         for quality in BASELINES[name]:
             data = encode_baseline(rgb, name, quality)
-            yield total, point(rgb, name, quality, data, decode_baseline(data))
+            points = [*points, point(rgb, name, quality, data, decode_baseline(data))]
+            yield points, total
 
 
 def point(rgb, name: str, setting: float, data: bytes, decoded) -> tuple:
@@ -97,7 +98,7 @@ def show(original: str | None, key: str):
     if not original or not setting:
         raise gr.Error("Choose a point of the curves first.", print_exception=False)
     from codec import baselines
-    from codec.api import encode, load
+    from codec.api import where_it_fits
     from codec.images import save_png
     from codec.reading import read_picture
 
@@ -106,8 +107,7 @@ def show(original: str | None, key: str):
             value = float(setting)
             rgb = read_picture(original).rgb
             if name.partition(":")[0] == "ours":
-                data = encode(rgb, lmbda=value)[0].data
-                decoded = load().decode(data, name.partition(":")[2] or "mse")
+                data, decoded = where_it_fits(lambda device: ours(rgb, value, name.partition(":")[2] or "mse", device))
             else:
                 data = baselines.encode(rgb, name, value)
                 decoded = baselines.decode(data)
@@ -119,6 +119,15 @@ def show(original: str | None, key: str):
         save_png(rgb, pair[0])
         save_png(decoded, pair[1])
         yield tuple(pair), f"<p data-alt-for='point-picture'>Left the original, right {escape(said)}</p>"
+
+
+def ours(rgb, lmbda: float, decoder: str, device: str):
+    """The bytes of a picture at a λ, and what a decoder makes of them."""
+    from codec.api import encode, load
+
+    codec = load(device=device)
+    data = encode(rgb, lmbda=lmbda, codec=codec)[0].data
+    return data, codec.decode(data, decoder)
 
 
 def bd_rates(points: Points) -> str:
@@ -218,5 +227,5 @@ def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
     png.click(None, js=PNG_JS, **quick)
     chosen.input(None, chosen, picked, js="v => v", **quick)
     picked.change(lambda: gr.update(visible=True), None, pair, **quick).then(
-        show, [original, picked], [pair, said], api_name="point", concurrency_id="codec"
+        show, [original, picked], [pair, said], api_name="point", concurrency_id="codec", show_progress_on=pair
     )

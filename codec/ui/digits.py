@@ -22,16 +22,9 @@ CSS = """
 .digits figcaption { font-size: 0.8rem; line-height: 1.35; overflow-wrap: anywhere; }
 .digits code { font-size: 0.75rem; padding: 0; }
 #one-digit img, #prior-digits img { image-rendering: pixelated; width: 100%; height: auto; margin: 0; }
-#digit-row .html-container, #one-digit .html-container, #prior-digits .html-container,
-#digit-pair .html-container { padding: 0; }
 #one-digit img { max-width: 280px; }
-#digit-pair { overflow-x: auto; }
-#digit-pair table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
-#digit-pair th, #digit-pair td { padding: 0.25rem 0.5rem; text-align: right; }
-#digit-pair th:first-child, #digit-pair td:first-child { text-align: left; }
 @media (max-width: 640px) {
   .digits { grid-template-columns: repeat(5, 1fr); }
-  #digit-pair th, #digit-pair td { padding: 0.2rem; font-size: 0.75rem; }
 }
 """
 

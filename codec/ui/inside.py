@@ -22,34 +22,39 @@ BYTE, LATENT, CHANNEL = TARGETS = ("A byte of the file", "One value of the laten
 def run(stream: str | None):
     """Look inside a stream (.lic). Gives the entropy ladder as HTML, and channels of the latent as PNG."""
     parts.need(stream)
+    from codec.api import where_it_fits
+
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
+        # A generator, so that the files still exist while Gradio copies them.
+        yield where_it_fits(lambda device: results(Path(folder), stream, device))
+
+
+def results(folder: Path, stream: str, device: str):
+    """The work of `run`, with a folder to write to."""
     from codec import importance
     from codec.images import save_png
     from codec.ladder import ladder
 
-    with parts.said_plainly():
-        parsed, codec, symbols = read(stream)
-        rungs = ladder(symbols, parsed)
-        cost = importance.symbol_bits(codec, symbols)[0]
-        estimate = (float(cost.sum()) + float(importance.hyper_bits(codec, symbols).sum())) / 8
-        y_hat, _ = codec.latent(symbols)
-    bits = cost.sum((1, 2))
-    with tempfile.TemporaryDirectory() as folder:
-        shown = []
-        for rank, c in enumerate(bits.argsort(descending=True)[:CHANNELS].tolist()):
-            path = Path(folder) / f"channel-{rank}.png"
-            save_png(gray(y_hat[0, c].numpy()), path)
-            share = 100 * float(bits[c] / bits.sum())
-            shown.append((str(path), f"{c}: {share:.1f} %"))
-        yield bars(rungs, estimate), shown  # a generator, so that the files still exist while Gradio copies them
+    parsed, codec, symbols = read(stream, device)
+    cost = importance.symbol_bits(codec, symbols)[0]
+    estimate = (float(cost.sum()) + float(importance.hyper_bits(codec, symbols).sum())) / 8
+    y_hat = codec.latent(symbols)[0].cpu().numpy()
+    bits, shown = cost.sum((1, 2)), []
+    for rank, c in enumerate(bits.argsort(descending=True)[:CHANNELS].tolist()):
+        path = folder / f"channel-{rank}.png"
+        save_png(gray(y_hat[0, c]), path)
+        share = 100 * float(bits[c] / bits.sum())
+        shown.append((str(path), f"{c}: {share:.1f} %"))
+    return bars(ladder(symbols, parsed), estimate), shown
 
 
-def read(path: str):
+def read(path: str, device: str):
     """(stream, codec, symbols) of a .lic file. Raises CodecError."""
     from codec import bitstream
     from codec.api import load
 
     stream = bitstream.read(Path(path).read_bytes())
-    codec = load(stream.trunk)
+    codec = load(stream.trunk, device)
     return stream, codec, codec.read(stream)
 
 
@@ -69,10 +74,11 @@ def look(stream: str | None, rank: float):
     """
     parts.need(stream)
     from codec import importance
+    from codec.api import where_it_fits
     from codec.images import save_png
 
     with parts.said_plainly():
-        parsed, codec, symbols = read(stream)
+        parsed, codec, symbols = where_it_fits(lambda device: read(stream, device))
         channel = dearest(importance.symbol_bits(codec, symbols), rank)
         seen = importance.expectation(codec, symbols, channel)
         figure = histogram(*importance.histogram(codec, symbols, channel), channel)
@@ -185,21 +191,23 @@ def damage(stream: str | None, position: float, override: bool, target: str = BY
     decodes, the picture (PNG).
     """
     parts.need(stream)
-    if target == BYTE:
-        yield from damage_byte(stream, position, override)
-        return
     with parts.said_plainly():
-        yield from damage_latent(stream, position, target == CHANNEL, rank)
+        if target == BYTE:
+            yield from parts.where_it_fits(lambda device: damage_byte(stream, position, override, device))
+        else:
+            yield from parts.where_it_fits(
+                lambda device: damage_latent(stream, position, target == CHANNEL, rank, device)
+            )
 
 
-def damage_latent(stream: str, position: float, whole: bool, rank: float):
+def damage_latent(stream: str, position: float, whole: bool, rank: float, device: str):
     """A value of the decoded latent pushed far off, or a channel of it lost."""
     from codec import generative, importance
     from codec.entropy.integer import ONE
     from codec.images import save_png
     from codec.metrics import psnr
 
-    parsed, codec, symbols = read(stream)
+    parsed, codec, symbols = read(stream, device)
     g_s = codec.decoder(parsed.decoder)
     bits = importance.symbol_bits(codec, symbols)
     channel = dearest(bits, rank)
@@ -221,7 +229,7 @@ def damage_latent(stream: str, position: float, whole: bool, rank: float):
         yield f"<p data-alt-for='broken'>{escape(said)}</p>", str(path)
 
 
-def damage_byte(stream: str, position: float, override: bool):
+def damage_byte(stream: str, position: float, override: bool, device: str):
     """A byte of the file flipped; see `damage`."""
     from codec import bitstream
     from codec.api import load
@@ -242,7 +250,7 @@ def damage_byte(stream: str, position: float, override: bool):
         return
     try:
         parsed = bitstream.read(bytes(data), check_crc=False)
-        codec = load(parsed.trunk)
+        codec = load(parsed.trunk, device)
         symbols, lost = read_leniently(codec, parsed)
         rgb = codec.synthesise(symbols, codec.decoder(parsed.decoder), parsed.width, parsed.height)
     except CodecError as error:

@@ -13,13 +13,13 @@ def run(path: str | None):
     """Decode a stream. path: the .lic file. Gives the picture as a PNG and the header as JSON."""
     if not path:
         raise gr.Error("Choose a stream first: a .lic file that was downloaded here.", print_exception=False)
-    from codec.api import info, load
+    from codec.api import info, load, where_it_fits
     from codec.images import save_png
 
     data = Path(path).read_bytes()
     with parts.said_plainly():
         header = info(data)
-        decoded = load(header["trunk"]).decode(data)
+        decoded = where_it_fits(lambda device: load(header["trunk"], device).decode(data))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"{file_stem(path)}.png"
         save_png(decoded, target)

@@ -53,12 +53,15 @@ def warm_up() -> None:
     """Loads the weights and runs the codec once, so that the first visitor does not wait for it."""
     import numpy as np
 
-    from codec.api import encode, load
+    from codec.api import encode, load, where_it_fits
     from codec.errors import CodecError
 
+    def once(device: str) -> None:
+        codec = load(device=device)
+        codec.decode(encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].data)
+
     try:
-        coded, _ = encode(np.zeros((512, 768, 3), np.uint8))
-        load().decode(coded.data)
+        where_it_fits(once)
     except CodecError as error:  # missing weights: the page itself will say so at the first click
         print(error)
     reading.READERS.start()
