@@ -28,27 +28,30 @@ class Deblocking(nn.Module):
         self.moving = nn.Parameter(torch.tensor([0.3, 0.07] + [0.0] * (REACH - 2)))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        x = self._across(x, level)
-        return self._across(x.transpose(2, 3), level.transpose(2, 3)).transpose(2, 3)
+        # Cut along rows both times: adding up along the innermost axis takes more than twice as long.
+        x = self._down(x.mT.contiguous(), level.mT)
+        return self._down(x.mT.contiguous(), level)
 
-    def _across(self, x: Tensor, level: Tensor) -> Tensor:
-        """Filters across the vertical edges."""
-        blocks = x.unflatten(3, (-1, BLOCK))  # (B, 3, H, w, 16)
-        step = blocks[..., 1:, 0] - blocks[..., :-1, -1]  # (B, 3, H, w - 1)
-        left, right = (
-            half.diff(dim=-1).abs().sum(-1).amax(1) for half in (blocks[..., :-1, REACH:], blocks[..., 1:, :REACH])
+    def _down(self, x: Tensor, level: Tensor) -> Tensor:
+        """Filters across the horizontal edges, in place."""
+        blocks = x.unflatten(2, (-1, BLOCK))  # (B, 3, h, 16, W)
+        step = blocks[:, :, 1:, 0] - blocks[:, :, :-1, -1]  # (B, 3, h - 1, W)
+        above, below = (
+            half.diff(dim=3).abs().sum(3).amax(1) for half in (blocks[:, :, :-1, REACH:], blocks[:, :, 1:, :REACH])
         )
-        pair = (level[..., 1:] + level[..., :-1]) / 2
-        part = (below(self.step, step.abs().amax(1), pair) * step)[..., None]
-        still = below(self.movement, torch.maximum(left, right), pair)[..., None]
-        part = part * still * self.still + part * (1 - still) * self.moving
-        after, before = (nn.functional.pad(part, (0, 0, *ends)) for ends in ((1, 0), (0, 1)))
-        return (blocks + torch.cat([-after, before.flip(-1)], -1)).flatten(3)
+        pair = (level[:, 0, 1:] + level[:, 0, :-1]) / 2  # (B, h - 1, w)
+        small = share_below(self.step, step.abs().amax(1), pair)
+        still = share_below(self.movement, torch.maximum(above, below), pair)[:, :, None]
+        ramp = self.moving[:, None] + still * (self.still - self.moving)[:, None]  # (B, h - 1, 8, W)
+        part = (small[:, None] * step)[:, :, :, None] * ramp[:, None]
+        blocks[:, :, 1:, :REACH] -= part
+        blocks[:, :, :-1, REACH:] += part.flip(3)
+        return x
 
 
-def below(limit: Tensor, values: Tensor, level: Tensor) -> Tensor:
-    """How far values (B, H, n) are below a limit at level (B, 1, h, n): 0…1, means over a few lines, (B, 1, H, n)."""
-    limit = torch.exp(limit[0] + limit[1] * level[:, 0, :, None, None]) / 255  # (B, h, 1, 1, n)
-    lines = values.unflatten(1, (level.shape[2], -1, LINES))  # (B, h, 4, 4, n)
-    part = (2 - lines / limit).clamp(0, 1).mean(3, keepdim=True)
-    return part.expand_as(lines).flatten(1, 3)[:, None]
+def share_below(limit: Tensor, values: Tensor, level: Tensor) -> Tensor:
+    """How far values (B, n, W) are below a limit at level (B, n, w): 0…1, means over a few lines, (B, n, W)."""
+    limit = torch.exp(limit[0] + limit[1] * level[..., None, None]) / 255  # (B, n, w, 1, 1)
+    lines = values.unflatten(2, (level.shape[2], -1, LINES))  # (B, n, w, 4, 4)
+    part = (2 - lines / limit).clamp(0, 1).mean(4, keepdim=True)
+    return part.expand_as(lines).flatten(2)
