@@ -224,7 +224,7 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
         f"{url}?tab=bits",
         lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None,
     )
-    page.locator("#ledger .ledger").wait_for()
+    page.wait_for_event("response", lambda answer: answer.url.endswith("/image.png"))  # what is painted on
     canvas = page.locator("#painting canvas").first
     canvas.wait_for()
     page.wait_for_timeout(2000)  # the canvas fits its picture into itself
