@@ -28,10 +28,11 @@ Points = list[tuple]
 
 
 def on_any_page(plot) -> None:
-    """Gives a plotly figure a grid and a background that go with a light page and with a dark one."""
+    """Gives a plotly figure the page's letters, and a grid and a background for a light page and for a dark one."""
     plot.update_xaxes(gridcolor=GRID, zeroline=False)
     plot.update_yaxes(gridcolor=GRID, zeroline=False)
-    plot.update_layout(plot_bgcolor="rgba(0,0,0,0)", paper_bgcolor="rgba(0,0,0,0)")
+    clear = "rgba(0,0,0,0)"
+    plot.update_layout(plot_bgcolor=clear, paper_bgcolor=clear, font_family="system-ui, sans-serif")
 
 
 def title(name: str) -> str:
