@@ -67,7 +67,7 @@ CSS = """
 body:not(.dark) [role=tab][aria-selected=true], body:not(.dark) .download-link { color: var(--primary-700) !important; }
 #examples .caption-label { display: none; }
 #examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
-#plane svg text { fill: var(--body-text-color) !important; }
+#plane svg text, #digit-curves .scatterlayer text { fill: var(--body-text-color) !important; }
 @media (max-width: 640px) {
   #headline .big { font-size: 1.15rem; }
   .rung { grid-template-columns: 6rem 1fr 4rem; }
@@ -86,6 +86,7 @@ def theme() -> gr.themes.Base:
         "button_primary_background_fill_hover": "*primary_800",
         "button_primary_background_fill_hover_dark": "*primary_600",
         "link_text_color": "*primary_700",
+        "checkbox_border_color_dark": "*neutral_400",  # else what is not chosen can hardly be seen
     }
     return made.set(**dark_enough)
 
