@@ -241,6 +241,9 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
     page.locator("#region-said table").wait_for(timeout=90_000)
     assert "+" in page.locator("#region-said .big").inner_text()
     page.wait_for_function("document.querySelector('#region-pair img')?.alt.includes('dB')")
+    for width in (1440, 1240, 1024, 390):  # the table stands in a narrow column
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator("#region-said .figures").evaluate("e => e.scrollWidth <= e.clientWidth")
     assert foreign == []
     page.close()
 

@@ -9,6 +9,7 @@ import gradio as gr
 from codec import results
 from codec.ui import parts
 from codec.ui.figures import plain_table, rungs_html
+from codec.ui.rd_plot import on_any_page
 
 RESULTS = "classroom-cae"  # of results/
 EXPERIMENTS = [
@@ -141,6 +142,7 @@ def progress(found: dict, experiment: str):
                 mode="lines",
                 hovertemplate="step %{x}: %{customdata:.4g}",
             )
+    on_any_page(plot)
     plot.update_layout(
         height=420,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},

@@ -8,6 +8,7 @@ import gradio as gr
 from codec import results
 from codec.ui import parts
 from codec.ui.figures import plain_table
+from codec.ui.rd_plot import on_any_page
 
 RESULTS = "classroom-mnist"  # of results/
 MANIFEST = "classroom/manifest.json"
@@ -164,16 +165,17 @@ def curves(found: dict):
             customdata=[(p["rounded"]["bits_real"], p["rounded"]["psnr"]) for p in line],
             name=title,
             mode="lines+markers+text",
-            textposition="top right",
+            textposition="bottom left" if key == "lambda" else "top right",
             line={"color": colour},
             hovertemplate="%{text}<br>%{x:.1f} bits of information<br>%{customdata[0]:.1f} bits in whole bytes<br>"
             "distortion %{y:.4f}, %{customdata[1]:.1f} dB",
         )
+    on_any_page(plot)
     plot.update_layout(
         height=420,
         margin={"l": 60, "r": 20, "t": 10, "b": 50},
         xaxis={"title": {"text": "bits per digit"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "mean absolute error"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "mean absolute error"}},
         legend={"orientation": "h", "y": 1.1},
     )
     return plot
@@ -217,6 +219,7 @@ def plane(found: dict):
             marker={"color": COLOURS[k], "size": 6},
             hoverinfo="name",
         )
+    on_any_page(plot)
     plot.update_layout(
         height=560,
         margin={"l": 40, "r": 10, "t": 10, "b": 40},

@@ -45,6 +45,7 @@ def theme() -> gr.themes.Base:
         "button_primary_background_fill_hover": "*primary_800",
         "button_primary_background_fill_hover_dark": "*primary_800",
         "link_text_color": "*primary_700",
+        "checkbox_border_color_dark": "*neutral_400",  # else what is not chosen can hardly be seen
     }
     return made.set(**dark_enough)
 
