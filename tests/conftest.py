@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from unittest import mock
 
@@ -76,10 +77,13 @@ def url(codec, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(url):
+def client(url, tmp_path_factory):
+    """It leaves an empty folder among the temporary files for every download: here they have a place of their own."""
     from gradio_client import Client
 
-    return Client(url, verbose=False)
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("client"))
+    yield Client(url, verbose=False)
+    tempfile.tempdir = before
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,10 @@ import asyncio
 import http.client
 import json
 import os
+import platform
 import signal
+import subprocess
+import sys
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +20,7 @@ from test_reading import MISCHIEF
 
 from codec import reading
 from codec.images import png_bytes
-from codec.ui import crowd, guard, sweep
+from codec.ui import crowd, guard, memory, sweep
 
 ROOT = Path(__file__).parents[1]
 
@@ -188,6 +191,29 @@ def test_a_visitor_leaves_little_behind(page):
     sessions = [holder.session_data[name] for name in set(holder.session_data) - before]
     assert len(sessions) == 3 and not any(s.config_values for s in sessions)
     assert sum(not waiting for waiting in queue.pending_event_ids_session.values()) <= 1  # the last one's
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+def test_threads_share_their_arenas():
+    program = """
+import ctypes, threading
+from codec.ui import memory
+{}
+together = threading.Barrier(8)
+def work():
+    kept = bytearray(50_000)
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(8)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+ctypes.CDLL(None).malloc_stats()
+"""
+    arenas = []
+    for call in ("memory.share_arenas()", ""):
+        command = [sys.executable, "-c", program.format(call)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        arenas.append(done.stderr.count("Arena "))
+    assert arenas[0] <= memory.ARENAS < arenas[1]
 
 
 def test_a_session_remembers_values_and_changes(page):
