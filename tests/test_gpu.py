@@ -12,7 +12,7 @@ from pretend_gpu import OnGpu, pretended
 import codec as package
 from codec import api
 from codec.models import registry
-from codec.ui import bits, compare_work, curves, decoders, inside, open_stream, region, renditions, sampling
+from codec.ui import bits, compare_work, curves, decoders, inside, open_stream, rd_plot, region, renditions, sampling
 from codec.ui.renditions import Cache
 
 
@@ -25,7 +25,7 @@ RATE = (compare_work.BY_LAMBDA, 0.0067, 0.3, "mse", 15.0)
 WORK = {
     "compress": lambda stream, photo: compare_work.run(photo, *RATE, "original", "ours", "jpeg", silent),
     "decoders": lambda stream, photo: decoders.run(stream, photo, 0.5, silent),
-    "sweep": lambda stream, photo: curves.run(photo, [], curves.MSE, None, silent),
+    "sweep": lambda stream, photo: curves.run(photo, [], rd_plot.MSE, None, silent),
     "point": lambda stream, photo: curves.show(photo, "ours:texture|0.0067"),
     "bits": lambda stream, photo: bits.run(stream, photo),
     "region": lambda stream, photo: region.run(stream, photo, None, 8, region.MIDDLE),
