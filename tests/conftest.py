@@ -78,12 +78,14 @@ def url(codec, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(url, tmp_path_factory):
-    """It leaves an empty folder among the temporary files for every download: here they have a place of their own."""
-    from gradio_client import Client
+    """It leaves an empty folder for every download in what it takes for the place of temporary files: here that is one
+    of its own, while the page, in the same process, keeps the real one."""
+    import gradio_client.client
 
-    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("client"))
-    yield Client(url, verbose=False)
-    tempfile.tempdir = before
+    folder = str(tmp_path_factory.mktemp("client"))
+    own = mock.Mock(wraps=tempfile, gettempdir=lambda: folder)
+    with mock.patch.object(gradio_client.client, "tempfile", own):
+        yield gradio_client.Client(url, verbose=False)
 
 
 @pytest.fixture(scope="module")
