@@ -48,6 +48,7 @@ _NEIGHBOURS = {"jpeg": 2, "webp": 1, "avif": 0, "heic": 0, "jxl": 1}
 # of the size grows in a step, until two sizes are known.
 _FIRST_GUESS = {"jpeg": 25, "webp": 80, "avif": 45, "heic": 17, "jxl": 30}
 _SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15, "jxl": 0.02}
+_AVIF_SPEED = 6  # of 0, the slowest, to 10
 _JPEG2000_TOLERANCE = 0.005  # its rate is continuous: stop this near below the size
 _JPEG2000_ENCODES = 6
 
@@ -71,7 +72,7 @@ class BaselineResult:
     note: str
 
 
-def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int, *, avif_speed: int = 6) -> BaselineResult:
+def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int) -> BaselineResult:
     """The encoding of `rgb` (uint8, height × width × 3) whose size is nearest to, and not above, `max_bytes`.
 
     For JPEG this is done with 4:4:4 and with 4:2:0 chroma, and the one with the higher PSNR is taken. Where
@@ -83,14 +84,14 @@ def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int, *, avif_speed: i
         return _jpeg2000_at_most(rgb, max_bytes)
     if codec == "jpeg":
         return _jpeg_at_most(rgb, max_bytes)
-    encoder = functools.partial(encode, rgb, codec, avif_speed=avif_speed)
+    encoder = functools.partial(encode, rgb, codec)
     data, quality = _search(encoder, rgb, codec, max_bytes)
-    details = {"webp": "method 6", "avif": f"speed {avif_speed}, 4:2:0", "heic": "4:2:0", "jxl": "effort 7"}[codec]
+    details = {"webp": "method 6", "avif": f"speed {_AVIF_SPEED}, 4:2:0", "heic": "4:2:0", "jxl": "effort 7"}[codec]
     setting = f"quality {quality:g}"
     return _result(codec, data, decode(data), f"{setting}, {details}", max_bytes, f"at {setting} ")
 
 
-def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0", avif_speed: int = 6) -> bytes:
+def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0") -> bytes:
     """`rgb` (uint8, height × width × 3) in `codec`, higher `quality` meaning more bytes.
 
     quality is an integer 1…100 for JPEG, 0…100 for AVIF and HEIC, 0…99 for JPEG XL, any number 0…100 for WebP,
@@ -114,7 +115,7 @@ def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4
         return _save(rgb, codec, quality=quality, method=6)
     if codec == "avif":
         # Tiles cost rate, and their number would depend on how many cores this machine has.
-        return _save(rgb, codec, quality=quality, speed=avif_speed, subsampling=subsampling, autotiling=False)
+        return _save(rgb, codec, quality=quality, speed=_AVIF_SPEED, subsampling=subsampling, autotiling=False)
     if codec == "jxl":
         return _save(rgb, codec, quality=quality, effort=7, num_threads=0)
     return _save(rgb, codec, quality=quality, chroma=int(subsampling.replace(":", "")))

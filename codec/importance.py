@@ -18,21 +18,25 @@ from codec.entropy.integer import ONE
 from codec.entropy.network import gather, scatter
 from codec.errors import CodecError
 from codec.metrics import psnr
-from codec.models.entropy_model import LOG_STEP, SIGMA_MIN, STEPS
+from codec.models.entropy_model import LOG_STEP, SIGMA_MIN
 from codec.models.gain import BYTE_MAX
 from codec.pipeline import Codec, Symbols
 
 
+def placed(symbols: Symbols, steps: list[np.ndarray]) -> Tensor:
+    """What there is of each symbol of y, step by step in coding order, where it belongs: float32 (1, C, h, w)."""
+    out = torch.zeros(symbols.y_hat.shape, dtype=torch.float32)
+    for step, values in enumerate(steps):
+        scatter(out, step, torch.from_numpy(values).float().view(gather(out, step).shape))
+    return out
+
+
 def symbol_bits(codec: Codec, symbols: Symbols) -> Tensor:
     """-log2 of the probability that the range coder gave each symbol of y: float32 (1, C, h, w)."""
-    costs = codec.trunk.y_costs
+    costs = codec.trunk.y_costs.cpu().numpy()
     widest = costs.shape[1] // 2
-    bits = torch.zeros(symbols.y_hat.shape, dtype=torch.float32)
-    for step in range(STEPS):
-        q = torch.from_numpy(symbols.y[step]).long().clamp_(-widest, widest) + widest
-        cost = costs.cpu()[torch.from_numpy(symbols.index[step]).long(), q]
-        scatter(bits, step, cost.view(gather(bits, step).shape))
-    return bits
+    pairs = zip(symbols.index, symbols.y, strict=True)
+    return placed(symbols, [costs[index, np.clip(q, -widest, widest) + widest] for index, q in pairs])
 
 
 def hyper_bits(codec: Codec, symbols: Symbols) -> np.ndarray:
@@ -171,15 +175,10 @@ class Expectation:
 
 def expectation(codec: Codec, symbols: Symbols, channel: int) -> Expectation:
     """What the entropy model predicted of a channel, what it turned out to be, and what the difference cost."""
-    q, sigma = (torch.zeros(symbols.y_hat.shape, dtype=torch.float32) for _ in range(2))
-    for step in range(STEPS):
-        shape = gather(q, step).shape
-        scatter(q, step, torch.from_numpy(symbols.y[step]).float().view(shape))
-        index = torch.from_numpy(symbols.index[step]).float()
-        scatter(sigma, step, (SIGMA_MIN * torch.exp(LOG_STEP * index)).view(shape))
     y_hat = (symbols.y_hat[0, channel].cpu() / ONE).float()
-    bits = symbol_bits(codec, symbols)[0, channel]
-    parts = (y_hat, y_hat - q[0, channel], sigma[0, channel], q[0, channel], bits)
+    q, index = (placed(symbols, steps)[0, channel] for steps in (symbols.y, symbols.index))
+    sigma = SIGMA_MIN * torch.exp(LOG_STEP * index)
+    parts = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, symbols)[0, channel])
     return Expectation(*(part.numpy() for part in parts))
 
 
@@ -190,16 +189,12 @@ def histogram(codec: Codec, symbols: Symbols, channel: int) -> tuple[np.ndarray,
     probability that the range coder's table gave each value. Both sum to the channel's h·w, the expected ones but
     for what lies beyond the values shown.
     """
-    q, index = (torch.zeros(symbols.y_hat.shape, dtype=torch.float32) for _ in range(2))
-    for step in range(STEPS):
-        shape = gather(q, step).shape
-        scatter(q, step, torch.from_numpy(symbols.y[step]).float().view(shape))
-        scatter(index, step, torch.from_numpy(symbols.index[step]).float().view(shape))
-    seen = q[0, channel].numpy().astype(np.int64).ravel()
+    q, index = (placed(symbols, steps)[0, channel].numpy().astype(int) for steps in (symbols.y, symbols.index))
+    seen = q.ravel()
     reach = int(np.abs(seen).max()) + 1
     values = np.arange(-reach, reach + 1)
     expected = np.zeros(len(values))
-    for i, times in zip(*np.unique(index[0, channel].numpy().astype(int), return_counts=True), strict=True):
+    for i, times in zip(*np.unique(index, return_counts=True), strict=True):
         table = codec.trunk.y_tables.tables[i]
         limit = len(table) // 2 - 1
         inside = np.abs(values) <= limit

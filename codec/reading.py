@@ -154,7 +154,6 @@ class Child:
             env=environment,
         )
         self.reads = 0
-        widen(self.process.stdout)
 
     def alive(self) -> bool:
         return self.process.poll() is None and self.reads < MAX_READS
@@ -167,7 +166,7 @@ class Child:
                 send(self.process.stdin, request, data)
                 answer = receive(self.process.stdout)
             if "size" in answer:
-                megapixels = math.prod(sizes(answer["size"], 2, request["max_pixels"])) / 1e6
+                megapixels = math.prod(sizes(answer["size"], (2,), request["max_pixels"])) / 1e6
                 with self.deadline(HEADER_SECONDS + SECONDS_PER_MEGAPIXEL * megapixels):
                     answer = receive(self.process.stdout)
                     if "shape" in answer:
@@ -209,21 +208,12 @@ class Child:
                 stream.close()
 
 
-def sizes(found: Any, dimensions, max_pixels: int) -> tuple[int, ...]:
+def sizes(found: Any, dimensions: tuple[int, ...], max_pixels: int) -> tuple[int, ...]:
     """Height, width and perhaps 3 (or width and height), checked. Raises ValueError."""
-    allowed = (dimensions,) if isinstance(dimensions, int) else dimensions
     whole = isinstance(found, list) and all(isinstance(n, int) and n > 0 for n in found)
-    if not whole or len(found) not in allowed or found[2:] not in ([], [3]) or found[0] * found[1] > max_pixels:
+    if not whole or len(found) not in dimensions or found[2:] not in ([], [3]) or found[0] * found[1] > max_pixels:
         raise ValueError(f"a picture of {found}")
     return tuple(found)
-
-
-def widen(pipe: BinaryIO) -> None:
-    """Fewer changes between the processes for as many pixels, where the platform lets a pipe hold more."""
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
 
 
 class Readers:

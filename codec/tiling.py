@@ -84,7 +84,7 @@ def synthesise(
     """y_hat (1, C, h, w), level (1, 1, h, w) in [0, 1] -> uint8 (height, width, 3)."""
     full_width, full_height = y_hat.shape[3] * PATCH, y_hat.shape[2] * PATCH
     rgb = np.empty((height, width, 3), dtype=np.uint8)
-    margin = getattr(g_s, "margin", MARGIN)
+    margin = g_s.margin
     grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile, margin), margin))
     for done, (rows, columns, keep_rows, keep_columns) in enumerate(grid):
         r, c = (slice(s.start // PATCH, s.stop // PATCH) for s in (rows, columns))

@@ -3,6 +3,9 @@
 import contextlib
 import os
 import shutil
+import tempfile
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -23,7 +26,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SLOW = ("test_training", "test_page", "test_page_compare")
+SLOW = ("test_training", "test_page", "test_page_compare", "test_viewer")
 
 
 def pytest_collection_modifyitems(items):
@@ -57,15 +60,13 @@ def picture(width: int, height: int, seed: int = 0, grain: float = 3.0) -> np.nd
 @contextlib.contextmanager
 def served(folder):
     """The page, running; `folder` takes its uploads, for this time only."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     from codec.ui import build, launch_options
 
-    demo = build()
-    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    yield demo
-    demo.close()
-    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+    with mock.patch.dict(os.environ, GRADIO_TEMP_DIR=str(folder)):
+        demo = build()
+        demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+        yield demo
+        demo.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +77,15 @@ def url(codec, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(url):
-    from gradio_client import Client
+def client(url, tmp_path_factory):
+    """It leaves an empty folder for every download in what it takes for the place of temporary files: here that is one
+    of its own, while the page, in the same process, keeps the real one."""
+    import gradio_client.client
 
-    return Client(url, verbose=False)
+    folder = str(tmp_path_factory.mktemp("client"))
+    own = mock.Mock(wraps=tempfile, gettempdir=lambda: folder)
+    with mock.patch.object(gradio_client.client, "tempfile", own):
+        yield gradio_client.Client(url, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +128,13 @@ def vgg_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def data_folder():
-    """The folder of test data named by CODEC_DATA."""
-    root = os.environ.get("CODEC_DATA")
-    if not root:
-        pytest.skip("CODEC_DATA does not name a folder of pictures")
-    return root
+def given_data():
+    """A function that finds a file or folder by name below CODEC_DATA, or skips the test where it is not there."""
+
+    def find(name: str) -> Path:
+        path = Path(os.environ.get("CODEC_DATA", "/nowhere")) / name
+        if not path.exists():
+            pytest.skip(f"CODEC_DATA names no folder that has {name} in it")
+        return path
+
+    return find

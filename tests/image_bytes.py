@@ -5,7 +5,6 @@ import struct
 import zlib
 
 import numpy as np
-import pytest
 from PIL import Image, ImageCms
 
 from codec.errors import ImageError
@@ -48,14 +47,22 @@ def png(width, height, depth, colour, rows, *extra):
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + pixels + chunk(b"IEND", b"")
 
 
+def outcome(source, **options):
+    """Empty where the picture was read, else its one sentence; anything else passes through and fails the test."""
+    try:
+        load_image(source, **options)
+        return ""
+    except ImageError as error:
+        said = str(error)
+    assert said.endswith(".") and "\n" not in said and ". " not in said and said[0] in "TN'A"
+    return said
+
+
 def refused(source, words, **options):
     """Checks that `source` is refused with one sentence that has `words` in it."""
-    with pytest.raises(ImageError) as caught:
-        load_image(source, **options)
-    message = str(caught.value)
-    assert words in message
-    assert message.endswith(".") and "\n" not in message and message[0] in "TN'A" and ". " not in message
-    return message
+    said = outcome(source, **options)
+    assert said and words in said
+    return said
 
 
 def srgb_profile():

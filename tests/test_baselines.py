@@ -1,7 +1,5 @@
 import io
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,11 +143,8 @@ def test_what_is_no_picture_no_codec_or_no_quality():
             decode(junk)
 
 
-def test_a_photograph_at_the_size_of_a_learned_codec():
-    folder = os.environ.get("CODEC_DATA")
-    if not folder or not (Path(folder) / "kodak").is_dir():
-        pytest.skip("CODEC_DATA names no folder that has kodak/ in it")
-    path = sorted((Path(folder) / "kodak").glob("*.png"))[0]
+def test_a_photograph_at_the_size_of_a_learned_codec(given_data):
+    path = sorted(given_data("kodak").glob("*.png"))[0]
     rgb = np.array(Image.open(path).convert("RGB"))
     for codec in CODECS:
         result = encode_at_most(rgb, codec, 24_000)

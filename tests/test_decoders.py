@@ -57,6 +57,12 @@ def settings(loaded, folders, vgg_folder, tmp_path, monkeypatch):
     return make
 
 
+def batch(trainer, level=60):
+    """What a step of a training takes: two pictures in [0, 1] and their latents at a byte-valued level."""
+    crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
+    return crops.float() / 255, trainer.trunk.encode(crops, torch.full((2, 1, 1, 1), level, dtype=torch.uint8))
+
+
 # Training
 
 
@@ -113,9 +119,8 @@ def test_steps_lower_the_loss_and_change_the_decoder_only(settings, loaded, deco
     frozen = copy.deepcopy([trunk.g_a.state_dict(), trunk.h_a.state_dict()])
     start = copy.deepcopy(trainer.decoder.state_dict())
     judge = copy.deepcopy(trainer.discriminator.state_dict()) if trainer.discriminator else {}
-    crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
-    latent = trainer.trunk.encode(crops, torch.full((2, 1, 1, 1), 60, dtype=torch.uint8))
-    rows = [trainer.step(crops.float() / 255, latent) for _ in range(8)]
+    x, latent = batch(trainer)
+    rows = [trainer.step(x, latent) for _ in range(8)]
     own = [sum(w * r[k].item() for k, w in trainer.recipe.weights.items() if k != "gan") for r in rows]
     assert min(own[1:]) < own[0]  # the last may be above: the adversary moves as well
     assert any(not torch.equal(v, start[k]) for k, v in trainer.decoder.state_dict().items())
@@ -133,9 +138,7 @@ def test_the_adversary_pulls_the_decoder(settings, tmp_path):
     for weights in ("", "gan=0"):
         run = str(tmp_path / f"run{weights}")
         trainer = decoders.Trainer(settings("hific", weights=weights, precision="float32", run=run))
-        crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
-        latent = trainer.trunk.encode(crops, torch.full((2, 1, 1, 1), 60, dtype=torch.uint8))
-        trainer.step(crops.float() / 255, latent)
+        trainer.step(*batch(trainer))
         states.append(trainer.decoder.state_dict())
     assert any(not torch.equal(v, states[1][k]) for k, v in states[0].items())
 
@@ -170,24 +173,22 @@ def test_an_interrupted_run_goes_on_exactly(settings, tmp_path, monkeypatch):
 
 def test_steps_without_a_finite_gradient_are_left_out(settings):
     trainer = decoders.Trainer(settings("hific-nogan", precision="float32"))
-    crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
-    latent = trainer.trunk.encode(crops, torch.full((2, 1, 1, 1), 60, dtype=torch.uint8))
+    x, latent = batch(trainer)
     broken = latent._replace(y_hat=latent.y_hat * float("nan"))
     before = copy.deepcopy(trainer.decoder.state_dict())
-    assert trainer.step(crops.float() / 255, broken) == {}
+    assert trainer.step(x, broken) == {}
     assert all(torch.equal(v, before[k]) for k, v in trainer.decoder.state_dict().items())
     with torch.no_grad():
         trainer.decoder.head.weight.fill_(float("nan"))  # as an optimizer that went astray might leave it
     for _ in range(decoders.PATIENCE):
-        trainer.step(crops.float() / 255, latent)
+        trainer.step(x, latent)
     assert torch.isfinite(trainer.decoder.head.weight).all()
-    assert trainer.step(crops.float() / 255, latent)["loss"] > 0
+    assert trainer.step(x, latent)["loss"] > 0
 
 
 def test_a_run_can_start_from_the_best_of_another(settings, tmp_path):
     first = decoders.Trainer(settings("hific"))
-    crops = Crops(first.settings.data).sample(np.random.default_rng(0), 2, 64)
-    first.step(crops.float() / 255, first.trunk.encode(crops, torch.full((2, 1, 1, 1), 60, dtype=torch.uint8)))
+    first.step(*batch(first))
     first.step_number, first.elapsed = 7, 60.0
     first.save("best.pt")
     best = str(first.folder / "best.pt")
@@ -218,9 +219,8 @@ def exported(settings, folders, tmp_path, monkeypatch):
     out = tmp_path / "weights"
     shutil.copytree(registry.WEIGHTS, out)
     trainer = decoders.Trainer(settings("hific", lr=2e-3))
-    crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
     for _ in range(2):
-        trainer.step(crops.float() / 255, trainer.trunk.encode(crops, torch.zeros(2, 1, 1, 1, dtype=torch.uint8)))
+        trainer.step(*batch(trainer, level=0))
     trainer.step_number = 2
     trainer.save("best.pt")
     before = json.loads((out / "manifest.json").read_text())
@@ -302,15 +302,11 @@ def test_a_decoder_is_not_exported_beside_another_trunk(exported, folders):
 
 def test_a_pack_keeps_to_its_size_and_can_be_trained_on(folders, vgg_folder, tmp_path):
     out = tmp_path / "pack"
-    sizes = pack.pack(
-        str(folders / "train"), str(folders / "held-out"), str(out), str(vgg_folder[0]), mib=0.1, tile=96, images=1
-    )
+    where = (str(folders / "train"), str(folders / "held-out"), str(out), str(vgg_folder[0]))
+    sizes = pack.pack(*where, mib=0.1, tile=96, images=1)
     assert 0.05 * pack.MIB < sizes["train"] < 0.1 * pack.MIB and sizes["backbones"] > 20 * pack.MIB
     full = vgg.load_vgg(out / "backbones").state_dict()
-    pack.pack(
-        *(str(folders / "train"), str(folders / "held-out"), str(out), str(vgg_folder[0])),
-        **{"mib": 0.1, "tile": 96, "images": 1, "eight_bit": True},
-    )
+    pack.pack(*where, mib=0.1, tile=96, images=1, eight_bit=True)
     assert (out / "backbones" / vgg.FILE).stat().st_size < sizes["backbones"] * 0.52
     for name, weight in vgg.load_vgg(out / "backbones").state_dict().items():
         assert (weight - full[name]).abs().max() <= full[name].abs().max() / 250, name

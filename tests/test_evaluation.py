@@ -226,12 +226,8 @@ def test_ray_does_the_same_work(tmp_path, monkeypatch):
     assert [p | times for p in found] == [p | times for p in here]
 
 
-def test_data_sets_are_known_by_their_pixels(tmp_path, data_folder):
-    from pathlib import Path
-
-    if not (Path(data_folder) / "kodak").is_dir():
-        pytest.skip("CODEC_DATA has no kodak/ in it")
-    assert results.data_set(results.pictures_in(Path(data_folder) / "kodak")) == "Kodak"
+def test_data_sets_are_known_by_their_pixels(given_data):
+    assert results.data_set(results.pictures_in(given_data("kodak"))) == "Kodak"
 
 
 def test_given_pictures_take_the_place_of_synthetic_ones_of_their_size(tmp_path):

@@ -6,7 +6,6 @@ import os
 import struct
 import subprocess
 import sys
-import warnings
 import zlib
 from pathlib import Path
 
@@ -14,31 +13,18 @@ import numpy as np
 import pytest
 from conftest import picture
 from fuzz import images
-from image_bytes import DISPLAY_P3, chunk, profile_with
+from image_bytes import DISPLAY_P3, chunk, outcome, profile_with
 from PIL import Image
 
 import codec as package
-from codec.errors import ImageError
 from codec.images import load_image
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # what Pillow warns of is no answer
 SAMPLES = images.samples()
 HTML = b"<!DOCTYPE html><html><body onload='alert(1)'>not found</body></html>"
 SVG = (
     b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><script>alert(1)</script></svg>"
 )
-
-
-def outcome(data) -> str:
-    """Empty where the picture was read, else its one sentence."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            load_image(data)
-            return ""
-        except ImageError as error:
-            said = str(error)
-            assert said.endswith(".") and "\n" not in said and ". " not in said
-            return said
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
@@ -146,11 +132,8 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path):
         assert bool(said) == (not Path(path).name.startswith("49")), (path, said)
 
 
-def test_png_suite_in_bounds():
-    root = os.environ.get("CODEC_DATA")
-    if not root or not (Path(root) / "pngsuite").is_dir():
-        pytest.skip("CODEC_DATA names no folder that has pngsuite/ in it")
-    paths = sorted((Path(root) / "pngsuite").glob("*.png"))
+def test_png_suite_in_bounds(given_data):
+    paths = sorted(given_data("pngsuite").glob("*.png"))
     assert len(paths) > 170
     found = in_a_child(paths)
     for path, (said, seconds, memory) in found.items():

@@ -3,40 +3,32 @@
 import io
 import os
 import struct
-import time
 import warnings
 import zlib
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from image_bytes import ALL, NOISE, SMOOTH, chunk, png, refused, saved
+from image_bytes import ALL, NOISE, SMOOTH, chunk, outcome, png, refused, saved
 from PIL import Image
 
 from codec import image_files
-from codec.errors import ImageError
 from codec.images import load_image
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # what Pillow warns of is no answer
 
 # --- limits -----------------------------------------------------------------------------------------------
 
 
-def test_a_bomb_is_refused_at_once():
+def test_a_bomb_is_refused_before_anything_opens_it(monkeypatch):
+    _, accept = Image.OPEN["PNG"]
+    monkeypatch.setitem(Image.OPEN, "PNG", (lambda *_: pytest.fail("it was opened"), accept))
     row = zlib.compress(bytes(1 + 1250))  # 10,000 pixels of one bit
     for side, megapixels in ((10_000, "100.0"), (30_001, "900.1"), (2**31 - 1, "4611686014132.4")):
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
         data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", row) + chunk(b"IEND", b"")
-        started = time.perf_counter()
         message = refused(data, f"{side}×{side} pixels ({megapixels} MP)")
-        assert time.perf_counter() - started < 0.5
         assert message.endswith("the limit is 50 MP, so scale it down first.")
-
-
-def test_a_complete_bomb_of_some_kilobytes():
-    rows = zlib.compress(bytes(10_000 * 1251), 9)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 10_000, 10_000, 1, 0, 0, 0, 0))
-    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    assert len(data) < 13_000
-    refused(data, "10000×10000 pixels (100.0 MP); the limit is 50 MP")
 
 
 def test_limits_of_pixels_and_sides():
@@ -147,11 +139,9 @@ def test_a_file_that_may_not_be_read(tmp_path):
 @pytest.mark.parametrize("kind", [*ALL, "GIF"])
 def test_truncation_is_an_error_everywhere(kind):
     data = saved(NOISE, kind)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for kept in sorted({12, 40, *(len(data) * k // 12 for k in range(1, 12)), len(data) - 5}):
-            message = refused(data[:kept], "")
-            assert "truncated" in message or "not an image" in message or "no pixels" in message
+    for kept in sorted({12, 40, *(len(data) * k // 12 for k in range(1, 12)), len(data) - 5}):
+        message = refused(data[:kept], "")
+        assert "truncated" in message or "not an image" in message or "no pixels" in message
 
 
 def test_png_with_a_flipped_bit_in_its_pixels():
@@ -168,16 +158,6 @@ def test_running_out_of_memory_is_told(monkeypatch):
     refused(Image.fromarray(NOISE), "not enough memory")
 
 
-def outcome(data):
-    """The picture's shape or the words of its ImageError; anything else passes through and fails the test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return load_image(data).rgb.shape
-        except ImageError as error:
-            return str(error)
-
-
 SAMPLES = {kind: saved(NOISE[:9, :12], kind) for kind in (*ALL, "GIF")}
 SIGNATURES = [data[:16] for data in SAMPLES.values()] + [b"", b"II*\0\x08\0\0\0", b"\0\0\0\x18ftypmif1"]
 
@@ -186,7 +166,7 @@ SIGNATURES = [data[:16] for data in SAMPLES.values()] + [b"", b"II*\0\x08\0\0\0"
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=200))
 @example(b"GIF89a", b"")
 def test_random_bytes_raise_nothing_but_image_errors(signature, tail):
-    assert isinstance(outcome(signature + tail), (str, tuple))
+    outcome(signature + tail)
 
 
 @settings(max_examples=250, deadline=None, database=None)
@@ -200,4 +180,4 @@ def test_random_damage_raises_nothing_but_image_errors(kind, kept, flips):
     for where, bits in flips:
         if data:
             data[int(where * (len(data) - 1))] ^= bits
-    assert isinstance(outcome(bytes(data)), (str, tuple))
+    outcome(bytes(data))

@@ -36,12 +36,6 @@ def test_beyond_the_range_only_the_gradient_that_leads_back_passes(value, gradie
     assert x.grad.item() == passes
 
 
-def test_rate_is_bits_over_pixels():
-    y_bits, z_bits = torch.zeros(2, 3, 4, 4), torch.zeros(2, 2, 1, 1)
-    y_bits[0, 1, 2, 3], z_bits[0, 1], y_bits[1, 0, 0, 0] = 100.0, 28.0, 64.0
-    assert losses.rate(y_bits, z_bits, 64 * 64).tolist() == [128 / 4096, 64 / 4096]
-
-
 def test_feature_mse_by_hand():
     f = torch.arange(8.0).view(1, 2, 2, 2)
     f_hat = f.clone()

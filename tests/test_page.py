@@ -78,7 +78,7 @@ def test_a_sweep_measures_every_point_and_its_line_of_equal_cost_touches(client,
 
     from gradio_client import handle_file
 
-    from codec.ui.curves import MSE, iso_cost
+    from codec.ui.rd_plot import MSE, iso_cost
 
     *_, table = client.predict(handle_file(photo), ["jpeg"], MSE, api_name="/sweep")
     with open(table) as file:

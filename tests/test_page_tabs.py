@@ -1,5 +1,6 @@
 """The tabs besides Compare, deep links and lecture mode: through the API and in a real browser."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,8 @@ def refusal(client, *inputs, api_name):
 def test_the_page_is_built_without_torch_and_evaluation():
     program = (
         "import sys; from codec.ui import page; page.warm_up = lambda: None; page.build()\n"
-        "print([m for m in sys.modules if m == 'torch' or m.startswith(('codec.evaluation', 'codec.training'))])"
+        "late = 'torch', 'skimage', 'codec.evaluation', 'codec.training'\n"
+        "print([m for m in sys.modules if m.startswith(late)])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
@@ -158,10 +160,12 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     words = client.predict(api_name="/method")
     assert all(f"## {part}" in words for part in ("Measured", "How it was trained", "Limits", "Sources"))
     assert f"Up to {bitstream.MAX_PIXELS // 10**6} megapixels" in words
-    assert "![" not in words and results.manifest()["trunk"] in words
+    assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
+    models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
+    assert all(deep_link.parse({"model": model}, TABS, 0) == {"model": model} for model in models)
     monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
-    assert "not measured yet" in method.text() and "cannot be read" in method.text()
+    assert "not measured yet" in method.text(TABS) and "cannot be read" in method.text(TABS)
     assert results.decoders() == ("mse",)
 
 
@@ -220,7 +224,7 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
         f"{url}?tab=bits",
         lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None,
     )
-    page.locator("#ledger .ledger").wait_for()
+    page.wait_for_event("response", lambda answer: answer.url.endswith("/image.png"))  # what is painted on
     canvas = page.locator("#painting canvas").first
     canvas.wait_for()
     page.wait_for_timeout(2000)  # the canvas fits its picture into itself
@@ -237,6 +241,9 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
     page.locator("#region-said table").wait_for(timeout=90_000)
     assert "+" in page.locator("#region-said .big").inner_text()
     page.wait_for_function("document.querySelector('#region-pair img')?.alt.includes('dB')")
+    for width in (1440, 1240, 1024, 390):  # the table stands in a narrow column
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator("#region-said .figures").evaluate("e => e.scrollWidth <= e.clientWidth")
     assert foreign == []
     page.close()
 

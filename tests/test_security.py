@@ -1,9 +1,16 @@
 """What the page refuses to strangers, asked of the real server; and who waits for whom in its queue."""
 
+import asyncio
 import http.client
 import json
 import os
+import platform
+import signal
+import subprocess
+import sys
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -13,7 +20,7 @@ from test_reading import MISCHIEF
 
 from codec import reading
 from codec.images import png_bytes
-from codec.ui import crowd, guard, sweep
+from codec.ui import crowd, guard, memory, sweep
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,19 +116,26 @@ def test_uploads_are_limited_and_named_by_us(page, folder):
 
 
 def test_requests_beyond_the_limits_are_refused_before_they_are_read(page):
-    for route, length in (("upload", guard.MAX_UPLOAD + 2 * guard.MAX_FORM), ("queue/join", guard.MAX_FORM + 1)):
+    for route, most in (("upload", guard.MAX_UPLOAD), ("component_server", guard.MAX_STROKE), ("queue/join", 0)):
         raw = http.client.HTTPConnection(page.http.base_url.host, page.http.base_url.port, timeout=60)
         raw.putrequest("POST", f"/gradio_api/{route}")
         raw.putheader("Content-Type", "multipart/form-data; boundary=x")
-        raw.putheader("Content-Length", str(length))
+        raw.putheader("Content-Length", str(most + guard.MAX_FORM + 1))
         raw.endheaders(b"x")  # and never the rest
-        assert raw.getresponse().status == 413
+        answer = raw.getresponse()
+        assert answer.status == 413 and f"limit of {(most or guard.MAX_FORM) / 1e6:g} MB" in answer.read().decode()
         raw.close()
     chunks = (b"x" for _ in range(3))
     assert page.http.post("/gradio_api/queue/join", content=chunks).status_code == 411
     assert page.http.post("/gradio_api/queue/join", content=b"[" * 500_000).status_code == 400
     for route in ("process_recording", "vibe-edit/"):
         assert page.http.post(f"/gradio_api/{route}", json={}).status_code == 403
+
+
+def test_one_file_may_be_so_large(page, monkeypatch):
+    assert page.demo.max_file_size == guard.MAX_UPLOAD
+    monkeypatch.setattr(page.demo, "max_file_size", 1000)
+    assert page.http.post("/gradio_api/upload", files={"files": ("a.png", bytes(1001))}).status_code == 413
 
 
 def test_a_full_disk_refuses_uploads(page, monkeypatch):
@@ -134,15 +148,84 @@ def upload(page, name, data):
     return file(page.http.post("/gradio_api/upload", files={"files": (name, data)}).json()[0])
 
 
-def test_a_crash_over_a_picture_ends_its_request_only(page, monkeypatch):
-    readers = reading.Readers(2, MISCHIEF)
-    monkeypatch.setattr(reading, "READERS", readers)
+def compress(page, name):
     settings = ["Quality (λ)", 0.0035, 0.3, "mse", 15, "original", "ours", "jpeg"]
+    return ask(page, "compress", upload(page, name, png_bytes(picture(40, 30))), *settings)
+
+
+@pytest.fixture
+def readers(monkeypatch):
+    found = reading.Readers(2, MISCHIEF)
+    monkeypatch.setattr(reading, "READERS", found)
+    yield found
+    found.close()
+
+
+def test_a_crash_over_a_picture_ends_its_request_only(page, readers):
     for name in ("crash.png", "exit.png", "crash.png"):
-        kind, said = ask(page, "compress", upload(page, name, png_bytes(picture(40, 30))), *settings)
+        kind, said = compress(page, name)
         assert kind == "error" and "broke down" in json.loads(said)["error"], said
-    assert ask(page, "compress", upload(page, "good.png", png_bytes(picture(40, 30))), *settings)[0] == "complete"
-    readers.close()
+    assert compress(page, "good.png")[0] == "complete"
+
+
+def test_a_reader_killed_in_the_middle_ends_its_request_only(page, readers, folder, monkeypatch):
+    monkeypatch.setattr(reading, "HEADER_SECONDS", 600)  # it is not to end by the clock, however busy the machine
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(compress, page, "slow.png")
+        while not any(folder.rglob("slow.png.reading")):
+            assert not killed.done(), killed.result()
+            time.sleep(0.05)
+        (victim,) = readers.children
+        assert compress(page, "good.png")[0] == "complete" and not killed.done()
+        os.kill(victim.process.pid, signal.SIGKILL)
+        kind, said = killed.result(120)
+    assert kind == "error" and json.loads(said)["error"] == reading.CRASHED
+    assert compress(page, "good.png")[0] == "complete" and victim not in readers.children
+
+
+def test_a_visitor_leaves_little_behind(page):
+    holder, queue = page.demo.state_holder, page.demo._queue
+    before = set(holder.session_data)
+    for _ in range(3):
+        assert compress(page, "good.png")[0] == "complete"
+    sessions = [holder.session_data[name] for name in set(holder.session_data) - before]
+    assert len(sessions) == 3 and not any(s.config_values for s in sessions)
+    assert sum(not waiting for waiting in queue.pending_event_ids_session.values()) <= 1  # the last one's
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+def test_threads_share_their_arenas():
+    program = """
+import ctypes, threading
+from codec.ui import memory
+{}
+together = threading.Barrier(8)
+def work():
+    kept = bytearray(50_000)
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(8)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+ctypes.CDLL(None).malloc_stats()
+"""
+    arenas = []
+    for call in ("memory.share_arenas()", ""):
+        command = [sys.executable, "-c", program.format(call)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        arenas.append(done.stderr.count("Arena "))
+    assert arenas[0] <= memory.ARENAS < arenas[1]
+
+
+def test_a_session_remembers_values_and_changes(page):
+    import gradio as gr
+
+    session = page.demo.state_holder["somebody"]
+    state = next(b for b in page.demo.blocks.values() if isinstance(b, gr.State))
+    choice = next(b for b in page.demo.blocks.values() if isinstance(b, gr.Dropdown))
+    session[state._id], session[choice._id] = "kept", gr.Dropdown(["another"], render=False)
+    again = page.demo.state_holder["somebody"]
+    assert again[state._id] == "kept" and again[choice._id].choices == [("another", "another")]
+    assert page.demo.state_holder["somebody else"][choice._id] is choice and not again.config_values
 
 
 def test_painted_layers_are_bounded_and_opened_elsewhere(page):
@@ -160,6 +243,12 @@ def test_painted_layers_are_bounded_and_opened_elsewhere(page):
 def test_errors_show_no_insides(page):
     kind, said = ask(page, "decompress", "no file at all")
     assert kind == "error" and "Traceback" not in said and str(ROOT) not in said
+
+
+def test_nothing_beside_the_queue_is_given_files(page):
+    beside = [fn for fn in page.demo.fns.values() if fn.fn and not fn.queue]
+    holders = {"file", "downloadbutton", "image", "imageeditor"}
+    assert beside and not [fn.name for fn in beside if holders & {b.get_block_name() for b in fn.inputs}]
 
 
 def test_a_full_queue_says_so(page, monkeypatch):
@@ -203,6 +292,45 @@ def test_visitors_take_turns():
     assert order(*greedy, event("x", "1", "t", 5), event("y", "1", "u", 6)) == "axybc"
     school = [event(n, "1", n, i) for i, n in enumerate("abcd")]
     assert order(*school) == "abcd" and order(*school, event("x", "2", "x", 9)) == "axbcd"
+
+
+def test_nobody_fills_the_queue_for_all(monkeypatch):
+    async def pushed(*_):
+        return True, "id", "success"
+
+    monkeypatch.setattr(crowd.Queue, "push", pushed)
+
+    def refused(waiting, address, session):
+        queue = object.__new__(crowd.FairQueue)
+        queue.event_queue_per_concurrency_id = {"codec": types.SimpleNamespace(queue=waiting)}
+        queue.pending_event_ids_session = queue.event_ids_to_events = {}
+        body = types.SimpleNamespace(session_hash=session, data=[])
+        answer = asyncio.run(queue.push(body, event("", address, session, 0).request, None))
+        assert answer[2] == "success" or "busy" in answer[1]
+        return not answer[0]
+
+    session = [event("", "1", "s", i) for i in range(crowd.MAX_PER_SESSION)]
+    assert refused(session, "2", "s") and not refused(session[1:], "2", "s") and not refused(session, "1", "t")
+    school = [event("", "1", f"{i}", i) for i in range(crowd.MAX_PER_ADDRESS)]
+    assert refused(school, "1", "s") and not refused(school[1:], "1", "s") and not refused(school, "2", "s")
+    crowded = [event("", f"{i}", f"{i}", i) for i in range(crowd.MAX_WAITING)]
+    assert refused(crowded, "a", "s") and not refused(crowded[1:], "a", "s")
+
+
+def test_files_of_waiting_requests_stay(tmp_path, monkeypatch):
+    for module in (sweep, crowd):
+        monkeypatch.setattr(module, "get_upload_folder", lambda: str(tmp_path))
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    waiting = types.SimpleNamespace(data=types.SimpleNamespace(data=[file(path), file("/etc/passwd")]))
+    lanes = {"codec": types.SimpleNamespace(queue=[waiting])}
+    demo = types.SimpleNamespace(_queue=types.SimpleNamespace(event_queue_per_concurrency_id=lanes))
+    assert sweep.waiting(demo) == [path]
+    before = path.stat().st_ctime_ns
+    while time.time_ns() - before < 50_000_000:  # coarser than any clock of files
+        time.sleep(0.01)
+    crowd.is_large(waiting.data.data)
+    assert path.stat().st_ctime_ns > before
 
 
 def test_large_pictures_and_streams_are_known_by_their_headers(codec, tmp_path, monkeypatch):

@@ -34,8 +34,8 @@ def act(x: Tensor) -> Tensor:
 class IntegerConv:
     """A k×k convolution of stride 1 and zero padding: floor((W·x + b) / 2^shift), clipped.
 
-    weight (out, in·k·k), bias (out, 1) and scale = 2^-shift (out, 1), all integers (scale: powers of two) held
-    as float64.
+    weight (k·k, out, in), a matrix for each place of the kernel, bias (out, 1) and scale = 2^-shift (out, 1), all
+    integers (scale: powers of two) held as float64.
     """
 
     weight: Tensor
@@ -67,16 +67,16 @@ class IntegerConv:
     def load(cls, stored: dict[str, Tensor], device="cpu") -> "IntegerConv":
         weight = stored["weight"].to(device).double()
         return cls(
-            weight.flatten(1).contiguous(),
+            weight.flatten(2).permute(2, 0, 1).contiguous(),
             stored["bias"].to(device).double()[:, None],
             torch.exp2(-stored["shift"].to(device).double())[:, None],
             weight.shape[-1],
         )
 
-    def columns(self, x: Tensor, rows: slice | None = None) -> Tensor:
-        """The matrix product for columns x (B, in·k·k, n) -> (B, out, n); `rows` picks output channels."""
-        w, b, s = (t if rows is None else t[rows] for t in (self.weight, self.bias, self.scale))
-        return (w @ x).add_(b).mul_(s).floor_().clamp_(-LIMIT, LIMIT)
+    def columns(self, x: Tensor, rows: slice) -> Tensor:
+        """For a kernel of 1×1: some output channels of columns x (B, in, n) within ±LIMIT -> (B, rows, n)."""
+        product = self.weight[0, rows] @ x
+        return product.add_(self.bias[rows]).mul_(self.scale[rows]).floor_().clamp_(-LIMIT, LIMIT)
 
     def __call__(self, x: Tensor) -> Tensor:
         """x (B, in, h, w) -> (B, out, h, w), as one matrix product for each place of the kernel.
@@ -92,12 +92,11 @@ class IntegerConv:
         inner = padded[:, :, : (height + 2 * pad) * long].view(batch, channels, -1, long)
         # Without the clip a hostile latent could push sums past 2^53, where machines begin to differ.
         torch.clamp(x, -LIMIT, LIMIT, out=inner[:, :, pad : pad + height, pad : pad + width])
-        places = self.weight.view(-1, channels, self.kernel**2).permute(2, 0, 1).contiguous()
         step = max(1, MAX_COLUMNS // long)
         for top in range(0, height, step):
             bottom = min(top + step, height)
             total = self.bias.repeat(batch, 1, (bottom - top) * long)
-            for place, weight in enumerate(places):
+            for place, weight in enumerate(self.weight):
                 start = (top + place // self.kernel) * long + place % self.kernel
                 columns = padded[:, :, start : start + total.shape[2]]
                 total.baddbmm_(weight.expand(batch, -1, -1), columns)

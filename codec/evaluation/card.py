@@ -8,8 +8,7 @@ from codec.evaluation.readme import table
 
 START, END = "<!-- manifest -->", "<!-- /manifest -->"
 FILE_BYTES = 10_000_000  # a Space takes no larger file without LFS
-CODEC_BYTES = 45_000_000  # of weights/*.safetensors
-CLASSROOM_BYTES = 6_000_000  # of weights/classroom, which has a budget of its own
+TOTAL_BYTES = 45_000_000  # of the whole folder, the classroom's weights among them
 
 
 def section(weights: Path) -> str:
@@ -30,12 +29,10 @@ def section(weights: Path) -> str:
             start = f", from {decoder['start']}" if decoder.get("start") else ""
             steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}"
             rows.append([f"`{key.split('/')[1]}`", decoder["loss"], steps, megabytes(weights, decoder)])
-    codec, classroom = total(weights.glob("*.safetensors")), total((weights / "classroom").glob("*"))
     lines = [
         table(["network", "loss", "steps", "MB"], rows),
-        f"All of the codec's files together: {codec / 1e6:.1f} MB (at most {CODEC_BYTES / 1e6:.0f}); the classroom's, "
-        f"in `classroom/`: {classroom / 1e6:.1f} MB (at most {CLASSROOM_BYTES / 1e6:.0f}). Validation scores, seeds "
-        "and revisions are in `manifest.json`.",
+        f"All files together, with the classroom's: {total(weights.rglob('*.*')) / 1e6:.1f} MB (at most "
+        f"{TOTAL_BYTES / 1e6:.0f}). Validation scores, seeds and revisions are in `manifest.json`.",
     ]
     return "\n\n".join([START, *lines, END])
 

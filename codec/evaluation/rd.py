@@ -133,7 +133,10 @@ def keep(old: dict, codecs: list[str]) -> list[dict]:
         if codec not in codecs:
             return True
         library = f"codec {codec}"
-        fresh = is_ours(codec) or before.get(library) == now[library]
-        return fresh and r.get("model", current[codec]) == current[codec] and all(key in r for key in KEYS)
+        if is_ours(codec):
+            fresh = r.get("model") == current[codec]
+        else:  # its points on a curve depend on no model
+            fresh = before.get(library) == now[library] and r.get("model", current[codec]) == current[codec]
+        return fresh and all(key in r for key in KEYS)
 
     return [r for r in old.get("points", []) if holds(r)]

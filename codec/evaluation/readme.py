@@ -126,7 +126,8 @@ def equal_size(iso: dict) -> str:
             "\n\nA codec's means leave out the pictures that it cannot make so small, which are the hard ones. Ours on "
             f"those that remain: {'; '.join(notes)}."
         )
-    if "vgg" in keys:
+    first = decoders(iso)
+    if "vgg" in keys and not first:  # else it explains them already
         after += f"\n\n{EXPLAINED}"
     count = iso.get("pictures_in_means", iso["pictures"])
     folded = (
@@ -134,7 +135,7 @@ def equal_size(iso: dict) -> str:
         f"picture; means over {count} {iso['data_set']} pictures, weights {iso['weights']}</summary>\n\n"
         f"{body}{after}\n\n</details>"
     )
-    return "\n\n".join(part for part in (decoders(iso), realism(iso), folded) if part)
+    return "\n\n".join(part for part in (first, realism(iso), folded) if part)
 
 
 def value_of(row: dict, key: str, rivals: list[dict]) -> str:
@@ -158,7 +159,7 @@ def decoders(iso: dict) -> str:
     for name in [*names, *(n for n in ("heic", "avif", "webp", "jpeg") if n in at["codecs"])]:
         row = at["codecs"][name]
         if row["pictures"]:
-            missed = f" ({row['not_reached']} pictures out of reach)" if row["not_reached"] else ""
+            missed = f" (out of reach: {row['not_reached']})" if row["not_reached"] else ""
             values = (value_of(row, k, own if name in names else []) for k in COLUMNS)
             rows.append([title(name) + missed, *values])
     head = f"**Decoders**, the same streams of at most {at['target_bpp']:.2f} bpp, {iso['data_set']}. {EXPLAINED}"

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from codec.models.layers import NormBlock
-from codec.models.transforms import MARGIN, WIDTHS, Synthesis
+from codec.models.transforms import WIDTHS, Synthesis
 
 SYNTHESIS = "synthesis"
-GENERATOR = "generator-1-1-1"
 
 
 class Generator(Synthesis):
@@ -31,7 +30,7 @@ class Generator(Synthesis):
         for stage, width, stride, count in places:
             stage.extend(NormBlock(width) for _ in range(count))
             reach += 2 * stride * count  # two 3×3 kernels each
-        self.margin = MARGIN + -(-reach // 16) * 16
+        self.margin += -(-reach // 16) * 16
 
 
 def build(architecture: str) -> Synthesis:

@@ -3,26 +3,32 @@
     w[i, j] ≈ row[i] · column[j] · q[i, j],   q integers in -127…127
 
 i counts the output channels of a convolution, j its input channels, whose weights differ in size as much as what
-comes in by them does. The KLT is float16, since its first coefficients are in the thousands; vectors are float32. With
-a scale for each output only, and the KLT in 8 bits, an LPIPS decoder lost 0.13 dB at 33 dB, and 15 % of LPIPS.
+comes in by them does; with a scale for each output only an LPIPS decoder lost 0.13 dB at 33 dB, and 15 % of LPIPS. The
+pictures of the KLT have a scale for each colour. The first of them, whose coefficients are in the thousands, are
+float16, without which 0.008 dB are lost at 34 dB; with it 0.0004 dB are. Vectors are float32.
 """
 
 import torch
 from torch import Tensor
 
-ROW, COLUMN = ".scale", ".columns"  # follow the name of the tensor they belong to
-HALF = "klt.weight"
+ROW, COLUMN, FIRST = ".scale", ".columns", ".first"  # follow the name of the tensor they belong to
+KLT = "klt.weight"
+KLT_FIRST = 16  # of its pictures, in float16
 
 
 def to_int8(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Float tensors -> what to store: int8 kernels, float32 scales (out,) and (in,), float16 KLT and vectors."""
+    """Float tensors -> what to store: int8 kernels, float32 scales (out,) and (in,) or those of the KLT, vectors."""
     stored = {}
     for name, value in state.items():
         w = value.detach().float().cpu()
         if w.ndim < 2:
             stored[name] = w.clone()
-        elif name == HALF:
-            stored[name] = w.half().contiguous()
+        elif name == KLT:
+            first, rest = w[:KLT_FIRST], w[KLT_FIRST:].flatten(0, 1)
+            stored[name + FIRST] = first.half().contiguous()
+            row = largest(rest) / 127
+            q = torch.round(rest / along(row, rest, 0)).to(torch.int8)
+            stored |= {name: q.unflatten(0, (-1, w.shape[1])).contiguous(), name + ROW: row.view(-1, w.shape[1])}
         else:
             column = largest(w.transpose(0, 1)).sqrt()
             w = w / along(column, w, 1)
@@ -47,10 +53,13 @@ def to_float(stored: dict[str, Tensor]) -> dict[str, Tensor]:
     """The float32 state dict of what `to_int8` made; float16 and float32 tensors are taken as they are."""
     state = {}
     for name, value in stored.items():
-        if value.dtype == torch.int8:
+        if name + FIRST in stored:
+            rest = value.float() * stored[name + ROW][:, :, None, None]
+            state[name] = torch.cat([stored[name + FIRST].float(), rest])
+        elif value.dtype == torch.int8:
             state[name] = value.float() * along(stored[name + ROW], value, 0)
             if name + COLUMN in stored:
                 state[name] *= along(stored[name + COLUMN], value, 1)
-        elif not name.endswith((ROW, COLUMN)):
+        elif not name.endswith((ROW, COLUMN, FIRST)):
             state[name] = value.float()
     return state

@@ -4,7 +4,7 @@
        │ g_a:  ┌─ KLT, a convolution of stride 16 ────────────────────┐
        │       └─ unshuffle 4 ─ C4 ─ ResBlock ─ s2 ─ C8 ─ … ─ s2 ─ C16 ┴─ + ─► y (B, 320, H/16, W/16)
     y_hat
-       │ g_s:  the mirror image, with the transposed KLT beside it
+       │ g_s:  the mirror image, with the transposed KLT beside it, and a filter against what is left of its blocks
        ▼
     x_hat
 
@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codec.models.deblocking import BLOCK, Deblocking
 from codec.models.layers import ResidualBlock, act, conv
 
 PATCH = 16  # the latent's stride in pixels
@@ -28,8 +29,8 @@ OVERLAPPED = 24
 Y_CHANNELS = 320
 Y_UNIT = 16.0  # y counts orthonormal coefficients of a 0…255 image in units of this many
 WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
-#: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s);
-#: rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
+#: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s, before its
+#: blocks are filtered); rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
 MARGIN = 112
 
 
@@ -79,6 +80,7 @@ class Synthesis(nn.Module):
     def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1), kernel: int = OVERLAPPED):
         super().__init__()
         c4, c8, c16 = widths
+        self.margin = MARGIN + BLOCK
         self.head = conv(channels + 1, c16)
         self.res16 = blocks(c16, depths[2])
         self.up8 = conv(c16, c8 * 4)
@@ -87,7 +89,7 @@ class Synthesis(nn.Module):
         self.res4 = blocks(c4, depths[0])
         self.tail = conv(c4, 3 * 16)
         self.klt = OverlappedBlocks(channels, 3, kernel, PATCH, padding=(kernel - PATCH) // 2)
-        self.register_load_state_dict_pre_hook(_frame_older_kernels)
+        self.deblocking = Deblocking()
 
     def forward(self, y_hat: Tensor, level: Tensor) -> Tensor:
         # The first coefficients are two orders of magnitude above the last: asinh brings them into range. In bfloat16
@@ -98,21 +100,14 @@ class Synthesis(nn.Module):
         h = F.pixel_shuffle(self.up4(act(self.res8(h))), 2)
         detail = F.pixel_shuffle(self.tail(act(self.res4(h))), 4)
         with torch.autocast(y_hat.device.type, enabled=False):
-            linear = self.klt(y_hat.float())
-        return linear + detail.float() * (Y_UNIT / 255)
+            x_hat = self.klt(y_hat.float()) + detail.float() * (Y_UNIT / 255)
+            return self.deblocking(x_hat, level.float())
 
 
 def framed(kernels: Tensor, size: int) -> Tensor:
     """Kernels (C, 3, k, k) with zeros around them, (C, 3, size, size)."""
     border = (size - kernels.shape[-1]) // 2
     return F.pad(kernels, [border] * 4)
-
-
-def _frame_older_kernels(module: Synthesis, state: dict[str, Tensor], prefix: str, *_) -> None:
-    """Weights from before the overlap mean the same with zeros around their kernels."""
-    name = prefix + "klt.weight"
-    if name in state and state[name].shape[-1] < module.klt.kernel_size[0]:
-        state[name] = framed(state[name], module.klt.kernel_size[0])
 
 
 @torch.no_grad()

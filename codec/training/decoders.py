@@ -148,9 +148,10 @@ class Trainer:
         else:
             state = mse if start == "mse" else read_decoder(s.init, start)
             before["start"] = start
-            if start == s.decoder != "mse":  # the same training goes on; that of mse was the trunk's
+            if start == s.decoder and not s.init.endswith(".pt"):  # the same training goes on
                 entry = decoder_entry(s.init, start)
-                before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"], "start": entry["start"]}
+                start = entry.get("start", "trunk")  # with which the mse decoder was trained
+                before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"], "start": start}
         self.decoder.load_state_dict(extend(state, self.decoder.state_dict()))
         return before
 

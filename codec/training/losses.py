@@ -63,14 +63,6 @@ def as_shown(x_hat: Tensor) -> Tensor:
     return _Shown.apply(x_hat)
 
 
-def rate(y_bits: Tensor, z_bits: Tensor, pixels: int) -> Tensor:
-    """R = Σ -log2 p / pixels, in bits per pixel, per picture (B,); the entropy of the code under its model.
-
-    A decoder on a frozen trunk cannot change it: there it is only reported.
-    """
-    return (y_bits.flatten(1).sum(1) + z_bits.flatten(1).sum(1)) / pixels
-
-
 def mse255(x_hat: Tensor, x: Tensor) -> Tensor:
     """255²·mean (x_hat - x)², per picture (B,)."""
     return 255**2 * (x_hat - x).square().flatten(1).mean(1)

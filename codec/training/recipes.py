@@ -8,7 +8,7 @@ from torch import Tensor
 
 from codec.lpips import LPIPS
 from codec.models.gain import TOP
-from codec.models.generator import GENERATOR, SYNTHESIS
+from codec.models.generator import SYNTHESIS
 from codec.training import losses
 from codec.training.vgg import STRIDES, Vgg16
 
@@ -36,7 +36,7 @@ _PERCEPTUAL = {"mse": 1.0, "vgg2": 20.0, "vgg5": 150.0}
 _HIFIC = {"mse": 0.075 * 2**-5, "lpips": 1.0}
 _ALL_RATES = {"balance": 0.5, "unit": 100.0}
 # Level 6 is 0.8 bpp on an average photograph; one that is easy to code needs it for 0.45 bpp.
-_LOW_RATES = {"levels": (0.0, 6.0), "architecture": GENERATOR}
+_LOW_RATES = {"levels": (0.0, 6.0)}
 
 RECIPES = {
     "mse": Recipe({"mse": 1.0}, **_ALL_RATES),

@@ -21,23 +21,23 @@ def run(stream: str | None, original: str | None):
     """
     parts.need(stream)
     with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
-        yield from results(Path(folder), Path(stream).read_bytes(), original)
+        data = Path(stream).read_bytes()
+        yield from parts.where_it_fits(lambda device: results(Path(folder), data, original, device))
 
 
-def results(folder: Path, data: bytes, original: str | None):
+def results(folder: Path, data: bytes, original: str | None, device: str):
     """The work of `run`, with a folder to write to: first the map of the stream, then those along λ."""
     import numpy as np
 
     from codec import bitstream, importance
     from codec.api import encode, load
     from codec.images import save_png
-    from codec.models.registry import load_decoder
     from codec.reading import read_picture
 
     stream = bitstream.read(data)
-    codec = load(stream.trunk)
+    codec = load(stream.trunk, device)
     symbols = codec.read(stream)
-    decoded = codec.synthesise(symbols, load_decoder(stream.trunk, stream.decoder), stream.width, stream.height)
+    decoded = codec.synthesise(symbols, codec.decoder(stream.decoder), stream.width, stream.height)
     blocks = importance.block_bits(codec, symbols, len(stream.z) + len(stream.y))
     top = float(np.quantile(blocks, 0.995))
     save_png(decoded, folder / "decoded.png")
@@ -95,5 +95,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             said = gr.HTML(elem_id="ledger", padding=False)
     parts.hint("The same picture at three prices of distortion, each map on its own scale:")
     along = parts.strip("along-lambda", 3, buttons=None)
-    tab.select(run, [stream, original], [pair, said, along], api_name="bits", concurrency_id="codec")
+    tab.select(
+        run, [stream, original], [pair, said, along], api_name="bits", concurrency_id="codec", show_progress_on=pair
+    )
     region.build(tab, stream, original)

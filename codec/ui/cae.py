@@ -10,6 +10,7 @@ import gradio as gr
 from codec import results
 from codec.ui import parts
 from codec.ui.figures import plain_table, rungs_html
+from codec.ui.rd_plot import on_any_page
 
 RESULTS = "classroom-cae"  # of results/
 EXPERIMENTS = {
@@ -29,12 +30,7 @@ TERMS = {
 AROUND = 9  # batches, of which the plot shows the median
 CSS = """
 #cae-pair img { image-rendering: pixelated; }
-#cae-table, #cae-said { overflow-x: auto; }
-#cae-table .html-container, #cae-said .html-container { padding: 0; }
-#cae-table table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
-#cae-table th, #cae-table td { padding: 0.25rem 0.5rem; text-align: right; }
-#cae-table th:first-child, #cae-table td:first-child { text-align: left; }
-@media (max-width: 640px) { #cae-table th, #cae-table td { padding: 0.2rem; font-size: 0.72rem; } }
+#cae-said { overflow-x: auto; }
 """
 
 
@@ -139,6 +135,7 @@ def progress(found: dict, experiment: str):
             mode="lines",
             hovertemplate="step %{x}: %{customdata:.4g}",
         )
+    on_any_page(plot)
     plot.update_layout(
         height=420,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
@@ -198,9 +195,10 @@ def build(tab: gr.Tab, original: gr.File) -> None:
         opened_picture = gr.Image(label="Decoded picture", format="png", type="filepath", interactive=False)
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private"}
-    tab.select(opened, experiment, [experiment, experiments, curves], **private)
-    tab.select(run_if_any, [original, experiment], [pair, said, file], **private)
-    experiment.change(run, [original, experiment], [pair, said, file], api_name="cae", **how)
+    drawn = {"show_progress_on": pair}
+    tab.select(opened, experiment, [experiment, experiments, curves], show_progress_on=curves, **private)
+    tab.select(run_if_any, [original, experiment], [pair, said, file], **drawn, **private)
+    experiment.change(run, [original, experiment], [pair, said, file], api_name="cae", **drawn, **how)
     experiment.change(redraw, experiment, curves, **private)
     upload.upload(decode, upload, opened_picture, api_name="cae_decode", **how)
 

@@ -42,6 +42,7 @@ class FairQueue(Queue):
             if count >= most:
                 return False, BUSY.format(count), "queue_full"
         large = await run_sync(is_large, body.data)
+        forget_idle(self.pending_event_ids_session)
         accepted, event_id, state = await super().push(body, request, username)
         event = self.event_ids_to_events.get(event_id) if accepted else None
         if event is not None:
@@ -60,6 +61,12 @@ class FairQueue(Queue):
             lane.queue.append(event)
         lane.queue[:] = fair_order(lane.queue)
         self.broadcast_estimations(event.concurrency_id)
+
+
+def forget_idle(pending: dict[str, set[str]]) -> None:
+    """Gradio (6.31) keeps an empty set for every session there ever was."""
+    for session in [s for s, ids in pending.items() if not ids]:
+        del pending[session]
 
 
 def address_of(event: Event) -> str:

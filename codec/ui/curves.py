@@ -9,9 +9,7 @@ import gradio as gr
 
 from codec import results
 from codec.ui import parts, rd_plot
-from codec.ui.rd_plot import AXES, KODAK, MSE, PSNR, PUBLISHED, Points, iso_cost
-
-__all__ = ["MSE", "PSNR", "build", "iso_cost", "run", "show"]
+from codec.ui.rd_plot import AXES, KODAK, PSNR, PUBLISHED, Points
 
 BASELINES = {
     "jpeg": (5, 10, 20, 35, 50, 70, 85),
@@ -41,9 +39,8 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
     parts.need(original)
     points: Points = []
     with parts.said_plainly():
-        for done, total, point in sweep(original, names or []):
-            points = [*points, point]
-            progress(done / total, desc=f"{done} of {total} encodings")
+        for points, total in parts.where_it_fits(lambda device: sweep(original, names or [], device)):
+            progress(len(points) / total, desc=f"{len(points)} of {total} encodings")
             yield rd_plot.figure(points, axis, None, also), points, gr.skip(), gr.skip()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rate-distortion.csv"
@@ -54,30 +51,30 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
         yield rd_plot.figure(points, axis, None, also), points, bd_rates(points), str(path)
 
 
-def sweep(original: str, names: list[str]):
-    """Yields (number, of how many, point), ours first, every point from bytes that were really decoded."""
+def sweep(original: str, names: list[str], device: str):
+    """Yields (the points so far, of how many), ours first, every point from bytes that were really decoded."""
     from codec.api import encode, load
     from codec.baselines import decode as decode_baseline
     from codec.baselines import encode as encode_baseline
     from codec.models.gain import ANCHORS
     from codec.reading import read_picture
 
-    rgb, codec = read_picture(original).rgb, load()
+    rgb, codec = read_picture(original).rgb, load(device=device)
     baselines = [n for n in BASELINES if n in names]
     decoders = ["mse", *(n.partition(":")[2] for n in names if n.startswith("ours:"))]
     total = len(ANCHORS) * len(decoders) + sum(len(BASELINES[b]) for b in baselines)
-    y, done = codec.analyse(rgb), 0
+    y, points = codec.analyse(rgb), []
     for lmbda in ANCHORS:
         data = encode(rgb, lmbda=lmbda, codec=codec, y=y)[0].data
         for decoder in decoders:  # the same bytes for all of them
-            done += 1
             name = "ours" if decoder == "mse" else f"ours:{decoder}"
-            yield done, total, point(rgb, name, lmbda, data, codec.decode(data, decoder))
+            points = [*points, point(rgb, name, lmbda, data, codec.decode(data, decoder))]
+            yield points, total
     for name in baselines:
         for quality in BASELINES[name]:
             data = encode_baseline(rgb, name, quality)
-            done += 1
-            yield done, total, point(rgb, name, quality, data, decode_baseline(data))
+            points = [*points, point(rgb, name, quality, data, decode_baseline(data))]
+            yield points, total
 
 
 def point(rgb, name: str, setting: float, data: bytes, decoded) -> tuple:
@@ -101,7 +98,7 @@ def show(original: str | None, key: str):
     if not original or not setting:
         raise gr.Error("Choose a point of the curves first.", print_exception=False)
     from codec import baselines
-    from codec.api import encode, load
+    from codec.api import where_it_fits
     from codec.images import save_png
     from codec.reading import read_picture
 
@@ -110,8 +107,7 @@ def show(original: str | None, key: str):
             value = float(setting)
             rgb = read_picture(original).rgb
             if name.partition(":")[0] == "ours":
-                data = encode(rgb, lmbda=value)[0].data
-                decoded = load().decode(data, name.partition(":")[2] or "mse")
+                data, decoded = where_it_fits(lambda device: ours(rgb, value, name.partition(":")[2] or "mse", device))
             else:
                 data = baselines.encode(rgb, name, value)
                 decoded = baselines.decode(data)
@@ -123,6 +119,15 @@ def show(original: str | None, key: str):
         save_png(rgb, pair[0])
         save_png(decoded, pair[1])
         yield tuple(pair), f"<p data-alt-for='point-picture'>Left the original, right {escape(said)}</p>"
+
+
+def ours(rgb, lmbda: float, decoder: str, device: str):
+    """The bytes of a picture at a λ, and what a decoder makes of them."""
+    from codec.api import encode, load
+
+    codec = load(device=device)
+    data = encode(rgb, lmbda=lmbda, codec=codec)[0].data
+    return data, codec.decode(data, decoder)
 
 
 def bd_rates(points: Points) -> str:
@@ -184,16 +189,9 @@ def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
             )
             rates = gr.HTML(elem_id="bd-rates", padding=False)
         with gr.Column(scale=1, min_width=280):
-            ours = [(f"ours, {n} decoder", f"ours:{n}") for n in results.decoders() if n != "mse"]
+            others = (*BASELINES, *(f"ours:{n}" for n in results.decoders() if n != "mse"))
             names = gr.CheckboxGroup(
-                [
-                    ("JPEG", "jpeg"),
-                    ("WebP", "webp"),
-                    ("AVIF", "avif"),
-                    ("HEIC", "heic"),
-                    ("JPEG 2000", "jpeg2000"),
-                    *ours,
-                ],
+                [(rd_plot.title(n), n) for n in others],
                 value=["jpeg", "webp"],
                 label="Beside ours",
                 elem_id="beside-ours",
@@ -229,5 +227,5 @@ def build(tab: gr.Tab, original: gr.File, lmbda: gr.Number) -> None:
     png.click(None, js=PNG_JS, **quick)
     chosen.input(None, chosen, picked, js="v => v", **quick)
     picked.change(lambda: gr.update(visible=True), None, pair, **quick).then(
-        show, [original, picked], [pair, said], api_name="point", concurrency_id="codec"
+        show, [original, picked], [pair, said], api_name="point", concurrency_id="codec", show_progress_on=pair
     )

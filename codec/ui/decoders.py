@@ -8,15 +8,13 @@ import gradio as gr
 import numpy as np
 
 from codec import heat
-from codec.ui import parts, viewer
-from codec.ui.compare import file_stem, remark, row_of, source_of
+from codec.ui import parts, rd_plot, viewer
+from codec.ui.compare_work import file_stem, remark, row_of, source_of
 from codec.ui.figures import Row, facts, kilobytes, table
 from codec.ui.renditions import CACHE, DECODERS, ORIGINAL, Job, digest, measure, networks, pixels, rendition
 
 REALISM, INVENTED, DIFFERENCE = "realism", "invented", "difference"
 AMPLIFIED = 4
-COLOURS = {"mse": "#0f766e", "perceptual": "#2563eb", "texture": "#b45309", "hific-nogan": "#7c3aed"}
-GAN_COLOUR = "#db2777"
 
 
 def run(stream: str | None, original: str | None, realism: float, progress=gr.Progress()):  # noqa: B008
@@ -34,8 +32,7 @@ def run(stream: str | None, original: str | None, realism: float, progress=gr.Pr
 
 def results(folder: Path, job: Job, realism: float, progress):
     """The work of `run`, with a folder to write to."""
-    names = networks()
-    gan = next((n for n in names if n.startswith("hific") and n != "hific-nogan"), None)
+    names, gan = networks(), generative()
     plan = [*names, REALISM] if gan else names
     order = [ORIGINAL, *plan, *([INVENTED, DIFFERENCE] if gan else [])]
     shown = {ORIGINAL: viewer.entry(ORIGINAL, "Original", kilobytes(source_of(job).bytes), job.original)}
@@ -106,7 +103,7 @@ def plane(rows: list[Row], gan: str | None):
     if len(path) == 2:
         plot.add_scatter(
             x=[r.psnr for r in path], y=[r.lpips for r in path], mode="lines", hoverinfo="skip",
-            line={"color": GAN_COLOUR, "dash": "dot", "width": 1.5},
+            line={"color": colour_of(gan), "dash": "dot", "width": 1.5},
         )  # fmt: skip
     for i, row in enumerate(known):
         plot.add_scatter(
@@ -117,25 +114,26 @@ def plane(rows: list[Row], gan: str | None):
             textposition=("top center", "bottom center")[i % 2],
             cliponaxis=False,
             marker={
-                "color": COLOURS.get(row.key, GAN_COLOUR),
+                "color": colour_of(row.key),
                 "size": 12,
                 "symbol": "diamond-open" if row.key == REALISM else "circle",
             },
             hovertemplate=f"{escape(row.name)}<br>%{{x:.2f}} dB, LPIPS %{{y:.4f}}<extra></extra>",
         )
-    grey = "#80868f"  # on white and on black
-    axis = {"gridcolor": "rgba(128,134,143,0.3)", "zeroline": False, "color": grey}
+    rd_plot.on_any_page(plot)
     plot.update_layout(
         height=400,
         margin={"l": 70, "r": 20, "t": 30, "b": 50},
-        xaxis={**axis, **reach([r.psnr for r in known], 0.2), "title": {"text": "PSNR, dB: closer to the original →"}},
-        yaxis={**axis, **reach([r.lpips for r in known], 0.01, True), "title": {"text": "LPIPS: looks more alike →"}},
-        font={"color": grey, "family": "system-ui, sans-serif"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        xaxis={**reach([r.psnr for r in known], 0.2), "title": {"text": "PSNR, dB: closer to the original →"}},
+        yaxis={**reach([r.lpips for r in known], 0.01, True), "title": {"text": "LPIPS: looks more alike →"}},
         showlegend=False,
     )
     return plot
+
+
+def colour_of(key: str) -> str:
+    """A decoder's colour in every plot of the page; what lies between two has that of the generative one."""
+    return rd_plot.STYLES.get("ours" if key == "mse" else f"ours:{key}", rd_plot.STYLES["ours:hific"])[0]
 
 
 def reach(values: list[float], least: float, downwards: bool = False) -> dict:
@@ -151,24 +149,25 @@ def losses() -> str:
     """What each decoder was trained for, as the manifest has it."""
     from codec.models import registry
 
-    trunk = registry.manifest()["trunk"]
+    trunk, names = registry.manifest()["trunk"], networks()
     items = "".join(
         f"<li><b>{escape(DECODERS[n])}</b>: {escape(registry.resolve(trunk, n)[1].get('loss', 'not recorded'))}</li>"
-        for n in networks()
+        for n in names
     )
-    if len(networks()) == 1:
+    if len(names) == 1:
         items += "<li>No other decoder is installed here.</li>"
     return f"<div class='hint'>What each decoder was trained to make small:<ul>{items}</ul></div>"
 
 
-def has_gan() -> bool:
-    return any(n.startswith("hific") and n != "hific-nogan" for n in networks())
+def generative() -> str | None:
+    """The decoder here that was trained against a discriminator, if there is one."""
+    return next((n for n in networks() if n.startswith("hific") and n != "hific-nogan"), None)
 
 
 def what_is_here():
     """The losses of the decoders that are installed, and whether there is a realism to choose."""
     with parts.said_plainly():
-        return losses(), gr.update(visible=has_gan())
+        return losses(), gr.update(visible=generative() is not None)
 
 
 def build(demo: gr.Blocks, tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:

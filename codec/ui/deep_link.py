@@ -5,12 +5,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec.bitstream import DECODERS
 from codec.ui import compare, examples
+from codec.ui.compare_work import BY_LAMBDA, BY_RATE
 
-HERE = Path(__file__).parent
-HEAD = f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
-CSS = (HERE / "page.css").read_text(encoding="utf-8")
+HEAD = f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>"
 WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.settled(); }"
 DONE_JS = "() => { window.codecPage.opened = true; }"
 
@@ -23,11 +21,11 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
     state: dict = {}
     if query.get("tab") in tabs:
         state["tab"] = query["tab"]
-    if query.get("model") in DECODERS:
+    if query.get("model") in compare.MODELS:
         state["model"] = query["model"]
-    number = query.get("example", "")
-    if number in examples.NAMES:
-        number = str(examples.NAMES.index(number) + 1)
+    number, names = query.get("example", ""), list(examples.sources())
+    if number in names:
+        number = str(names.index(number) + 1)
     if number.isdecimal() and 1 <= int(number) <= pictures:
         state["example"] = int(number) - 1
     limits = {"lambda": (compare.LAMBDA_MIN, compare.LAMBDA_MAX), "bpp": (0.05, 2.0)}
@@ -47,11 +45,11 @@ def opening(request: gr.Request) -> dict:
     found: dict = {"upload": examples.files()[state.get("example", 0)]}
     if "model" in state and is_here(state["model"]):
         model = found["model"] = state["model"]
-        found["about"], found["mode"], found["bpp"] = compare.choose_model(model, compare.BY_LAMBDA, gr.skip())
+        found["about"], found["mode"], found["bpp"] = compare.choose_model(model, BY_LAMBDA, gr.skip())
     if "lambda" in state:
-        found |= {"mode": compare.BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
+        found |= {"mode": BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
     if "bpp" in state:
-        found |= {"mode": compare.BY_RATE, "bpp": state["bpp"]}
+        found |= {"mode": BY_RATE, "bpp": state["bpp"]}
     return found
 
 
@@ -60,7 +58,7 @@ def is_here(model: str) -> bool:
     from codec.models import registry
 
     try:
-        return model in compare.MODELS and model in registry.models()
+        return model in registry.models()
     except CodecError:
         return False
 

@@ -8,6 +8,7 @@ import gradio as gr
 from codec import results
 from codec.ui import parts
 from codec.ui.figures import plain_table
+from codec.ui.rd_plot import on_any_page
 
 RESULTS = "classroom-mnist"  # of results/
 START, PLANE, UNTRAINED = "l2000-d10", "l2000-d2", "untrained"
@@ -21,16 +22,9 @@ CSS = """
 .digits figcaption { font-size: 0.8rem; line-height: 1.35; overflow-wrap: anywhere; }
 .digits code { font-size: 0.75rem; padding: 0; }
 #one-digit img, #prior-digits img { image-rendering: pixelated; width: 100%; height: auto; margin: 0; }
-#digit-row .html-container, #one-digit .html-container, #prior-digits .html-container,
-#digit-pair .html-container { padding: 0; }
 #one-digit img { max-width: 280px; }
-#digit-pair { overflow-x: auto; }
-#digit-pair table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
-#digit-pair th, #digit-pair td { padding: 0.25rem 0.5rem; text-align: right; }
-#digit-pair th:first-child, #digit-pair td:first-child { text-align: left; }
 @media (max-width: 640px) {
   .digits { grid-template-columns: repeat(5, 1fr); }
-  #digit-pair th, #digit-pair td { padding: 0.2rem; font-size: 0.75rem; }
 }
 """
 
@@ -168,16 +162,17 @@ def curves(found: dict):
             customdata=[(p["rounded"]["bits_real"], p["rounded"]["psnr"]) for p in line],
             name=title,
             mode="lines+markers+text",
-            textposition="top right",
+            textposition="bottom left" if key == "lambda" else "top right",
             line={"color": colour},
             hovertemplate="%{text}<br>%{x:.1f} bits of information<br>%{customdata[0]:.1f} bits in whole bytes<br>"
             "distortion %{y:.4f}, %{customdata[1]:.1f} dB",
         )
+    on_any_page(plot)
     plot.update_layout(
         height=420,
         margin={"l": 60, "r": 20, "t": 10, "b": 50},
         xaxis={"title": {"text": "bits per digit"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "mean absolute error"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "mean absolute error"}},
         legend={"orientation": "h", "y": 1.1},
     )
     return plot
@@ -221,6 +216,7 @@ def plane(found: dict):
             marker={"color": COLOURS[k], "size": 6},
             hoverinfo="name",
         )
+    on_any_page(plot)
     plot.update_layout(
         height=560,
         margin={"l": 40, "r": 10, "t": 10, "b": 40},

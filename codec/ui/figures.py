@@ -81,10 +81,12 @@ def facts(rows: list[Row]) -> list[dict]:
 
 
 def plain_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Cells that are HTML already, as an HTML table."""
-    head = "".join(f"<th>{h}</th>" for h in heads)
-    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in r) + "</tr>" for r in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    """Cells that are HTML already, as an HTML table; the first of a row is its heading."""
+    head = "".join(f"<th scope='col'>{h}</th>" for h in heads)
+    body = "".join(
+        f"<tr><th scope='row'>{first}</th>{''.join(f'<td>{c}</td>' for c in rest)}</tr>" for first, *rest in rows
+    )
+    return f"<div class='figures'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def rungs_html(rungs: list) -> str:

@@ -27,7 +27,7 @@ class Guard:
         refusal = refuse_path(scope["path"])
         if not refusal and scope["method"] == "POST":
             refusal = refuse_size(scope)
-            if not refusal and not is_upload(scope):
+            if not refusal and route(scope) != "upload":
                 body = await read_body(receive)
                 refusal, receive = refuse_body(body), replay(body, receive)
         if refusal:
@@ -35,8 +35,8 @@ class Guard:
         return await self.app(scope, receive, send)
 
 
-def is_upload(scope) -> bool:
-    return scope["path"].rstrip("/").endswith("/upload")
+def route(scope) -> str:
+    return scope["path"].rstrip("/").rpartition("/")[2]
 
 
 def refuse_path(path: str) -> tuple[int, str] | None:
@@ -51,11 +51,11 @@ def refuse_size(scope) -> tuple[int, str] | None:
     length = dict(scope["headers"]).get(b"content-length", b"")
     if not length.isdigit():  # sent in chunks, it could go on for ever
         return 411, "The length of the request has to be given."
-    stroke = scope["path"].rstrip("/").endswith("/component_server")
-    if int(length) > MAX_FORM + (MAX_UPLOAD if is_upload(scope) else MAX_STROKE if stroke else 0):
-        return 413, f"The file is larger than the limit of {MAX_UPLOAD / 1e6:g} MB."
+    most = {"upload": MAX_UPLOAD, "component_server": MAX_STROKE}.get(route(scope), 0)
+    if int(length) > most + MAX_FORM:
+        return 413, f"This is larger than the limit of {(most or MAX_FORM) / 1e6:g} MB."
     os.makedirs(get_upload_folder(), exist_ok=True)
-    if is_upload(scope) and shutil.disk_usage(get_upload_folder()).free < MIN_FREE_DISK:
+    if route(scope) == "upload" and shutil.disk_usage(get_upload_folder()).free < MIN_FREE_DISK:
         return 507, "There is no room for more files at the moment; please try again in half an hour."
     return None
 

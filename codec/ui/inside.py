@@ -8,55 +8,62 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
+from codec import heat
 from codec.errors import CodecError
 from codec.ui import parts
 from codec.ui.figures import rungs_html
 from codec.ui.rd_plot import on_any_page
 
 CHANNELS = 12
+SIZE = 8  # pixels of the square that shows a value of the latent
 BYTE, LATENT, CHANNEL = TARGETS = ("A byte of the file", "One value of the latent", "A whole channel of it")
 
 
 def run(stream: str | None):
     """Look inside a stream (.lic). Gives the entropy ladder as HTML, and channels of the latent as PNG."""
     parts.need(stream)
+    from codec.api import where_it_fits
+
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
+        # A generator, so that the files still exist while Gradio copies them.
+        yield where_it_fits(lambda device: results(Path(folder), stream, device))
+
+
+def results(folder: Path, stream: str, device: str):
+    """The work of `run`, with a folder to write to."""
     from codec import importance
     from codec.images import save_png
     from codec.ladder import ladder
 
-    with parts.said_plainly():
-        parsed, codec, symbols = read(stream)
-        rungs = ladder(symbols, parsed)
-        cost = importance.symbol_bits(codec, symbols)[0]
-        estimate = (float(cost.sum()) + float(importance.hyper_bits(codec, symbols).sum())) / 8
-        y_hat, _ = codec.latent(symbols)
-    bits = cost.sum((1, 2))
-    with tempfile.TemporaryDirectory() as folder:
-        shown = []
-        for rank, c in enumerate(bits.argsort(descending=True)[:CHANNELS].tolist()):
-            path = Path(folder) / f"channel-{rank}.png"
-            save_png(gray(y_hat[0, c].numpy()), path)
-            share = 100 * float(bits[c] / bits.sum())
-            shown.append((str(path), f"{c}: {share:.1f} %"))
-        yield bars(rungs, estimate), shown  # a generator, so that the files still exist while Gradio copies them
+    parsed, codec, symbols = read(stream, device)
+    cost = importance.symbol_bits(codec, symbols)[0]
+    estimate = (float(cost.sum()) + float(importance.hyper_bits(codec, symbols).sum())) / 8
+    y_hat = codec.latent(symbols)[0].cpu().numpy()
+    bits, shown = cost.sum((1, 2)), []
+    for rank, c in enumerate(bits.argsort(descending=True)[:CHANNELS].tolist()):
+        path = folder / f"channel-{rank}.png"
+        save_png(gray(y_hat[0, c]), path)
+        share = 100 * float(bits[c] / bits.sum())
+        shown.append((str(path), f"{c}: {share:.1f} %"))
+    return bars(ladder(symbols, parsed), estimate), shown
 
 
-def read(path: str):
+def read(path: str, device: str):
     """(stream, codec, symbols) of a .lic file. Raises CodecError."""
     from codec import bitstream
     from codec.api import load
 
     stream = bitstream.read(Path(path).read_bytes())
-    codec = load(stream.trunk)
+    codec = load(stream.trunk, device)
     return stream, codec, codec.read(stream)
 
 
-def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None, size: int = 8) -> np.ndarray:
+def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None) -> np.ndarray:
     """A channel (h, w) as uint8 (8h, 8w, 3), mid-grey being its median or another centre."""
     centre = np.median(values) if centre is None else centre
     scale = scale or max(float(np.quantile(np.abs(values - centre), 0.99)), 1e-6)
     levels = np.clip(128 + 110 * (values - centre) / scale, 0, 255).round().astype(np.uint8)
-    return np.repeat(levels.repeat(size, 0).repeat(size, 1)[..., None], 3, axis=2)
+    return np.repeat(levels.repeat(SIZE, 0).repeat(SIZE, 1)[..., None], 3, axis=2)
 
 
 def look(stream: str | None, rank: float):
@@ -67,10 +74,11 @@ def look(stream: str | None, rank: float):
     """
     parts.need(stream)
     from codec import importance
+    from codec.api import where_it_fits
     from codec.images import save_png
 
     with parts.said_plainly():
-        parsed, codec, symbols = read(stream)
+        parsed, codec, symbols = where_it_fits(lambda device: read(stream, device))
         channel = dearest(importance.symbol_bits(codec, symbols), rank)
         seen = importance.expectation(codec, symbols, channel)
         figure = histogram(*importance.histogram(codec, symbols, channel), channel)
@@ -91,7 +99,7 @@ def look(stream: str | None, rank: float):
         shown = []
         for i, (rgb, said) in enumerate(pictures):
             path = Path(folder) / f"channel-{channel}-{i}.png"
-            save_png(rgb[: 8 * height, : 8 * width], path)
+            save_png(rgb[: SIZE * height, : SIZE * width], path)
             shown.append((str(path), said))
         yield shown, figure
 
@@ -106,12 +114,10 @@ def zeros(q: np.ndarray) -> str:
     return f"{100 * float((q == 0).mean()):.0f} %"
 
 
-def warm(values: np.ndarray, size: int = 8) -> np.ndarray:
+def warm(values: np.ndarray) -> np.ndarray:
     """Values (h, w) from 0 up as uint8 (8h, 8w, 3), in the colours of the map of bits."""
-    from codec import heat
-
     levels = heat.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
-    return levels.repeat(size, 0).repeat(size, 1)
+    return levels.repeat(SIZE, 0).repeat(SIZE, 1)
 
 
 def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channel: int):
@@ -185,21 +191,23 @@ def damage(stream: str | None, position: float, override: bool, target: str = BY
     decodes, the picture (PNG).
     """
     parts.need(stream)
-    if target == BYTE:
-        yield from damage_byte(stream, position, override)
-        return
     with parts.said_plainly():
-        yield from damage_latent(stream, position, target == CHANNEL, rank)
+        if target == BYTE:
+            yield from parts.where_it_fits(lambda device: damage_byte(stream, position, override, device))
+        else:
+            yield from parts.where_it_fits(
+                lambda device: damage_latent(stream, position, target == CHANNEL, rank, device)
+            )
 
 
-def damage_latent(stream: str, position: float, whole: bool, rank: float):
+def damage_latent(stream: str, position: float, whole: bool, rank: float, device: str):
     """A value of the decoded latent pushed far off, or a channel of it lost."""
     from codec import generative, importance
     from codec.entropy.integer import ONE
     from codec.images import save_png
     from codec.metrics import psnr
 
-    parsed, codec, symbols = read(stream)
+    parsed, codec, symbols = read(stream, device)
     g_s = codec.decoder(parsed.decoder)
     bits = importance.symbol_bits(codec, symbols)
     channel = dearest(bits, rank)
@@ -221,12 +229,11 @@ def damage_latent(stream: str, position: float, whole: bool, rank: float):
         yield f"<p data-alt-for='broken'>{escape(said)}</p>", str(path)
 
 
-def damage_byte(stream: str, position: float, override: bool):
+def damage_byte(stream: str, position: float, override: bool, device: str):
     """A byte of the file flipped; see `damage`."""
     from codec import bitstream
     from codec.api import load
     from codec.images import save_png
-    from codec.models.registry import load_decoder
 
     data = bytearray(Path(stream).read_bytes())
     where = min(int(position * len(data)), len(data) - 1)
@@ -243,9 +250,9 @@ def damage_byte(stream: str, position: float, override: bool):
         return
     try:
         parsed = bitstream.read(bytes(data), check_crc=False)
-        codec = load(parsed.trunk)
+        codec = load(parsed.trunk, device)
         symbols, lost = read_leniently(codec, parsed)
-        rgb = codec.synthesise(symbols, load_decoder(parsed.trunk, parsed.decoder), parsed.width, parsed.height)
+        rgb = codec.synthesise(symbols, codec.decoder(parsed.decoder), parsed.width, parsed.height)
     except CodecError as error:
         yield said + f"<p>Even without the checksum: <b>{escape(str(error))}</b></p>", None
         return

@@ -1,11 +1,11 @@
 """The tab with what was measured, how the weights were made, limits, sources, and how to do it all again."""
 
-import re
-
 import gradio as gr
 
 from codec import results
 from codec.bitstream import MAX_PIXELS
+from codec.ui.compare import MODELS
+from codec.ui.examples import sources
 
 YET = "not measured yet"
 LIMITS = """
@@ -38,23 +38,23 @@ AGAIN = """
 ```bash
 python -m codec.evaluation rd KODAK --out results/kodak.json       # curves and BD-rates; KODAK: a folder of PNGs
 python -m codec.evaluation checks KODAK --out results/checks.json  # rate targets, exactness, speed, memory
-python -m codec.evaluation readme                                  # the tables above, from those files
+python -m codec.evaluation readme                                  # the tables above, from all files in results/
 CODEC_DATA=data python -m codec.training train                     # the trunk; then `export`
 ```
+
+The README has the commands for the other files in `results/`.
 """
 LINKS = """
-For a slide, or to send a state to somebody, put into this page's address: `?tab=` with one of {tabs}; `example=` from
-1; `model=` ({models}); `lambda=` or `bpp=`; and `lecture=1` for large type. As in `?tab=bits&example=3&lambda=0.0067`.
+For a slide, or to send a state to somebody, put into this page's address: `?tab=` with one of {tabs}; `example=`
+({examples}, or a number from 1); `model=` ({models}); `lambda=` or `bpp=`; `step=` of the lesson; and `lecture=1` for
+large type. As in `?tab=bits&example=night&lambda=0.0067`.
 """
 
 
 def measured() -> str:
-    """The measured tables as Markdown, without what is a file of the repository."""
-    text = results.tables()
-    if not text:
-        return f"Curves, BD-rates, speed: {YET}."
-    text = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", text)  # the tab 'Rate–distortion' draws these curves
-    return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+    """The measured tables as Markdown, without the paragraphs that show or link plots of the repository."""
+    paragraphs = results.tables().split("\n\n")  # the tab 'Rate–distortion' draws these curves
+    return "\n\n".join(p for p in paragraphs if "](docs/" not in p) or f"Curves, BD-rates, speed: {YET}."
 
 
 def trained() -> str:
@@ -80,16 +80,15 @@ def trained() -> str:
     return "\n".join(["| " + " | ".join(head) + " |", "|" + " --- |" * len(head), *rows])
 
 
-def text(tabs: tuple[str, ...] = ()) -> str:
+def text(tabs: tuple[str, ...]) -> str:
     """The whole tab as Markdown: what was measured, how it was trained, limits, sources, and how to repeat it."""
-    models = ", ".join(f"`{name}`" for name in results.decoders())
-    links = LINKS.format(tabs=", ".join(f"`{t}`" for t in tabs) or "the tabs", models=models)
+    tabs, pictures, models = (", ".join(f"`{name}`" for name in names) for names in (tabs, sources(), MODELS))
     parts = [
         ("Measured", measured()),
         ("How it was trained", trained()),
         ("Limits", LIMITS.format(megapixels=MAX_PIXELS // 10**6)),
         ("To do it again", AGAIN),
-        ("Links that open a state", links),
+        ("Links that open a state", LINKS.format(tabs=tabs, examples=pictures, models=models)),
         ("Sources", SOURCES),
     ]
     return "\n\n".join(f"## {title}\n\n{body.strip()}" for title, body in parts)

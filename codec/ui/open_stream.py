@@ -1,30 +1,27 @@
 """The tab that opens anyone's stream: the picture and the header, or what is wrong with it."""
 
-import re
 import tempfile
 from pathlib import Path
 
 import gradio as gr
 
 from codec.ui import parts
-
-MAX_BYTES = 60_000_000
+from codec.ui.compare_work import file_stem
 
 
 def run(path: str | None):
     """Decode a stream. path: the .lic file. Gives the picture as a PNG and the header as JSON."""
     if not path:
         raise gr.Error("Choose a stream first: a .lic file that was downloaded here.", print_exception=False)
-    from codec.api import info, load
+    from codec.api import info, load, where_it_fits
     from codec.images import save_png
 
     data = Path(path).read_bytes()
     with parts.said_plainly():
         header = info(data)
-        decoded = load(header["trunk"]).decode(data)
+        decoded = where_it_fits(lambda device: load(header["trunk"], device).decode(data))
     with tempfile.TemporaryDirectory() as folder:
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem)[:60] or "stream"
-        target = Path(folder) / f"{stem}.png"
+        target = Path(folder) / f"{file_stem(path)}.png"
         save_png(decoded, target)
         # A generator, so that the file still exists while Gradio copies it.
         yield str(target), header

@@ -1,6 +1,7 @@
 """Puts the tabs together and sets what holds for the whole page."""
 
 import threading
+from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -18,6 +19,7 @@ from codec.ui import (
     guard,
     inside,
     lesson,
+    memory,
     method,
     open_stream,
     sampling,
@@ -30,61 +32,7 @@ TITLE = "A neural image codec you can watch working"
 INTRO = (
     "Pick a picture. It is squeezed into real bytes by a small neural network, and drawn again from those bytes alone."
 )
-CSS = """
-.gradio-container { max-width: 1320px !important; width: 100%; margin: 0 auto !important; }
-.gradio-container { --body-text-color-subdued: color-mix(in srgb, var(--body-text-color) 72%, transparent); }
-#title h1 { font-size: 1.6rem; margin: 0.2rem 0 0; }
-#title p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
-#headline .html-container, #verdict .html-container, #comparison .html-container, #figures .html-container,
-#decoders .html-container, #losses .html-container, #about-model .html-container, #decoder-figures .html-container,
-#ledger .html-container, #ladder .html-container, #ladder-2017 .html-container, #broken-said .html-container,
-.hint .html-container { padding: 0; }
-#verdict .big { color: var(--body-text-color-subdued); }
-#headline .big { font-size: 1.35rem; font-weight: 650; line-height: 1.3; }
-#headline .small, .hint { color: var(--body-text-color-subdued); font-size: 0.9rem; }
-#bit-map img { image-rendering: pixelated; }
-.ledger { display: flex; height: 1.4rem; border-radius: 4px; overflow: hidden; gap: 1px; }
-.ledger span { min-width: 3px; }
-.scale { height: 0.8rem; border-radius: 4px; margin-top: 1rem; }
-.ends { display: flex; justify-content: space-between; font-size: 0.85rem; }
-.rung { display: grid; grid-template-columns: 11rem 1fr 6rem; align-items: center; gap: 0.5rem; }
-.rung .bar { display: flex; height: 1.1rem; }
-.rung .bar i { background: var(--primary-500); }
-.rung .bar i.table { background: #e35933; }
-.rung .number { text-align: right; font-variant-numeric: tabular-nums; }
-.rungs .remark { margin: 0 0 0.5rem 11.5rem; font-size: 0.85rem; color: var(--body-text-color-subdued); }
-#channels .thumbnail-lg { aspect-ratio: auto; height: auto; }
-#channels .thumbnail-lg img { height: auto; image-rendering: pixelated; }
-#along-lambda .grid-wrap, #channels .grid-wrap { height: auto; min-height: 0; }
-#along-lambda .grid-container, #channels .grid-container { grid-template-rows: auto !important; height: auto; }
-#along-lambda .thumbnail-lg { aspect-ratio: auto; height: auto; }
-#along-lambda .thumbnail-lg img { height: auto; image-rendering: pixelated; }
-/* It says in words what the number in its box would: hide the box. */
-#quality .tab-like-container { display: none; }
-#quality .min_value, #quality .max_value { display: none; }
-#examples .grid-wrap { height: auto; min-height: 0; }
-#examples .grid-container { grid-template: auto / repeat(5, 1fr) !important; height: auto; padding: 0; gap: 0.4rem; }
-body:not(.dark) [role=tab][aria-selected=true], body:not(.dark) .download-link { color: var(--primary-700) !important; }
-#examples .caption-label { display: none; }
-#examples .thumbnail-lg { aspect-ratio: 1; width: auto; height: auto; }
-#plane svg text { fill: var(--body-text-color) !important; }
-.figures .scroll { overflow-x: auto; }
-.figures table, .figures tr { border: 0 !important; }
-.figures table { width: 100%; border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums; }
-.figures th, .figures td { padding: 0.25rem 0.6rem; text-align: right; white-space: nowrap;
-  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
-  color: var(--body-text-color); }
-.figures th { font-weight: 500; }
-.figures th:first-child { text-align: left; font-weight: 400; }
-@media (max-width: 640px) {
-  #verdict .big { color: var(--body-text-color-subdued); }
-#headline .big { font-size: 1.15rem; }
-  .figures th, .figures td { padding: 0.25rem 0.2rem; font-size: 0.75rem; }
-  .figures th { white-space: normal; }
-  .rung { grid-template-columns: 6rem 1fr 4rem; }
-  .rungs .remark { margin-left: 0; }
-}
-"""
+CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
 def theme() -> gr.themes.Base:
@@ -95,8 +43,9 @@ def theme() -> gr.themes.Base:
         "button_primary_background_fill": "*primary_700",
         "button_primary_background_fill_dark": "*primary_700",
         "button_primary_background_fill_hover": "*primary_800",
-        "button_primary_background_fill_hover_dark": "*primary_600",
+        "button_primary_background_fill_hover_dark": "*primary_800",
         "link_text_color": "*primary_700",
+        "checkbox_border_color_dark": "*neutral_400",  # else what is not chosen can hardly be seen
     }
     return made.set(**dark_enough)
 
@@ -105,12 +54,15 @@ def warm_up() -> None:
     """Loads the weights and runs the codec once, so that the first visitor does not wait for it."""
     import numpy as np
 
-    from codec.api import encode, load
+    from codec.api import encode, load, where_it_fits
     from codec.errors import CodecError
 
+    def once(device: str) -> None:
+        codec = load(device=device)
+        codec.decode(encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].data)
+
     try:
-        coded, _ = encode(np.zeros((512, 768, 3), np.uint8))
-        load().decode(coded.data)
+        where_it_fits(once)
     except CodecError as error:  # missing weights: the page itself will say so at the first click
         print(error)
     reading.READERS.start()
@@ -118,6 +70,7 @@ def warm_up() -> None:
 
 def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
+    memory.share_arenas()  # before there are threads
     threading.Thread(target=warm_up, daemon=True).start()
     with gr.Blocks(title=TITLE, delete_cache=KEEP, analytics_enabled=False) as demo:
         deep_link.masthead(TITLE, INTRO)
@@ -153,13 +106,14 @@ def launch_options() -> dict:
     """What to pass to `launch`; in Gradio 6 looks belong there as well."""
     return {
         "theme": theme(),
-        "css": CSS + viewer.CSS + deep_link.CSS + lesson.CSS + digits.CSS + cae.CSS,
+        "css": CSS + viewer.CSS + lesson.CSS + digits.CSS + cae.CSS,
         "head": deep_link.HEAD,
         "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
-        "app_kwargs": {"middleware": [Middleware(guard.Guard)]},
+        "app_kwargs": {"middleware": [Middleware(guard.Guard)], "lifespan": memory.lifespan},
         "show_error": False,
         "run_history": False,
         "state_session_capacity": 200,
         "footer_links": ["api", "settings"],
+        "_frontend": False,  # spares a check that gives up where a busy machine needs 3 s for its first answer
     }

@@ -5,7 +5,6 @@ page's own process; and it keeps what a browser sends after each stroke until so
 Here only layers are kept, up to a number of bytes, and they are handed on unopened.
 """
 
-import collections
 import functools
 import threading
 
@@ -13,29 +12,37 @@ import gradio as gr
 from gradio.components.image_editor import AcceptBlobs, EditorData
 
 KEPT_BYTES = 32_000_000  # of strokes that are not used yet, of all visitors together
+ENTRY_BYTES = 100  # of what keeps a layer
 MAX_LAYERS = 8
 
 
 class Strokes:
-    """The latest layers by the name that a browser gave them: {name: [bytes, …]}, the oldest dropped first."""
+    """The latest layers by the name that a browser gave them, those painted on longest ago dropped first."""
 
     def __init__(self, limit: int = KEPT_BYTES):
         self.limit, self.total, self.lock = limit, 0, threading.Lock()
-        self.kept: collections.OrderedDict[str, dict[int, bytes]] = collections.OrderedDict()
+        self.kept: dict[str, dict[int, bytes]] = {}
 
     def add(self, name: str, index: int, data: bytes) -> None:
         with self.lock:
-            layers = self.kept.setdefault(name, {})
-            self.total += len(data) + 100 - (len(layers[index]) + 100 if index in layers else 0)
-            layers[index] = data
+            layers = self._pop(name) | {index: data}
+            self.kept[name] = layers
+            self.total += size(layers)
             while self.total > self.limit:
-                self.total -= sum(len(d) + 100 for d in self.kept.popitem(last=False)[1].values())
+                self._pop(next(iter(self.kept)))
 
     def take(self, name: str) -> list[bytes]:
         with self.lock:
-            layers = self.kept.pop(name, {})
-            self.total -= sum(len(d) + 100 for d in layers.values())
-        return [layers[index] for index in sorted(layers)]
+            return [data for _, data in sorted(self._pop(name).items())]
+
+    def _pop(self, name: str) -> dict[int, bytes]:
+        layers = self.kept.pop(name, {})
+        self.total -= size(layers)
+        return layers
+
+
+def size(layers: dict[int, bytes]) -> int:
+    return sum(len(data) + ENTRY_BYTES for data in layers.values())
 
 
 def canvas(**options) -> gr.ImageMask:

@@ -1,6 +1,6 @@
 """What several tabs have: errors in plain words, hints, and components that show pictures as lossless PNG."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import gradio as gr
@@ -26,6 +26,13 @@ def need(*files: str | None) -> None:
     """Says what to do first where one of the files of the first tab is not there yet."""
     if not all(files):
         raise gr.Error(NO_PICTURE, print_exception=False)
+
+
+def where_it_fits(work: Callable[[str], Iterator]) -> Iterator:
+    """Yields what work(device) does, on the GPU where there is one: see `codec.api.each_where_it_fits`."""
+    from codec.api import each_where_it_fits  # torch, which the page is built without
+
+    yield from each_where_it_fits(work)
 
 
 def hint(text: str) -> gr.HTML:

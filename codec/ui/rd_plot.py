@@ -3,12 +3,12 @@
 import math
 
 from codec import results
+from codec.baselines import NAMES
 from codec.metrics import ms_ssim_db
 
 PSNR, SSIM, LPIPS, MSE = AXES = ("PSNR, dB", "MS-SSIM, dB", "LPIPS", "mean squared error")
 GRID = "rgba(128,128,128,0.25)"  # on a light page and on a dark one
 KODAK, PUBLISHED = "Kodak means", "published for Kodak"
-NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "heic": "HEIC", "jpeg2000": "JPEG 2000", "jxl": "JPEG XL"}
 #: (colour, marker), apart for every kind of colour vision (after Okabe and Ito), and by shape without any.
 STYLES = {
     "ours": ("#0d9488", "circle"),
@@ -19,7 +19,7 @@ STYLES = {
     "jpeg2000": ("#8c564b", "cross"),
     "ours:perceptual": ("#d55e00", "star"),
     "ours:texture": ("#56b4e9", "hexagon"),
-    "ours:hific": ("#882255", "pentagon"),
+    "ours:hific": ("#db2777", "pentagon"),
     "ours:hific-nogan": ("#6d5ff5", "x"),
 }
 PUBLISHED_COLOURS = ("#64748b", "#0072b2", "#cc79a7", "#9467bd", "#8c564b", "#d55e00", "#56b4e9", "#e69f00")
@@ -28,10 +28,11 @@ Points = list[tuple]
 
 
 def on_any_page(plot) -> None:
-    """Gives a plotly figure a grid and a background that go with a light page and with a dark one."""
+    """Gives a plotly figure the page's letters, and a grid and a background for a light page and for a dark one."""
     plot.update_xaxes(gridcolor=GRID, zeroline=False)
     plot.update_yaxes(gridcolor=GRID, zeroline=False)
-    plot.update_layout(plot_bgcolor="rgba(0,0,0,0)", paper_bgcolor="rgba(0,0,0,0)")
+    clear = "rgba(0,0,0,0)"
+    plot.update_layout(plot_bgcolor=clear, paper_bgcolor=clear, font_family="system-ui, sans-serif")
 
 
 def title(name: str) -> str:

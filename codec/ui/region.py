@@ -27,10 +27,11 @@ def run(stream: str | None, original: str | None, painting: dict | None, factor:
     """
     parts.need(stream, original)
     with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
-        yield from results(Path(folder), Path(stream).read_bytes(), original, painting, factor, part)
+        inputs = Path(folder), Path(stream).read_bytes(), original, painting, factor, part
+        yield from parts.where_it_fits(lambda device: results(*inputs, device))
 
 
-def results(folder: Path, data: bytes, original: str, painting: dict | None, factor: float, part: str):
+def results(folder: Path, data: bytes, original: str, painting: dict | None, factor: float, part: str, device: str):
     """The work of `run`, with a folder to write to."""
     import numpy as np
 
@@ -46,7 +47,7 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
         raise CodecError("The stream was made from another picture: compress this one first, in the tab 'Compare'.")
     size = (uniform.width, uniform.height)
     painted = middle(*size) if part == MIDDLE else mask(painting, *size)
-    codec = load(uniform.trunk)
+    codec = load(uniform.trunk, device)
     start = int(np.median(uniform.level_map()))
     found = importance.encode_painted(
         codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start
@@ -192,8 +193,9 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             out = gr.DownloadButton("This stream (.lic)", elem_id="get-region")
     maps = parts.strip("region-maps", 2)
     shown = gr.State(None)
-    quick = {"queue": False, "api_visibility": "private"}
-    tab.select(canvas, [original, shown], [editor, shown], **quick)
+    # In the queue although nobody presses a button for it: it reads a picture.
+    hidden = {"show_progress": "hidden", "api_visibility": "private"}
+    tab.select(canvas, [original, shown], [editor, shown], concurrency_id="codec", **hidden)
     button.click(
         run,
         [stream, original, editor, factor, part],

@@ -35,42 +35,46 @@ def run(
     .lic file of a picture, for the second and third mode. decoder: which one draws. Gives the picture (PNG) and a
     sentence.
     """
-    for path, said, _ in drawn(mode, seed, temperature, level, size, channels, stream, [decoder]):
-        yield path, f"<p data-alt-for='drawn'>{said}</p>"
+    for said, shown in drawn(mode, seed, temperature, level, size, channels, stream, [decoder]):
+        yield shown[0][0], f"<p data-alt-for='drawn'>{said}</p>"
 
 
 def run_all(mode: str, seed: float, temperature: float, level: float, size: str, channels: float, stream: str | None):
     """The same latents as of `run`, by every decoder there is. Gives the pictures (PNG), each with its decoder."""
-    shown = []
-    for path, _, decoder in drawn(mode, seed, temperature, level, size, channels, stream, results.decoders()):
-        shown = [*shown, (path, f"by the {decoder} decoder")]
+    for _, shown in drawn(mode, seed, temperature, level, size, channels, stream, results.decoders()):
         yield shown
 
 
 def drawn(mode, seed, temperature, level, size, channels, stream, decoders):
-    """Yields (path of a PNG, a sentence, decoder) for every decoder; the files go when the last is taken."""
+    """Yields (a sentence, [(path of a PNG, its caption), …]), a decoder more each time; the files go with the last."""
     if mode != EVERYTHING:
         parts.need(stream)
+    asked = mode, int(seed), temperature, int(level), size, int(channels), stream
+    with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
+        # Within a generator, so that the files exist while Gradio copies them.
+        yield from parts.where_it_fits(lambda device: pictures(Path(folder), latents(*asked, device), decoders))
+
+
+def pictures(folder: Path, found: tuple, decoders):
+    """The work of `drawn`, with a folder to write to; found: what `latents` gives."""
     from codec.images import save_png
 
-    with parts.said_plainly():
-        codec, symbols, (width, height), said = latents(
-            mode, int(seed), temperature, int(level), size, int(channels), stream
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            for decoder in decoders:
-                path = Path(folder) / f"drawn-{decoder}.png"
-                save_png(codec.synthesise(symbols, codec.decoder(decoder), width, height), path)
-                yield str(path), said, decoder  # within a generator, so that the file exists while Gradio copies it
+    codec, symbols, (width, height), said = found
+    shown = []
+    for decoder in decoders:
+        path = folder / f"drawn-{decoder}.png"
+        save_png(codec.synthesise(symbols, codec.decoder(decoder), width, height), path)
+        shown = [*shown, (str(path), f"by the {decoder} decoder")]
+        yield said, shown
 
 
-def latents(mode: str, seed: int, temperature: float, level: int, size: str, channels: int, stream: str | None):
+def latents(mode, seed: int, temperature: float, level: int, size: str, channels: int, stream, device: str) -> tuple:
     """(codec, symbols, (width, height), a sentence) for `drawn`."""
     from codec import bitstream, generative, importance
     from codec.api import load
     from codec.rate import lambda_of_byte
 
-    codec = load()
+    codec = load(device=device)
     seed = abs(seed) % 2**32
     if mode == EVERYTHING:
         rows, columns = SIZES.get(size, SIZES["256×256"])
@@ -80,7 +84,7 @@ def latents(mode: str, seed: int, temperature: float, level: int, size: str, cha
     else:
         data = Path(stream).read_bytes()
         parsed = bitstream.read(data)
-        codec = load(parsed.trunk)
+        codec = load(parsed.trunk, device)
         width, height, real = parsed.width, parsed.height, codec.read(parsed)
         if mode == SIDE:
             symbols = generative.sample(
@@ -103,12 +107,15 @@ def between(original: str | None, second: str | None, side: str, steps: float, l
     strip (PNG), each with its real size in bytes, and a sentence.
     """
     parts.need(original)
+    from codec.api import where_it_fits
+
     with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
         second = second or gr.get_image("lion.jpg")
-        yield strip(Path(folder), original, second, SIDES.get(side, 256), int(steps), int(level), decoder)
+        asked = Path(folder), original, second, SIDES.get(side, 256), int(steps), int(level), decoder
+        yield where_it_fits(lambda device: strip(*asked, device))
 
 
-def strip(folder: Path, original: str, second: str, side: int, steps: int, level: int, decoder: str):
+def strip(folder: Path, original: str, second: str, side: int, steps: int, level: int, decoder: str, device: str):
     """The work of `between`, with a folder to write to."""
     from codec import generative
     from codec.api import load
@@ -116,28 +123,24 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
     from codec.metrics import psnr
     from codec.reading import read_picture
 
-    codec = load()
+    codec = load(device=device)
     ends = [generative.crop(read_picture(path).rgb, side) for path in (original, second)]
-    g_s, shown, sizes = codec.decoder(decoder), [], []
-    found = generative.interpolate(codec, *ends, level, steps)
-    for i, symbols in enumerate(found):
+    g_s, shown, sizes, halfway = codec.decoder(decoder), [], [], ""
+    for i, symbols in enumerate(generative.interpolate(codec, *ends, level, steps)):
         rgb = codec.synthesise(symbols, g_s, side, side)
         sizes.append(len(codec.write(symbols, side, side)))
         path = folder / f"between-{i}.png"
         save_png(rgb, path)
-        share = i / (steps - 1)
-        shown.append((str(path), f"{100 * share:.0f} %: {sizes[-1]:,} bytes"))
+        shown.append((str(path), f"{100 * i / (steps - 1):.0f} %: {sizes[-1]:,} bytes"))
         if 2 * i == steps - 1:
             blend = (ends[0].astype("uint16") + ends[1] + 1) // 2
             halfway = f" The one half way is {psnr(blend.astype('uint8'), rgb):.1f} dB from a plain mix of the pixels:"
             halfway += " this latent space is nearly linear, so it mixes pictures, as a slide projector would."
-    middle = halfway if steps % 2 else ""
     more = max(sizes[1:-1], default=0) / max(sizes[0], sizes[-1]) - 1
     said = "No picture between them takes more bytes than the dearer end."
     if more > 0:
         said = f"A picture between them takes up to {100 * more:.0f} % more bytes than the dearer end: it holds both."
-    said += middle
-    return shown, f"<p>{escape(said)}</p>"
+    return shown, f"<p>{escape(said + halfway)}</p>"
 
 
 def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
@@ -164,7 +167,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     label = "The same latents by every decoder"
     gallery = parts.strip("drawn-all", 3, label=label, show_label=None, visible=False, buttons=["fullscreen"])
     inputs = [mode, seed, temperature, level, size, channels, stream, decoder]
-    how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
+    how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": picture}
     quick = {"queue": False, "api_visibility": "private"}
     button.click(run, inputs, [picture, said], api_name="sample", **how)
     every.click(lambda: gr.update(visible=True), None, gallery, **quick).then(
@@ -210,4 +213,5 @@ def build_strip(original: gr.File, names: list[str]) -> None:
         api_name="between",
         concurrency_id="codec",
         trigger_mode="always_last",
+        show_progress_on=shown,
     )

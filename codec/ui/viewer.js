@@ -28,6 +28,15 @@ function divide(percent) {
   find(".tag.right").classList.toggle("off", percent > 99);
 }
 
+// A picture that fits is shown in whole multiples of its pixels: at 1.1 times every tenth row would stand there twice.
+function widest() {
+  const v = value(), dots = window.devicePixelRatio || 1;
+  if (!v) return;
+  const room = Math.min(stage.parentElement.clientWidth / v.width, Math.min(0.62 * innerHeight, 560) / v.height);
+  const times = Math.floor(room * dots) / dots;
+  stage.style.setProperty("--most", times ? times * v.width + "px" : "100%");
+}
+
 // --- zoom: both pictures by the same transform, about a point that stays where it is
 const fitting = () => Math.min(stage.clientWidth / value().width, stage.clientHeight / value().height);
 
@@ -131,6 +140,7 @@ function show() {
   if (!v) return;
   if (sent !== v.right || shown !== v.id) sent = right = v.right;
   stage.style.setProperty("--ratio", v.width / v.height);
+  widest();
   put(over, find(".tag.left"), v.left);
   put(under, find(".tag.right"), right);
   if (shown !== v.id) {
@@ -221,7 +231,7 @@ function keys(e) {
   else if (e.key === "0") zoomBy(0);
 }
 document.addEventListener("keydown", keys);
-const resized = new ResizeObserver(() => { move(); place(); });
+const resized = new ResizeObserver(() => { widest(); move(); place(); });
 resized.observe(element);
 resized.observe(stage);
 watch("value", show);

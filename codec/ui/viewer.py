@@ -24,7 +24,7 @@ MARKUP = """
  <div class="controls">
   <label class="wide">Divider <input class="divider" type="range" min="0" max="100" step="0.5"
    aria-label="Divider, percent from the left"></label>
-  <span>keys 1 2 3, + − 0, f · a click moves the details</span>
+  <span class="keys">keys 1 2 3, + − 0, f · a click moves the details</span>
   <div class="scales zoom" role="group" aria-label="Zoom of the two pictures">
    <button data-zoom="0.5" title="Smaller (-)" aria-label="Zoom out">−</button>
    <button data-zoom="0" title="The whole picture (0)" aria-label="The whole picture"><output>fit</output></button>
@@ -32,11 +32,10 @@ MARKUP = """
    <button class="full" title="Fill the screen (f)" aria-label="Fill the screen"><svg viewBox="0 0 12 12"
     width="12" height="12" fill="none" stroke="currentColor" stroke-width="1.6" aria-hidden="true"><path
     d="M1 4V1h3M8 1h3v3M11 8v3H8M4 11H1V8"/></svg></button></div>
-  <span>Details</span>
-  <div class="scales details" role="group" aria-label="Enlargement of the details">
+  <div class="enlarge">Details <div class="scales details" role="group" aria-label="Enlargement of the details">
    <button data-scale="1" aria-pressed="false">1×</button>
    <button data-scale="2" aria-pressed="true">2×</button>
-   <button data-scale="4" aria-pressed="false">4×</button></div>
+   <button data-scale="4" aria-pressed="false">4×</button></div></div>
  </div>
  <div class="crops"></div>
 </div>

@@ -27,9 +27,9 @@ def samples() -> list[bytes]:
     return [path.read_bytes() for path in sorted(GOLDEN.glob("*.lic"))]
 
 
-def sealed(stream: Stream, **head) -> bytes:
-    """A stream with a right checksum, whatever else is wrong; `head` replaces bytes of the header by others."""
-    start = head.get("start", _header(stream))
+def sealed(stream: Stream, start: bytes | None = None) -> bytes:
+    """A stream with a right checksum, whatever else is wrong; `start` takes the place of its header."""
+    start = _header(stream) if start is None else start
     payload = stream.z + stream.y
     return start + zlib.crc32(payload, zlib.crc32(start)).to_bytes(4, "little") + payload
 

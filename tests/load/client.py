@@ -32,21 +32,18 @@ class Visitor:
         response.raise_for_status()
         return {"path": response.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
-    def inputs(self, api_name: str, file: dict | None) -> tuple[int, list]:
+    def inputs(self, api_name: str, file: dict) -> tuple[int, list]:
         """The number of a function and its inputs: those that the page starts with, and the first file replaced."""
         function = next(d for d in self.config["dependencies"] if d["api_name"] == api_name)
         parts = {c["id"]: c for c in self.config["components"]}
         values = [parts[i]["props"].get("value") for i in function["inputs"]]
         kinds = [parts[i]["type"] for i in function["inputs"]]
-        if file is not None:
-            values[next(i for i, k in enumerate(kinds) if k in ("file", "image", "downloadbutton"))] = file
+        values[next(i for i, k in enumerate(kinds) if k in ("file", "image", "downloadbutton"))] = file
         return function["id"], values
 
-    async def call(self, api_name: str, file: dict | None, **changes) -> Answer:
-        """Runs a function as its button does; `changes` are inputs by their number, as "n3"."""
+    async def call(self, api_name: str, file: dict) -> Answer:
+        """Runs a function as its button does."""
         number, data = self.inputs(api_name, file)
-        for key, value in changes.items():
-            data[int(key[1:])] = value
         body = {"data": data, "fn_index": number, "session_hash": self.session, "simple_format": True}
         answer, started = Answer(), time.perf_counter()
         joined = await self.http.post(f"{self.url}/queue/join", json=body)

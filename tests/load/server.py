@@ -58,7 +58,9 @@ class Server:
         return [p for p in self.everything() if p not in self.at_start]
 
     def everything(self) -> list[str]:
-        return [str(p) for name in ("gradio", "tmp") for p in (self.folder / name).rglob("*")]
+        # Not rglob, which fails where a folder goes while it looks.
+        walked = (step for name in ("gradio", "tmp") for step in os.walk(self.folder / name))
+        return [os.path.join(folder, name) for folder, folders, files in walked for name in (*folders, *files)]
 
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -73,10 +75,12 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--keep", type=int, nargs=2, default=(5, 60), help="of temporary files: how often, how old")
     parser.add_argument("--plain", action="store_true", help="Gradio's own queue, first come, first served")
+    parser.add_argument("--cache", type=int, help="bytes that the pictures it has made may take")
     options = parser.parse_args()
-    from codec.ui import crowd, launch_options, page
+    from codec.ui import crowd, launch_options, page, renditions
 
     page.KEEP = tuple(options.keep)
+    renditions.CACHE.limit = options.cache or renditions.CACHE.limit
     if options.plain:
         crowd.make_fair = lambda demo: demo.queue(max_size=256, default_concurrency_limit=2)
     page.build().launch(server_name="127.0.0.1", server_port=options.port, quiet=True, **launch_options())

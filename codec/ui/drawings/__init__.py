@@ -3,14 +3,13 @@
 They are ours, given away under CC0 1.0, and were never in a lossy file.
 """
 
-from codec.ui.drawings import graphics, still_lifes, views
+from codec.ui.drawings import graphics, still_life, views
 
 DRAWINGS = {
-    "portrait": still_lifes.portrait,
     "foliage": views.foliage,
     "architecture": views.architecture,
     "night": views.night,
-    "product": still_lifes.product,
+    "product": still_life.product,
     "landscape": views.mountains,
     "text": graphics.text_page,
     "comic": graphics.comic,

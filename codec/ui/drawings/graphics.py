@@ -7,8 +7,8 @@ from codec.ui.drawings.canvas import HEIGHT, WIDTH
 
 WORDS = (
     "A picture is a great many numbers, and most of them are no surprise. A codec predicts what it can, writes down "
-    "what it could not, and spends its bits where they change the picture most. How much change a bit is worth is "
-    "the λ you choose: R + λ·D is what is made small. "
+    "what it could not, and spends its bits where they change the picture most. How much change a bit is worth, you "
+    "choose: rate and distortion are made small together. "
 )
 
 

@@ -21,12 +21,6 @@ def ellipsoid(p: np.ndarray, centre, radii) -> np.ndarray:
     return k0 * (k0 - 1) / np.maximum(k1, 1e-6)
 
 
-def capsule(p: np.ndarray, a, b, radius: float) -> np.ndarray:
-    a, b = np.float32(a), np.float32(b)
-    t = np.clip((p - a) @ (b - a) / np.float32((b - a) @ (b - a)), 0, 1)
-    return length(p - a - t[:, None] * (b - a)) - np.float32(radius)
-
-
 def rounded_cylinder(p: np.ndarray, radius: float, half: float, edge: float) -> np.ndarray:
     """Around the y axis."""
     q = np.stack([np.hypot(p[:, 0], p[:, 2]) - radius + edge, np.abs(p[:, 1]) - half + edge], 1)

@@ -1,0 +1,155 @@
+"""Every tab computes on the GPU where there is one, and on the processor where its memory does not suffice."""
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import picture
+from PIL import Image
+from pretend_gpu import OnGpu, pretended
+
+import codec as package
+from codec import api
+from codec.models import registry
+from codec.ui import bits, compare_work, curves, decoders, inside, open_stream, rd_plot, region, renditions, sampling
+from codec.ui.renditions import Cache
+
+
+def silent(*_, **__):
+    """In place of gr.Progress."""
+
+
+RATE = (compare_work.BY_LAMBDA, 0.0067, 0.3, "mse", 15.0)
+#: What each tab computes of a stream and the picture that it was made of.
+WORK = {
+    "compress": lambda stream, photo: compare_work.run(photo, *RATE, "original", "ours", "jpeg", silent),
+    "decoders": lambda stream, photo: decoders.run(stream, photo, 0.5, silent),
+    "sweep": lambda stream, photo: curves.run(photo, [], rd_plot.MSE, None, silent),
+    "point": lambda stream, photo: curves.show(photo, "ours:texture|0.0067"),
+    "bits": lambda stream, photo: bits.run(stream, photo),
+    "region": lambda stream, photo: region.run(stream, photo, None, 8, region.MIDDLE),
+    "prior": lambda stream, photo: sampling.run(sampling.EVERYTHING, 1, 1.0, 100, "256×256", 16, None),
+    "side information": lambda stream, photo: sampling.run_all(sampling.SIDE, 1, 1.0, 100, "", 16, stream),
+    "channels": lambda stream, photo: sampling.run(sampling.CHANNELS, 1, 1.0, 100, "", 16, stream),
+    "between": lambda stream, photo: sampling.between(photo, photo, "128×128", 3, 150),
+    "inside": lambda stream, photo: inside.run(stream),
+    "channel": lambda stream, photo: inside.look(stream, 1),
+    "damaged byte": lambda stream, photo: inside.damage(stream, 0.9, True),
+    "damaged value": lambda stream, photo: inside.damage(stream, 0.5, True, inside.LATENT),
+    "lost channel": lambda stream, photo: inside.damage(stream, 0.5, True, inside.CHANNEL),
+    "open": lambda stream, photo: open_stream.run(stream),
+}
+
+
+@pytest.fixture(scope="module")
+def files(codec, tmp_path_factory):
+    """A stream and its picture, as paths."""
+    folder = tmp_path_factory.mktemp("files")
+    photo, stream = folder / "photo.png", folder / "photo.lic"
+    Image.fromarray(picture(160, 130, grain=8)).save(photo)
+    stream.write_bytes(package.compress(photo, lmbda=0.0067))
+    yield str(stream), str(photo)
+    for cache in (api.load, registry.load_decoder, registry._between):
+        cache.cache_clear()  # they hold what was on a GPU that is not there
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The devices that codecs are asked for, as they come; what was drawn before is forgotten."""
+    devices, load = [], api.load
+
+    def listed(trunk="", device="cpu"):
+        devices.append(device)
+        return load(trunk, device)
+
+    monkeypatch.setattr(api, "load", listed)
+    monkeypatch.setattr(renditions, "CACHE", Cache(10**8))
+    for module in (compare_work, decoders):
+        monkeypatch.setattr(module, "CACHE", renditions.CACHE)
+    return devices
+
+
+def paths(value):
+    """The paths of files among the values that a function of the page yields."""
+    if isinstance(value, str):
+        yield from [value] if len(value) < 500 and Path(value).is_file() else []
+    elif isinstance(value, (list, tuple, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from paths(part)
+
+
+def made(name: str, files) -> list[bytes]:
+    """The files that the last value of a work names: pictures, streams, tables. What else there is has times in it."""
+    for value in WORK[name](*files):
+        found = [Path(path).read_bytes() for path in paths(value)]
+    return found
+
+
+@functools.cache
+def made_by_the_processor(name: str, files) -> list[bytes]:
+    before, api.has_gpu = api.has_gpu, lambda: False
+    try:
+        return made(name, files)
+    finally:
+        api.has_gpu = before
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_every_tab_computes_on_the_gpu(name, files, asked, monkeypatch):
+    wanted = made_by_the_processor(name, files)
+    asked.clear()
+    renditions.CACHE.kept.clear()
+    with pretended(monkeypatch):
+        assert made(name, files) == wanted != []
+    assert set(asked) == {"cuda"}
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(name, files, asked, monkeypatch):
+    wanted = made_by_the_processor(name, files)
+    listed = api.load
+
+    def full(trunk="", device="cpu"):
+        codec = listed(trunk, device)
+        if device == "cuda":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return codec
+
+    monkeypatch.setattr(api, "load", full)
+    asked.clear()
+    renditions.CACHE.kept.clear()
+    with pretended(monkeypatch):
+        assert made(name, files) == wanted
+    assert asked[0] == "cuda" and "cpu" in asked
+
+
+def test_what_was_yielded_before_the_memory_ended_is_yielded_anew(monkeypatch):
+    monkeypatch.setattr(api, "has_gpu", lambda: True)
+
+    def work(device):
+        yield device, 1
+        if device == "cuda":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        yield device, 2
+
+    assert list(api.each_where_it_fits(work)) == [("cuda", 1), ("cpu", 1), ("cpu", 2)]
+    assert api.where_it_fits(lambda device: next(work(device))) == ("cuda", 1)
+
+
+def test_zerogpu_is_left_to_those_whose_work_can_be_forked(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert api.has_gpu()
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    assert not api.has_gpu()
+
+
+def test_the_pretended_gpu_refuses_what_a_real_one_does(monkeypatch):
+    with pretended(monkeypatch):
+        there = torch.ones(3, device="cuda")
+        assert isinstance(there, OnGpu) and there.device.type == "cuda"
+        with pytest.raises(RuntimeError, match="same device"):
+            there + torch.ones(3)
+        with pytest.raises(RuntimeError, match="numpy"):
+            there.numpy()
+        assert (there + 1).cpu().numpy().tolist() == [2, 2, 2]
