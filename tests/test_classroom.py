@@ -322,15 +322,17 @@ def test_the_autoencoders_train_and_are_packed_as_they_were_trained(tmp_path, el
     Image.fromarray(picture(200, 160)).save(tmp_path / "photos" / "a.png")
     monkeypatch.setattr(cae_training, "load_vgg", lambda folder: Vgg16())
     settings = cae_training.Settings(
-        str(tmp_path / "photos"), "", str(tmp_path / "run"), steps=2, fork_steps=2, batch=2
+        str(tmp_path / "photos"), "", str(tmp_path / "run"), steps=2, fork_steps=2, batch=4
     )
     cae_training.train(settings)
     log = json.loads((tmp_path / "run" / "log.json").read_text())
-    assert list(log) == ["whole", "1", "2", "3", "4"] and log["4"]["start"] == "2 steps on the MSE alone"
+    assert list(log) == ["whole", *autoencoder.NAMES] and log["4"]["start"] == "2 steps on the MSE alone"
+    assert log["4"]["batch"] == 4 and (log["4-128"]["batch"], log["4-128"]["crop"]) == (1, 128)
     assert {"mse", "entropy", "vgg2", "vgg5", "gram2", "gram5", "step"} == log["2"]["progress"][-1].keys()
     packing.pack_cae(settings.run, str(elsewhere))
-    assert autoencoder.decompress(autoencoder.compress(picture(40, 30), "4")).shape == (30, 40, 3)
-    assert sum(path.stat().st_size for path in elsewhere.glob("cae-*")) < 1_200_000
+    data = autoencoder.compress(picture(40, 30), "4-128")
+    assert autoencoder.read(data)[3] == "4-128" and autoencoder.decompress(data).shape == (30, 40, 3)
+    assert sum(path.stat().st_size for path in elsewhere.glob("cae-*")) < 2_400_000
 
 
 # --- the lesson and the tabs ---------------------------------------------------------------------------------------
@@ -381,8 +383,8 @@ def test_the_tabs_answer_by_name(client, tmp_path):
         with pytest.raises(AppError, match=r"no model|not in the list"):
             client.predict("nonsense", 0, False, 1, api_name="/digits")
     if shipped("cae"):
-        _, said, file = client.predict(photo, "1", api_name="/cae")
-        assert f"{Path(file).stat().st_size:,} bytes" in said
+        _, said, file = client.predict(photo, "1", 128, api_name="/cae")
+        assert f"{Path(file).stat().st_size:,} bytes" in said and Path(file).name == "picture-1-128.cae"
         decoded = client.predict(handle_file(file), api_name="/cae_decode")
         decoded = decoded["path"] if isinstance(decoded, dict) else decoded
         assert (np.asarray(Image.open(decoded)) == autoencoder.decompress(Path(file).read_bytes())).all()
@@ -394,15 +396,17 @@ def test_the_table_and_the_plot_of_the_autoencoder_show_what_was_measured():
     from codec.ui import cae as tab
 
     found = results.read("classroom-cae")
-    first, *rest = [p for p in found["points"] if p["crop"] == 64]
     html = tab.table(found)
-    for point in (first, *rest):
-        assert f"{point['psnr']:.1f}</td><td>{point['bpp']:.3f}" in html
-        assert f"{found['report'][point['experiment']]['psnr']:.1f}</td>" in html
-    assert all(point["bpp"] < first["bpp"] / 4 and point["psnr"] < first["psnr"] for point in rest)
-    plot = tab.progress(found, "4")
-    assert len(plot.data) == len(tab.TERMS) and all(len(line.x) == len(line.y) for line in plot.data)
-    assert plot.data[0].x[-1] == 6000 + found["trained"]["4"]["steps"]
+    for crop in tab.CROPS:
+        first, *rest = [p for p in found["points"] if p["crop"] == crop]
+        assert len(rest) == 3
+        for point in (first, *rest):
+            assert f"{point['psnr']:.1f}</td><td>{point['bpp']:.3f}" in html
+            assert f"{found['report'][point['experiment']]['psnr']:.1f}</td>" in html
+        assert all(point["bpp"] < first["bpp"] / 4 and point["psnr"] < first["psnr"] for point in rest)
+        plot = tab.progress(found, "4", crop)
+        assert len(plot.data) == len(tab.TERMS) and all(len(line.x) == len(line.y) for line in plot.data)
+        assert plot.data[0].x[-1] == 6000 + found["trained"][autoencoder.name_of("4", crop)]["steps"]
     assert tab.medians([5, 1, 3]).tolist() == [3, 3, 3] and tab.medians([float(k) for k in range(20)])[9] == 9
 
 

@@ -16,8 +16,16 @@ from codec.ladder import Rung
 
 MAGIC = b"CAE1"
 HEADER = 9
-NAMES = ("1", "2", "3", "4")  # by their number in the file
+EXPERIMENTS = ("1", "2", "3", "4")
+CROPS = (64, 128)  # pixels; each experiment was trained on crops of either size
 MAX_PIXELS = 4_000_000
+
+
+def name_of(experiment: str, crop: int) -> str:
+    return experiment if crop == CROPS[0] else f"{experiment}-{crop}"
+
+
+NAMES = tuple(name_of(experiment, crop) for crop in CROPS for experiment in EXPERIMENTS)  # by their number in the file
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Trains the four experiments of Meynard et al. (2018) on photographs, one after the other in one process.
+"""Trains the four experiments of Meynard et al. (2018) on photographs, each on crops of two sizes, in one process.
 
 Time on small machines is short, so one network is trained on the MSE alone from random weights, and every experiment
 goes on from it with its own terms, and with the coarse weights that are shipped (`coarse`).
@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from codec.classroom import coarse
+from codec.classroom.autoencoder import CROPS, name_of
 from codec.classroom.cae import AutoEncoder, soft_entropy
 from codec.classroom.coarse import WHOLE
 from codec.training import losses
@@ -34,7 +35,6 @@ EXPERIMENTS = {
     "3": {"mse": 0.1, "entropy": ENTROPY, "vgg2": 20.0, "vgg5": 15.0},
     "4": {"mse": 1.0, "entropy": ENTROPY, "vgg2": 20.0, "vgg5": 150.0, "gram2": 12.0, "gram5": 80.0},
 }
-CROP = 64  # pixels
 TEXTURE_PATCH = 8  # pixels
 VGG_SHARE = 8  # the features are compared for one crop in so many
 COARSENESS = 0.2  # step of the weights, as a share of their deviation
@@ -49,10 +49,15 @@ class Settings:
     fork_steps: int = 1500  # of every experiment, from there
     minutes: float = 1000.0  # of wall time at most, for the first
     fork_minutes: float = 1000.0  # and for every experiment
-    batch: int = 16
+    batch: int = 16  # crops of 64, or a quarter as many of 128
     lr: float = 1e-3
     seed: int = 0
     bfloat16: bool = False
+
+
+def batch_of(settings: Settings, crop: int) -> int:
+    """As many crops as have the pixels of `settings.batch` of the smaller ones."""
+    return max(1, settings.batch * CROPS[0] ** 2 // crop**2)
 
 
 def terms(x_hat: Tensor, x: Tensor, y: Tensor, vgg: Vgg16 | None) -> dict[str, Tensor]:
@@ -75,22 +80,22 @@ def terms(x_hat: Tensor, x: Tensor, y: Tensor, vgg: Vgg16 | None) -> dict[str, T
 
 
 def fit(
-    net: AutoEncoder, crops: Crops, weights: dict, vgg: Vgg16, steps: int, minutes: float, settings: Settings
+    net: AutoEncoder, crops: Crops, crop: int, weights: dict, vgg: Vgg16, steps: int, minutes: float, settings: Settings
 ) -> list[dict]:
-    """Adam with a cosine to 1 %, until the steps or the minutes are used up.
+    """Adam with a cosine to 1 % on crops of this size, until the steps or the minutes are used up.
 
     Returns the progress: every term, of one batch in twenty-five, at that step.
     """
     optimizer = torch.optim.Adam(net.parameters(), settings.lr, fused=True)
     began = time.monotonic()
     net.train().to(memory_format=torch.channels_last)
-    rng, progress = np.random.default_rng((settings.seed, CROP)), []
+    rng, progress = np.random.default_rng((settings.seed, crop)), []
     for step in range(1, steps + 1):
         share = min(1.0, max(step / steps, (time.monotonic() - began) / (60 * minutes)))
         for group in optimizer.param_groups:
             warm = min(1.0, step / 30)
             group["lr"] = settings.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-        x = crops.sample(rng, settings.batch, CROP).float() / 255
+        x = crops.sample(rng, batch_of(settings, crop), crop).float() / 255
         logged = step % 25 == 1 or share == 1
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
             x_hat, y = net(x)
@@ -122,7 +127,9 @@ def train(settings: Settings) -> None:
     log_file = run / "log.json"
     log = json.loads(log_file.read_text()) if log_file.exists() else {}
     torch.manual_seed(settings.seed)
-    for name, weights in ({WHOLE: EXPERIMENTS["1"]} | EXPERIMENTS).items():
+    runs = {WHOLE: (CROPS[0], EXPERIMENTS["1"])}
+    runs |= {name_of(e, crop): (crop, weights) for crop in CROPS for e, weights in EXPERIMENTS.items()}
+    for name, (crop, weights) in runs.items():
         path, net = run / f"{name}.safetensors", AutoEncoder()
         if path.exists():
             continue
@@ -134,9 +141,10 @@ def train(settings: Settings) -> None:
             coarse.constrain(net, COARSENESS, COARSENESS)
         print(f"{name}: from {start}", flush=True)
         wall, work = time.monotonic(), time.process_time()
-        progress = fit(net, crops, weights, vgg, steps, minutes, settings)
-        log[name] = {"weights": weights, "crop": CROP, "start": start, "steps": progress[-1]["step"]}
-        log[name] |= {k: asdict(settings)[k] for k in ("batch", "lr", "seed", "bfloat16")}
+        progress = fit(net, crops, crop, weights, vgg, steps, minutes, settings)
+        log[name] = {"weights": weights, "crop": crop, "start": start, "steps": progress[-1]["step"]}
+        log[name] |= {"batch": batch_of(settings, crop)}
+        log[name] |= {k: asdict(settings)[k] for k in ("lr", "seed", "bfloat16")}
         log[name] |= {"wall_seconds": round(time.monotonic() - wall), "cpu_seconds": round(time.process_time() - work)}
         log[name]["progress"] = progress
         state = net.state_dict() if name == WHOLE else coarse.settle(net)

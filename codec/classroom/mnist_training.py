@@ -21,8 +21,8 @@ from codec.models.storage import to_float
 BASE = (2000, 10)  # (λ, d): the report's choice, and what the whole codec is trained for
 LAMBDAS = (100, 500, 1000, 5000)  # each at d = 10
 DIMENSIONS = (2, 5, 20, 50)  # each at λ = 2000
-RANK = 24  # of the two large layers
-KERNELS, MATRICES = 0.35, 0.7  # steps of the weights, as shares of their deviations
+RANK = 48  # of the two large layers
+KERNELS, MATRICES = 0.25, 0.35  # steps of the weights, as shares of their deviations
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Settings:
     data: str  # an .npz with train_images (60000, 28, 28) uint8, train_labels, test_images, test_labels
     run: str = "runs/mnist"
     epochs: float = 15.0  # of the whole codec, from random weights
-    fork_epochs: float = 3.0  # of every small one, from there
+    fork_epochs: float = 4.0  # of every small one, from there
     batch: int = 128
     lr: float = 1e-3
     seed: int = 0

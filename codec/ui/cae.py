@@ -1,7 +1,6 @@
 """The tab of the compressive autoencoder of 2017: a picture through it, its table of experiments, its training."""
 
 import tempfile
-from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
@@ -19,6 +18,7 @@ EXPERIMENTS = {
     "3": "3: with less MSE",
     "4": "4: with texture",
 }
+CROPS = {64: "64²", 128: "128²"}  # on which each was trained
 TERMS = {
     "mse": "MSE",
     "entropy": "entropy, bits per pixel",
@@ -34,10 +34,11 @@ CSS = """
 """
 
 
-def run(original: str | None, experiment: str):
+def run(original: str | None, experiment: str, crop: int = 64):
     """Compress a picture with the autoencoder of 2017 and decode the file again. original: the picture.
 
-    experiment: "1", "2", "3" or "4". Gives the pair (PNG), figures and entropy ladder as HTML, and the file.
+    experiment: "1", "2", "3" or "4"; crop: 64 or 128, on crops of which it was trained. Gives the pair (PNG), figures
+    and entropy ladder as HTML, and the file.
     """
     parts.need(original)
     from codec.classroom import autoencoder
@@ -46,21 +47,22 @@ def run(original: str | None, experiment: str):
     from codec.reading import read_picture
 
     with parts.said_plainly():
+        name = autoencoder.name_of(experiment, crop)
         rgb = read_picture(original).rgb
-        data = autoencoder.compress(rgb, experiment)
+        data = autoencoder.compress(rgb, name)
         decoded = autoencoder.decompress(data)
         sizes = autoencoder.ladder(autoencoder.read(data)[0])
     said = (
         f"<p><b>{len(data):,} bytes</b>, {8 * len(data) / (rgb.shape[0] * rgb.shape[1]):.3f} bits per pixel, "
         f"{psnr(rgb, decoded):.1f} dB.</p>{bars(sizes)}"
     )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         save_png(rgb, folder / "original.png")
         save_png(decoded, folder / "decoded.png")
-        (folder / f"picture-{experiment}.cae").write_bytes(data)
+        (folder / f"picture-{name}.cae").write_bytes(data)
         pair = (str(folder / "original.png"), str(folder / "decoded.png"))
-        yield pair, said, str(folder / f"picture-{experiment}.cae")  # the files exist while Gradio copies them
+        yield pair, said, str(folder / f"picture-{name}.cae")  # the files exist while Gradio copies them
 
 
 def decode(path: str | None):
@@ -97,11 +99,13 @@ def table(found: dict) -> str:
         rows.append([f"{EXPERIMENTS[p['experiment']]}; at {p['crop']}²", *ours, *theirs])
     heads = ("experiment", "MSE", "PSNR", "bpp", "bpp, plain Huffman", "report: MSE", "PSNR", "bpp")
     first, differs = found["trained"]["1"], "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
-    steps = ", ".join(f"{name}: {said['steps']:,}" for name, said in found["trained"].items())
+    steps = ", ".join(f"{said['steps']:,} ({name})" for name, said in found["trained"].items())
+    batches = " or ".join(sorted({f"{e['batch']} crops of {CROPS[e['crop']]}" for e in found["trained"].values()}))
     return (
         f"{plain_table(heads, rows)}<p>Ours: means over {found['points'][0]['crops']} crops of photographs that no "
-        "training saw; bpp is that of whole files. The report's are of faces at 64². Each experiment goes on from "
-        f"{first['start']}; its own steps, of {first['batch']} crops of 64²: {steps}.</p>"
+        "training saw, coded by what was trained on crops of their size; bpp is that of whole files. The report's are "
+        f"of faces at 64². Each experiment goes on from {first['start']}; its own steps, {batches} at a time: "
+        f"{steps}.</p>"
         f"<details><summary>What else differs</summary><ul>{differs}</ul></details>"
     )
 
@@ -111,7 +115,7 @@ def reported(said: dict) -> list[str]:
     return [f"{said['mse']:.1f}", f"{said['psnr']:.1f}", f"{said['bpp']:.3f}"]
 
 
-def progress(found: dict, experiment: str):
+def progress(found: dict, experiment: str, crop: int = 64):
     """All terms of the loss during training, each relative to its largest value, as a plotly figure.
 
     On the left of the dotted line is the network that all experiments start from. One batch differs much from the next:
@@ -120,8 +124,10 @@ def progress(found: dict, experiment: str):
     import numpy as np
     import plotly.graph_objects as go
 
+    from codec.classroom.autoencoder import name_of
+
     plot, known = go.Figure(), found.get("progress", {})
-    before, own = known.get("whole", []), known.get(experiment, [])
+    before, own = known.get("whole", []), known.get(name_of(experiment, crop), [])
     offset = before[-1]["step"] if before else 0
     plot.add_vline(x=offset, line={"dash": "dot", "color": "#64748b"})
     for name, title in TERMS.items():
@@ -147,17 +153,10 @@ def progress(found: dict, experiment: str):
 
 
 @parts.said_plainly()
-def opened(experiment: str):
-    """The experiments that are shipped, the table and the plot, from the results file."""
-    from codec.classroom import store
-
-    found, known = results.read(RESULTS), store.manifest().get("cae", {})
-    return gr.update(choices=choices(known)), table(found), progress(found, experiment)
-
-
-def choices(known: Iterable[str]) -> list[tuple[str, str]]:
-    """These experiments as the page offers them: (title, name)."""
-    return [(title, name) for name, title in EXPERIMENTS.items() if name in known]
+def opened(experiment: str, crop: int):
+    """The table and the plot, from the results file."""
+    found = results.read(RESULTS)
+    return table(found), progress(found, experiment, crop)
 
 
 def medians(values: list[float]):
@@ -168,8 +167,8 @@ def medians(values: list[float]):
     return np.array([np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
 
 
-def redraw(experiment: str):
-    return progress(results.read(RESULTS), experiment)
+def redraw(experiment: str, crop: int):
+    return progress(results.read(RESULTS), experiment, crop)
 
 
 def build(tab: gr.Tab, original: gr.File) -> None:
@@ -183,7 +182,8 @@ def build(tab: gr.Tab, original: gr.File) -> None:
         with gr.Column(scale=3, min_width=320):
             pair = parts.pair("Original and decoded", "cae-pair")
         with gr.Column(scale=2, min_width=300):
-            experiment = gr.Radio(choices(EXPERIMENTS), value="1", label="Experiment")
+            experiment = gr.Radio([(title, name) for name, title in EXPERIMENTS.items()], value="1", label="Experiment")
+            crop = gr.Radio([(title, size) for size, title in CROPS.items()], value=64, label="Trained on crops of")
             said = gr.HTML(elem_id="cae-said", padding=False)
             file = gr.DownloadButton("File (.cae)", elem_id="get-cae")
     gr.Markdown("### The experiments of the report, trained again on photographs")
@@ -196,16 +196,18 @@ def build(tab: gr.Tab, original: gr.File) -> None:
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private"}
     drawn = {"show_progress_on": pair}
-    tab.select(opened, experiment, [experiment, experiments, curves], show_progress_on=curves, **private)
-    tab.select(run_if_any, [original, experiment], [pair, said, file], **drawn, **private)
-    experiment.change(run, [original, experiment], [pair, said, file], api_name="cae", **drawn, **how)
-    experiment.change(redraw, experiment, curves, **private)
+    which, made = [experiment, crop], [pair, said, file]
+    tab.select(opened, which, [experiments, curves], show_progress_on=curves, **private)
+    tab.select(run_if_any, [original, *which], made, **drawn, **private)
+    experiment.change(run, [original, *which], made, api_name="cae", **drawn, **how)
+    crop.change(run, [original, *which], made, **drawn, **private)
+    gr.on([experiment.change, crop.change], redraw, which, curves, **private)
     upload.upload(decode, upload, opened_picture, api_name="cae_decode", **how)
 
 
-def run_if_any(original: str | None, experiment: str):
+def run_if_any(original: str | None, experiment: str, crop: int):
     """As `run`; where there is no picture yet, nothing happens."""
     if original:
-        yield from run(original, experiment)
+        yield from run(original, experiment, crop)
     else:
         yield gr.skip(), "<p>Choose a picture in the tab 'Compare' first.</p>", gr.skip()
