@@ -352,13 +352,13 @@ def test_the_waves_lose_nothing_and_the_steps_do_what_they_say():
 
     rgb = steps.shrunk(picture(500, 333))
     assert rgb.shape[1] == 384 and not rgb.shape[0] % 8
-    assert (steps.from_weights(steps.to_weights(rgb)) == rgb).all()
-    assert (steps.coarse(rgb, 64)[0] == rgb).all() and "identical" in steps.coarse(rgb, 64)[1]
+    assert (steps.from_coefficients(steps.to_coefficients(rgb)) == rgb).all()
+    assert (steps.coarse(rgb, 64)[0] == rgb).all() and "∞ dB" in steps.coarse(rgb, 64)[1]
     assert (steps.zipped(rgb, 8)[0] == rgb).all()
     assert sorted(steps.zigzag().ravel()) == list(range(64)) and steps.zigzag()[0, 1] == 1
     errors = [steps.psnr(rgb, steps.rounded(rgb, step)[0]) for step in (4, 8, 32)]
     assert errors == sorted(errors, reverse=True) and errors[0] - errors[1] > 3
-    q = np.round(steps.to_weights(rgb) / steps.STEP)
+    q = np.round(steps.to_coefficients(rgb) / steps.STEP)
     assert steps.surprise(q, True).sum() < steps.surprise(q, False).sum()
 
 

@@ -24,9 +24,9 @@ def shrunk(rgb: np.ndarray) -> np.ndarray:
 
 
 def decibels(rgb: np.ndarray, shown: np.ndarray) -> str:
-    """The PSNR of a picture in words; that of an identical one is infinite."""
+    """The PSNR of a picture; that of an identical one is infinite."""
     found = psnr(rgb, shown)
-    return "∞ dB: identical, every pixel" if math.isinf(found) else f"{found:.1f} dB"
+    return "∞ dB (MSE = 0)" if math.isinf(found) else f"{found:.1f} dB"
 
 
 def zipped(rgb: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
@@ -45,19 +45,19 @@ def waves() -> np.ndarray:
     return basis
 
 
-def to_weights(rgb: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) -> weights (H/8, W/8, 3, 8, 8), the flat wave first."""
+def to_coefficients(rgb: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) -> coefficients (H/8, W/8, 3, 8, 8), the flat wave first."""
     height, width = rgb.shape[:2]
     blocks = rgb.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3).transpose(0, 2, 4, 1, 3)
     basis = waves()
     return basis @ (blocks - 128.0) @ basis.T
 
 
-def from_weights(weights: np.ndarray) -> np.ndarray:
+def from_coefficients(coefficients: np.ndarray) -> np.ndarray:
     """The inverse, rounded to uint8."""
     basis = waves()
-    blocks = (basis.T @ weights @ basis + 128).round().clip(0, 255).astype(np.uint8)
-    rows, columns = weights.shape[:2]
+    blocks = (basis.T @ coefficients @ basis + 128).round().clip(0, 255).astype(np.uint8)
+    rows, columns = coefficients.shape[:2]
     return blocks.transpose(0, 3, 1, 4, 2).reshape(rows * BLOCK, columns * BLOCK, 3)
 
 
@@ -75,15 +75,15 @@ def zigzag() -> np.ndarray:
 
 def coarse(rgb: np.ndarray, count: int) -> tuple[np.ndarray, str]:
     """2: the `count` coarsest of 64 waves."""
-    weights = to_weights(rgb)
-    kept = np.where(zigzag() < count, weights, 0)
-    share = 100 * float((kept**2).sum() / max((weights**2).sum(), 1e-9))
-    shown = from_weights(kept)
-    return shown, f"{count}/64 · {share:.1f} % of the energy · {decibels(rgb, shown)}"
+    coefficients = to_coefficients(rgb)
+    kept = np.where(zigzag() < count, coefficients, 0)
+    share = 100 * float((kept**2).sum() / max((coefficients**2).sum(), 1e-9))
+    shown = from_coefficients(kept)
+    return shown, f"{count}/64 = {share:.1f} % Σc² · {decibels(rgb, shown)}"
 
 
 def surprise(q: np.ndarray, each: bool) -> np.ndarray:
-    """-log2 of the frequency of each weight q (rows, columns, 3, 8, 8), among all, or among those of its wave."""
+    """-log2 of the frequency of each coefficient q (rows, columns, 3, 8, 8), among all, or among those of its wave."""
     found = np.empty(q.shape)
     groups = [(..., i, j) for i in range(BLOCK) for j in range(BLOCK)] if each else [...]
     for group in groups:
@@ -93,24 +93,24 @@ def surprise(q: np.ndarray, each: bool) -> np.ndarray:
 
 
 def rounded(rgb: np.ndarray, step: float) -> tuple[np.ndarray, str]:
-    """3: every weight rounded to a multiple of `step`."""
-    q = np.round(to_weights(rgb) / step)
-    shown = from_weights(q * step)
+    """3: every coefficient rounded to a multiple of `step`."""
+    q = np.round(to_coefficients(rgb) / step)
+    shown = from_coefficients(q * step)
     size = surprise(q, True).sum() / 8
     zeros = 100 * float((q == 0).mean())
     error = float(((rgb.astype(float) - shown) ** 2).mean())
-    return shown, f"≈ {size:,.0f} B (entropy) · {zeros:.0f} % zeros · MSE {error:.1f} · {decibels(rgb, shown)}"
+    return shown, f"≈ {size:,.0f} B · {zeros:.0f} % = 0 · MSE {error:.1f} · {decibels(rgb, shown)}"
 
 
 def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
-    """4: the bits of each block under one table for all weights or one for each wave, as a map on one scale."""
+    """4: the bits of each block under one table for all coefficients or one for each wave, as a map on one scale."""
     from codec.heat import over
 
-    q = np.round(to_weights(rgb) / STEP)
+    q = np.round(to_coefficients(rgb) / STEP)
     both = [surprise(q, e).sum((2, 3, 4)) for e in (False, True)]
     top = float(np.quantile(both[0], 0.99))
     shown = over(rgb, both[each], top, BLOCK)
-    return shown, f"≈ {both[each].sum() / 8:,.0f} B (entropy) · {decibels(rgb, from_weights(q * STEP))}"
+    return shown, f"Σ −log₂ p ≈ {both[each].sum() / 8:,.0f} B · {decibels(rgb, from_coefficients(q * STEP))}"
 
 
 def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:

@@ -18,30 +18,30 @@ ENGLISH = (
     (
         "2 · Say it in waves",
         "Cut the picture into blocks of 8×8 and write each as a sum of 64 fixed wave patterns, from flat to "
-        "finest. Nothing is lost yet: 64 pixels became 64 weights. But the weights are not alike; a few carry most "
+        "finest. Nothing is lost yet: 64 pixels became 64 coefficients. But they are not alike; a few carry most "
         "of the picture. Here only the coarsest ones are kept.",
-        "Weights kept of each 64",
-        "With 6 weights of 64 the scene is still easy to recognise. What is gone?",
+        "Coefficients kept of each 64",
+        "With 6 coefficients of 64 the scene is still easy to recognise. What is gone?",
         "Edges and texture: whatever changes within a few pixels needs fine waves. A learned analysis transform "
         "does the same kind of thing with patterns that it chose itself, over larger areas, and not linear ones.",
     ),
     (
         "3 · Round: the step that loses",
-        "Weights are real numbers; files hold whole ones. Divide each by a step, round, and multiply again when "
+        "Coefficients are real numbers; files hold whole ones. Divide each by a step, round, and multiply again when "
         "decoding. A larger step leaves fewer different numbers and more zeros, hence fewer bits, and a larger "
         "error.",
         "Step",
         "If the step doubles, by how much does the mean squared error grow?",
-        "While the step is small beside the weights, the error of rounding is spread evenly over ±half a step, so "
-        "its mean square is step²/12: four times as much, or 6 dB, and every weight takes one bit less. Compare the "
-        "steps 2, 4 and 8: it is nearly so. With larger ones most weights are 0 already: the error grows more slowly, "
-        "and less is saved.",
+        "While the step is small beside the coefficients, the error of rounding is spread evenly over ±half a step, "
+        "so its mean square is step²/12: four times as much, or 6 dB, and every coefficient takes one bit less. "
+        "Compare the steps 2, 4 and 8: it is nearly so. With larger ones most coefficients are 0 already: the error "
+        "grows more slowly, and less is saved.",
     ),
     (
         "4 · A bit is a surprise",
-        "A number that was expected with probability p deserves −log2 p bits, and a range coder comes within a "
-        "hair of it. So the size of a file is a matter of expectation. The map shows the bits of each block when "
-        "all weights are expected alike, or each wave has a table of its own. The tables are this picture's, and are "
+        "A number that was expected with probability p deserves −log₂ p bits, and a range coder comes within a hair "
+        "of it. So the size of a file is a matter of expectation. The map shows the bits of each block when all "
+        "coefficients are expected alike, or each wave has a table of its own. The tables are this picture's, and are "
         "not counted.",
         "What the coder expects",
         "Both choices decode to exactly the same picture. Where do the saved bits come from?",
@@ -96,32 +96,32 @@ FRENCH = (
     ),
     (
         "2 · Le dire en ondes",
-        "Découpons l'image en blocs de 8×8, chacun écrit comme somme de 64 motifs d'ondes fixes, du plat au plus "
-        "fin. Rien n'est encore perdu : 64 pixels sont devenus 64 poids. Mais quelques poids portent l'essentiel de "
+        "Découpons l'image en blocs de 8×8, chacun écrit comme somme de 64 motifs d'ondes fixes, du plat au plus fin. "
+        "Rien n'est encore perdu : 64 pixels sont devenus 64 coefficients. Mais quelques-uns portent l'essentiel de "
         "l'image. Ici, seuls les plus grossiers sont gardés.",
-        "Poids gardés sur 64",
-        "Avec 6 poids sur 64, on reconnaît encore la scène. Qu'a-t-on perdu ?",
+        "Coefficients gardés sur 64",
+        "Avec 6 coefficients sur 64, on reconnaît encore la scène. Qu'a-t-on perdu ?",
         "Les contours et les textures : ce qui change en quelques pixels demande des ondes fines. Une transformée "
         "apprise fait de même, avec des motifs qu'elle a choisis, plus étendus et non linéaires.",
     ),
     (
         "3 · Arrondir : l'étape qui perd",
-        "Les poids sont réels, un fichier contient des entiers. On divise par un pas, on arrondit, et on multiplie "
-        "au décodage. Un pas plus grand laisse moins de valeurs et plus de zéros, donc moins de bits, et plus "
-        "d'erreur.",
+        "Les coefficients sont réels, un fichier contient des entiers. On divise par un pas, on arrondit, et on "
+        "multiplie au décodage. Un pas plus grand laisse moins de valeurs et plus de zéros, donc moins de bits, et "
+        "plus d'erreur.",
         "Pas",
         "Si le pas double, de combien croît l'erreur quadratique moyenne ?",
-        "Tant que le pas est petit devant les poids, l'erreur est répartie uniformément sur ± un demi-pas, de carré "
-        "moyen pas²/12 : quatre fois plus, soit 6 dB, pour un bit de moins par poids. Comparez les pas 2, 4 et 8 : "
-        "c'est presque cela. Au-delà, la plupart des poids sont déjà nuls : l'erreur croît moins vite, et l'on gagne "
-        "moins.",
+        "Tant que le pas est petit devant les coefficients, l'erreur est répartie uniformément sur ± un demi-pas, de "
+        "carré moyen pas²/12 : quatre fois plus, soit 6 dB, pour un bit de moins par coefficient. Comparez les pas "
+        "2, 4 et 8 : c'est presque cela. Au-delà, la plupart des coefficients sont déjà nuls : l'erreur croît moins "
+        "vite, et l'on gagne moins.",
     ),
     (
         "4 · Un bit est une surprise",
-        "Un nombre attendu avec la probabilité p mérite −log2 p bits, et un codeur par intervalle s'en approche à "
-        "un cheveu près. La taille d'un fichier dépend donc de ce qu'on attend. La carte montre les bits de chaque "
-        "bloc quand tous les poids sont attendus de même, ou quand chaque onde a sa table. Les tables sont celles de "
-        "cette image, et ne sont pas comptées.",
+        "Un nombre attendu avec la probabilité p mérite −log₂ p bits, et un codeur par intervalle s'en approche à un "
+        "cheveu près. La taille d'un fichier dépend donc de ce qu'on attend. La carte montre les bits de chaque bloc "
+        "quand tous les coefficients sont attendus de même, ou quand chaque onde a sa table. Les tables sont celles "
+        "de cette image, et ne sont pas comptées.",
         "Ce que le codeur attend",
         "Les deux choix décodent exactement la même image. D'où viennent les bits gagnés ?",
         "De ce qu'on sait d'avance : les ondes fines sont presque toujours nulles, un zéro n'y apprend rien. Les "
@@ -191,7 +191,7 @@ CHINESE = (
     ),
     (
         "4 · 比特就是意外",
-        "以概率 p 预料到的数值得 −log2 p 个比特，区间编码器几乎能达到这个值。所以文件大小取决于预期。下图显示每块的"
+        "以概率 p 预料到的数值得 −log₂ p 个比特，区间编码器几乎能达到这个值。所以文件大小取决于预期。图中显示每块的"
         "比特数：所有系数共用一张表，或每种波各用一张表。表由这张图像统计而来，不计入大小。",
         "编码器的预期",
         "两种选择解码出完全相同的图像。省下的比特从何而来？",
