@@ -99,13 +99,15 @@ def table(found: dict) -> str:
         rows.append([f"{EXPERIMENTS[p['experiment']]}; at {p['crop']}²", *ours, *theirs])
     heads = ("experiment", "MSE", "PSNR", "bpp", "bpp, plain Huffman", "report: MSE", "PSNR", "bpp")
     first, differs = found["trained"]["1"], "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
-    steps = ", ".join(f"{said['steps']:,} ({name})" for name, said in found["trained"].items())
+    steps = [said["steps"] for said in found["trained"].values()]
+    usual = max(set(steps), key=steps.count)
+    others = [f"{name}: {said['steps']:,}" for name, said in found["trained"].items() if said["steps"] != usual]
     batches = " or ".join(sorted({f"{e['batch']} crops of {CROPS[e['crop']]}" for e in found["trained"].values()}))
     return (
         f"{plain_table(heads, rows)}<p>Ours: means over {found['points'][0]['crops']} crops of photographs that no "
         "training saw, coded by what was trained on crops of their size; bpp is that of whole files. The report's are "
-        f"of faces at 64². Each experiment goes on from {first['start']}; its own steps, {batches} at a time: "
-        f"{steps}.</p>"
+        f"of faces at 64². Each experiment goes on from {first['start']} for {usual:,} more"
+        f"{' (' + '; '.join(others) + ')' if others else ''}, of {batches}.</p>"
         f"<details><summary>What else differs</summary><ul>{differs}</ul></details>"
     )
 
@@ -118,8 +120,8 @@ def reported(said: dict) -> list[str]:
 def progress(found: dict, experiment: str, crop: int = 64):
     """All terms of the loss during training, each relative to its largest value, as a plotly figure.
 
-    On the left of the dotted line is the network that all experiments start from. One batch differs much from the next:
-    each point is the median of those around it.
+    On the left of the dotted line is the network that all experiments start from. One batch differs much from the
+    next: each point is the median of those around it.
     """
     import numpy as np
     import plotly.graph_objects as go
@@ -137,7 +139,7 @@ def progress(found: dict, experiment: str, crop: int = 64):
             x=[s["step"] for s in before] + [s["step"] + offset for s in own],
             y=values / top,
             customdata=values,
-            name=f"{title} (1 = {top:.3g})",
+            name=f"{title} (1 = {top:,.0f})" if top >= 100 else f"{title} (1 = {top:.2g})",
             mode="lines",
             hovertemplate="step %{x}: %{customdata:.4g}",
         )
@@ -146,7 +148,7 @@ def progress(found: dict, experiment: str, crop: int = 64):
         height=420,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
         xaxis={"title": {"text": "steps"}},
-        yaxis={"title": {"text": f"share of the largest value (medians of {AROUND} batches)"}, "type": "log"},
+        yaxis={"title": {"text": "share of the largest value"}, "type": "log", "dtick": 1},
         legend={"orientation": "h", "y": -0.2},
     )
     return plot
@@ -189,6 +191,10 @@ def build(tab: gr.Tab, original: gr.File) -> None:
     gr.Markdown("### The experiments of the report, trained again on photographs")
     experiments = gr.HTML(elem_id="cae-table", padding=False)
     gr.Markdown("### All terms of the loss during training")
+    parts.hint(
+        f"Each term beside its largest value, which the legend gives; medians of {AROUND} batches. On the left of the "
+        "dotted line is the network that all experiments start from, trained on the MSE alone."
+    )
     curves = gr.Plot(show_label=False, elem_id="cae-curves")
     with gr.Accordion("Open a file (.cae)", open=False), gr.Row():
         upload = gr.File(label="A file (.cae)", type="filepath", height=130, elem_id="cae-upload")
