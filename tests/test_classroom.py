@@ -410,6 +410,16 @@ def test_the_table_and_the_plot_of_the_autoencoder_show_what_was_measured():
     assert tab.medians([5, 1, 3]).tolist() == [3, 3, 3] and tab.medians([float(k) for k in range(20)])[9] == 9
 
 
+def test_the_prior_is_drawn_as_the_coder_has_it():
+    from codec.ui.digit_plots import priors
+
+    for line, scale in zip(priors([0.05, 0.5, 2.0]).data, (50, 500, 2000), strict=True):
+        counts, heights = prior.table(scale), dict(zip(line.x.round(6), line.y, strict=True))
+        middle = len(counts) // 2 - 1
+        for q in (-2, 0, 1):
+            assert heights[q] == pytest.approx(counts[middle + q] / counts.sum(), abs=1e-4)
+
+
 def test_the_digits_stay_as_they_were_left_when_their_tab_is_opened_again():
     from codec.ui import digits as tab
 
@@ -420,7 +430,7 @@ def test_the_digits_stay_as_they_were_left_when_their_tab_is_opened_again():
 
 
 def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url, browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="fr-FR")
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="fr-FR")
     page.goto(f"{url}?step=3", timeout=90_000)
     page.get_by_text("Arrondir : l'étape qui perd").first.wait_for(timeout=90_000)
     page.locator("#step-picture-3 img").wait_for(timeout=90_000)
@@ -435,4 +445,11 @@ def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url, browser):
         page.wait_for_function(
             "old => document.querySelector('#one-digit img').src !== old", arg=before, timeout=60_000
         )
+        for plot in ("digit-curves", "prior-reported", "prior-learned", "digit-plane"):
+            page.locator(f"#{plot} .main-svg").first.wait_for(timeout=90_000)
+    if shipped("cae"):
+        page.get_by_role("tab", name="cae-2017").click()
+        page.locator("#cae-table table").wait_for(timeout=90_000)
+        page.get_by_text("2: with entropy and features").locator("visible=true").first.click()
+        page.locator("#cae-curves .main-svg").first.wait_for(timeout=90_000)
     page.close()

@@ -1,20 +1,18 @@
 """The tab of the smallest codec: handwritten digits in a latent of a few numbers."""
 
-import base64
 from html import escape
 
 import gradio as gr
 
 from codec import results
 from codec.ui import parts
+from codec.ui.digit_plots import UNTRAINED, curves, data_uri, learned_priors, plane, reported_priors
 from codec.ui.figures import plain_table
-from codec.ui.rd_plot import on_any_page
 
 RESULTS = "classroom-mnist"  # of results/
-START, PLANE, UNTRAINED = "l2000-d10", "l2000-d2", "untrained"
+START = "l2000-d10"
 SLIDERS = 10
 COLUMNS = 20  # shipped digits of each class
-COLOURS = ("#0d9488", "#d97706", "#7c3aed", "#db2777", "#2563eb", "#65a30d", "#dc2626", "#0891b2", "#a16207", "#475569")
 CSS = """
 .digits { display: grid; grid-template-columns: repeat(10, 1fr); gap: 0.5rem; }
 .digits figure { margin: 0; min-width: 0; text-align: center; }
@@ -39,13 +37,6 @@ def choices() -> list[tuple[str, str]]:
 
     known = sorted(store.manifest()["mnist"].items(), key=lambda e: (e[1]["d"] != 10, e[1]["d"], e[1]["lambda"]))
     return [(label(found), name) for name, found in known] + [("untrained, 10 numbers", UNTRAINED)]
-
-
-def data_uri(pixels) -> str:
-    """uint8 (h, w) as a PNG inside a URL: lossless, and nothing to fetch."""
-    from codec.images import png_bytes
-
-    return "data:image/png;base64," + base64.b64encode(png_bytes(pixels[..., None].repeat(3, 2))).decode()
 
 
 def image(pixels, alt: str) -> str:
@@ -127,13 +118,13 @@ def pair(found: dict) -> str:
     if UNTRAINED not in points or START not in points:
         return "<p>The measurements are not at hand; `python -m codec.classroom mnist-results` makes them.</p>"
     said = found["report"]["untrained"]
-    rows = [("untrained, as reported", f"{said['distortion']:.3f}", f"{said['bits']:.1f}", "–", "–")]
+    rows = [("untrained, as reported", f"{said['distortion']:.3f}", f"{said['bits']:.1f}", "–", "–", "–")]
     for name, title in ((UNTRAINED, "untrained, measured"), (START, "trained, measured")):
         p = points[name]
-        noisy, rounded = p["in_training"], p["rounded"]
+        noisy, rounded, dithered = p["in_training"], p["rounded"], p["dithered"]
         cells = (f"{noisy['distortion']:.3f}", f"{noisy['bits']:.1f}", f"{rounded['bits_real']:.1f}")
-        rows.append((title, *cells, f"{rounded['psnr']:.1f}"))
-    heads = ("λ = 2000, 10 numbers", "distortion", "bits, estimated", "bits in bytes", "PSNR, dB")
+        rows.append((title, *cells, f"{dithered['bits_real']:.1f}", f"{rounded['psnr']:.1f}"))
+    heads = ("λ = 2000, 10 numbers", "distortion", "bits, estimated", "bits in bytes", "dithered", "PSNR, dB")
     trained = found["trained"][START]
     return (
         f"{plain_table(heads, rows)}<p>Distortion is the mean absolute error of pixels in 0…1. It and the estimated "
@@ -143,94 +134,15 @@ def pair(found: dict) -> str:
     )
 
 
-def curves(found: dict):
-    """Distortion over bits, along λ and along d, as a plotly figure."""
-    import plotly.graph_objects as go
-
-    plot = go.Figure()
-    points = [p for p in found.get("points", []) if p["name"] != UNTRAINED]
-    lines = (
-        ("along λ, 10 numbers", [p for p in points if p["d"] == 10], "lambda", COLOURS[0]),
-        ("along the size of the latent, λ = 2000", [p for p in points if p["lambda"] == 2000], "d", COLOURS[1]),
-    )
-    for title, line, key, colour in lines:
-        line = sorted(line, key=lambda p: p["rounded"]["bits_estimated"])
-        plot.add_scatter(
-            x=[p["rounded"]["bits_estimated"] for p in line],
-            y=[p["rounded"]["distortion"] for p in line],
-            text=[f"{'λ' if key == 'lambda' else 'd'} = {p[key]:g}" for p in line],
-            customdata=[(p["rounded"]["bits_real"], p["rounded"]["psnr"]) for p in line],
-            name=title,
-            mode="lines+markers+text",
-            textposition="bottom left" if key == "lambda" else "top right",
-            line={"color": colour},
-            hovertemplate="%{text}<br>%{x:.1f} bits of information<br>%{customdata[0]:.1f} bits in whole bytes<br>"
-            "distortion %{y:.4f}, %{customdata[1]:.1f} dB",
-        )
-    on_any_page(plot)
-    plot.update_layout(
-        height=420,
-        margin={"l": 60, "r": 20, "t": 10, "b": 50},
-        xaxis={"title": {"text": "bits per digit"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "mean absolute error"}},
-        legend={"orientation": "h", "y": 1.1},
-    )
-    return plot
-
-
-def plane(found: dict):
-    """The latent of two numbers as a map: what each place decodes to, and where the test digits fall."""
-    import numpy as np
-    import plotly.graph_objects as go
-
-    from codec.classroom import digits
-
-    plot, seen = go.Figure(), found.get("plane") or {}
-    if not seen:
-        return plot
-    y, labels = np.array(seen["y"]), np.array(seen["labels"])
-    low, high = np.quantile(y, 0.005, axis=0) - 1, np.quantile(y, 0.995, axis=0) + 1
-    codec, columns, rows = digits.load(PLANE), 26, 20
-    u = low[0] + (np.arange(columns) + 0.5) / columns * (high[0] - low[0])
-    v = high[1] - (np.arange(rows) + 0.5) / rows * (high[1] - low[1])
-    tiles = codec.synthesise(np.stack(np.meshgrid(u, v), -1).reshape(-1, 2)).reshape(rows, columns, 28, 28)
-    sheet = 255 - tiles.swapaxes(1, 2).reshape(rows * 28, columns * 28) // 2
-    plot.add_layout_image(
-        source=data_uri(sheet),
-        xref="x",
-        yref="y",
-        x=low[0],
-        y=high[1],
-        sizex=high[0] - low[0],
-        sizey=high[1] - low[1],
-        sizing="stretch",
-        layer="below",
-    )
-    for k in range(10):
-        at = y[labels == k]
-        plot.add_scatter(
-            x=at[:, 0],
-            y=at[:, 1],
-            name=str(k),
-            mode="markers",
-            marker={"color": COLOURS[k], "size": 6},
-            hoverinfo="name",
-        )
-    on_any_page(plot)
-    plot.update_layout(
-        height=560,
-        margin={"l": 40, "r": 10, "t": 10, "b": 40},
-        xaxis={"range": [low[0], high[0]], "showgrid": False, "zeroline": False, "title": {"text": "first number"}},
-        yaxis={"range": [low[1], high[1]], "showgrid": False, "zeroline": False, "title": {"text": "second number"}},
-        legend={"orientation": "h", "y": 1.08},
-    )
-    return plot
+@parts.said_plainly()
+def redraw(model: str):
+    return learned_priors(model)
 
 
 @parts.said_plainly()
 def opened(model: str, column: float, dithered: bool, seed: float, draw_seed: float, temperature: float, *y: float):
     """What the tab shows when it is opened, as its controls stand: the models, ten digits, one digit, a sheet, the
-    table and both plots."""
+    table and the plots."""
     found, latent = results.read(RESULTS), y if any(y) else start_from(3, 0)
     return (
         gr.update(choices=choices()),
@@ -240,6 +152,8 @@ def opened(model: str, column: float, dithered: bool, seed: float, draw_seed: fl
         sample(model, draw_seed, temperature),
         pair(found),
         curves(found),
+        reported_priors(),
+        learned_priors(model),
         plane(found),
     )
 
@@ -275,6 +189,17 @@ def build(tab: gr.Tab) -> None:
                 digit = gr.Slider(0, 9, 3, step=1, label="Start from the digit", scale=3, min_width=160)
                 take = gr.Button("Take it", elem_id="take-digit", scale=1, min_width=100)
     gr.Markdown("### What the prior thinks a digit is")
+    parts.hint(
+        "Each number has a logistic prior of its own scale, widened by the noise of rounding: at a whole number, the "
+        "height of its curve is the probability that the range coder reckons with. On the left ten scales from 0.01 "
+        "to 2, as the report illustrates it; on the right those that the model above learned. Below, digits that are "
+        "drawn from it."
+    )
+    with gr.Row():
+        with gr.Column(min_width=320):
+            reported_plot = gr.Plot(label="Ten scales, as the report draws them", elem_id="prior-reported")
+        with gr.Column(min_width=320):
+            learned_plot = gr.Plot(label="The scales that the model learned", elem_id="prior-learned")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             sheet = gr.HTML(elem_id="prior-digits", padding=False)
@@ -294,9 +219,11 @@ def build(tab: gr.Tab) -> None:
     )
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private", "show_progress": "hidden"}
+    plots = [rate_plot, reported_plot, learned_plot, map_plot]
     controls = [model, column, dithered, seed, draw_seed, temperature, *sliders]
-    tab.select(opened, controls, [model, strip, *sliders, shown, sheet, table, rate_plot, map_plot], **private)
+    tab.select(opened, controls, [model, strip, *sliders, shown, sheet, table, *plots], **private)
     model.change(row, [model, column, dithered, seed], strip, api_name="digits", **how)
+    model.change(redraw, model, learned_plot, **private)
     for event in (column.release, dithered.change, seed.submit):
         event(row, [model, column, dithered, seed], strip, **private)
     for slider in sliders:
