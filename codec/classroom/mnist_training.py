@@ -53,11 +53,12 @@ def name_of(lmbda: float, d: int) -> str:
 
 
 def fork(base: DigitNet, d: int, seed: int) -> DigitNet:
-    """A copy of the small codec `base`; where d differs, the two layers at the latent are drawn anew."""
+    """A copy of the small codec `base`. A smaller latent is drawn anew; of a larger one, what `base` has not."""
     net = DigitNet(d, RANK).initialise(seed)
-    own = net.state_dict()
-    own |= {k: v.clone() for k, v in base.state_dict().items() if own[k].shape == v.shape}
-    net.load_state_dict(own)
+    with torch.no_grad():
+        for own, given in zip(net.state_dict().values(), base.state_dict().values(), strict=True):
+            if all(n >= m for n, m in zip(own.shape, given.shape, strict=True)):
+                own[tuple(slice(m) for m in given.shape)] = given
     return net
 
 
