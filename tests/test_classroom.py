@@ -251,7 +251,7 @@ def test_a_higher_price_of_error_buys_less_of_it_for_more_bits():
 
 def test_more_numbers_buy_less_error_for_more_bits():
     found = sorted(results.read("classroom-mnist")["points"], key=lambda p: p["d"])
-    line = [p["rounded"] for p in found if p["lambda"] == 2000 and p["name"] != "untrained"]
+    line = [p["dithered"] for p in found if p["lambda"] == 2000 and p["name"] != "untrained"]
     assert len(line) == 5
     for low, high in itertools.pairwise(line):
         assert low["bits_estimated"] < high["bits_estimated"] and low["distortion"] > high["distortion"]

@@ -17,14 +17,14 @@ def data_uri(pixels) -> str:
 
 
 def curves(found: dict):
-    """Distortion over bits, along λ and along d, as a plotly figure."""
+    """Distortion over bits, along λ and along d, rounded and dithered, as a plotly figure."""
     import plotly.graph_objects as go
 
     plot = go.Figure()
     points = [p for p in found.get("points", []) if p["name"] != UNTRAINED]
     lines = (
         ("along λ, 10 numbers", [p for p in points if p["d"] == 10], "lambda", COLOURS[0]),
-        ("along the size of the latent, λ = 2000", [p for p in points if p["lambda"] == 2000], "d", COLOURS[1]),
+        ("along the size d of the latent, λ = 2000", [p for p in points if p["lambda"] == 2000], "d", COLOURS[1]),
     )
     for title, line, key, colour in lines:
         line = sorted(line, key=lambda p: p["rounded"]["bits_estimated"])
@@ -39,6 +39,15 @@ def curves(found: dict):
             line={"color": colour},
             hovertemplate="%{text}<br>%{x:.1f} bits of information<br>%{customdata[0]:.1f} bits in whole bytes<br>"
             "distortion %{y:.4f}, %{customdata[1]:.1f} dB",
+        )
+        plot.add_scatter(
+            x=[p["dithered"]["bits_estimated"] for p in line],
+            y=[p["dithered"]["distortion"] for p in line],
+            name="the same, dithered",
+            mode="lines+markers",
+            line={"color": colour, "dash": "dot", "width": 1},
+            marker={"symbol": "circle-open", "size": 9},
+            hovertemplate="dithered<br>%{x:.1f} bits of information<br>distortion %{y:.4f}",
         )
     on_any_page(plot)
     plot.update_layout(

@@ -134,6 +134,20 @@ def pair(found: dict) -> str:
     )
 
 
+def costs(found: dict) -> str:
+    """R + λ·D of every size of the latent at λ = 2000, in a sentence."""
+    line = [p for p in found.get("points", []) if p["lambda"] == 2000 and p["name"] != UNTRAINED]
+    if not line:
+        return ""
+    cost = {p["d"]: p["rounded"]["bits_estimated"] + 2000 * p["rounded"]["distortion"] for p in line}
+    said = ", ".join(f"{cost[d]:.0f} with {d}" for d in sorted(cost))
+    return (
+        f"R + λ·D, the sum that training makes small, is {said} numbers at λ = 2000: least with "
+        f"{min(cost, key=cost.get)}. A larger latent can do all that a smaller one can, but in so short a training it "
+        "does not learn to leave numbers out. Dithered means that both sides add the same noise, as in training."
+    )
+
+
 @parts.said_plainly()
 def redraw(model: str):
     return learned_priors(model)
@@ -152,6 +166,7 @@ def opened(model: str, column: float, dithered: bool, seed: float, draw_seed: fl
         sample(model, draw_seed, temperature),
         pair(found),
         curves(found),
+        costs(found),
         reported_priors(),
         learned_priors(model),
         plane(found),
@@ -175,6 +190,7 @@ def build(tab: gr.Tab) -> None:
     table = gr.HTML(elem_id="digit-pair", padding=False)
     gr.Markdown("### What a bit buys: distortion over rate")
     rate_plot = gr.Plot(show_label=False, elem_id="digit-curves")
+    cost = parts.hint("")
     gr.Markdown("### The ten numbers, in your hands")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=220):
@@ -219,7 +235,7 @@ def build(tab: gr.Tab) -> None:
     )
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private", "show_progress": "hidden"}
-    plots = [rate_plot, reported_plot, learned_plot, map_plot]
+    plots = [rate_plot, cost, reported_plot, learned_plot, map_plot]
     controls = [model, column, dithered, seed, draw_seed, temperature, *sliders]
     tab.select(opened, controls, [model, strip, *sliders, shown, sheet, table, *plots], **private)
     model.change(row, [model, column, dithered, seed], strip, api_name="digits", **how)
