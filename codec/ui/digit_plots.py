@@ -83,8 +83,8 @@ def priors(scales):
         )
     on_any_page(plot)
     plot.update_layout(
-        height=340,
-        margin={"l": 50, "r": 10, "t": 10, "b": 50},
+        height=360,
+        margin={"l": 50, "r": 10, "t": 40, "b": 50},
         xaxis={"title": {"text": "value of a latent"}},
         yaxis={"title": {"text": "probability"}, "range": [0, 1.05]},
         legend={"title": {"text": "scale"}},
