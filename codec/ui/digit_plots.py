@@ -43,7 +43,8 @@ def curves(found: dict):
         plot.add_scatter(
             x=[p["dithered"]["bits_estimated"] for p in line],
             y=[p["dithered"]["distortion"] for p in line],
-            name="the same, dithered",
+            name="dithered",
+            showlegend=key == "d",
             mode="lines+markers",
             line={"color": colour, "dash": "dot", "width": 1},
             marker={"symbol": "circle-open", "size": 9},
@@ -51,11 +52,11 @@ def curves(found: dict):
         )
     on_any_page(plot)
     plot.update_layout(
-        height=420,
-        margin={"l": 60, "r": 20, "t": 10, "b": 50},
+        height=460,
+        margin={"l": 60, "r": 40, "t": 20, "b": 50},
         xaxis={"title": {"text": "bits per digit"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "mean absolute error"}},
-        legend={"orientation": "h", "y": 1.1},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
     )
     return plot
 
@@ -147,10 +148,10 @@ def plane(found: dict):
         )
     on_any_page(plot)
     plot.update_layout(
-        height=560,
+        height=600,
         margin={"l": 40, "r": 10, "t": 10, "b": 40},
         xaxis={"range": [low[0], high[0]], "showgrid": False, "zeroline": False, "title": {"text": "first number"}},
         yaxis={"range": [low[1], high[1]], "showgrid": False, "zeroline": False, "title": {"text": "second number"}},
-        legend={"orientation": "h", "y": 1.08},
+        legend={"orientation": "h", "y": -0.12, "yanchor": "top"},
     )
     return plot

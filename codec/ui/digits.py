@@ -124,13 +124,13 @@ def pair(found: dict) -> str:
         noisy, rounded, dithered = p["in_training"], p["rounded"], p["dithered"]
         cells = (f"{noisy['distortion']:.3f}", f"{noisy['bits']:.1f}", f"{rounded['bits_real']:.1f}")
         rows.append((title, *cells, f"{dithered['bits_real']:.1f}", f"{rounded['psnr']:.1f}"))
-    heads = ("λ = 2000, 10 numbers", "distortion", "bits, estimated", "bits in bytes", "dithered", "PSNR, dB")
+    heads = ("λ = 2000, 10 numbers", "error", "bits, estimated", "bits, real", "dithered", "dB")
     trained = found["trained"][START]
     return (
-        f"{plain_table(heads, rows)}<p>Distortion is the mean absolute error of pixels in 0…1. It and the estimated "
+        f"{plain_table(heads, rows)}<p>The error is the mean absolute one of pixels in 0…1. It and the estimated "
         f"bits are taken as in training, with noise instead of rounding, on {points[START]['digits']:,} test digits. "
-        f"Ours was trained for {trained['epochs']:g} epochs in the small form that is shipped, after "
-        f"{trained['start']}.</p>"
+        "The real bits are those of whole bytes, rounded plainly (so is what the dB are of) and dithered. Ours was "
+        f"trained for {trained['epochs']:g} epochs in the small form that is shipped, after {trained['start']}.</p>"
     )
 
 
