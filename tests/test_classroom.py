@@ -314,6 +314,19 @@ def test_digits_train_and_are_packed_as_they_were_trained(tmp_path, elsewhere):
     )
 
 
+def test_a_larger_latent_begins_with_what_the_smaller_one_knows():
+    from codec.classroom.mnist_training import RANK, fork
+
+    base, x = DigitNet(5, RANK).initialise(1), torch.rand(3, 1, 28, 28)
+    with torch.no_grad():
+        base.log_scale += 0.3
+        larger, smaller = fork(base, 8, 0), fork(base, 2, 0)
+        assert torch.allclose(larger.g_a(x)[:, :5], base.g_a(x), atol=1e-5)
+        assert torch.allclose(larger.g_s(torch.eye(8)[:5]), base.g_s(torch.eye(5)), atol=1e-5)
+        assert larger.log_scale[:5].tolist() == base.log_scale.tolist() and not larger.log_scale[5:].any()
+        assert torch.equal(smaller.g_a[:7](x), base.g_a[:7](x)) and not smaller.log_scale.any()
+
+
 def test_the_autoencoders_train_and_are_packed_as_they_were_trained(tmp_path, elsewhere, monkeypatch):
     from codec.classroom import cae_training
     from codec.training.vgg import Vgg16

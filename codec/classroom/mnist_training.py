@@ -55,10 +55,10 @@ def name_of(lmbda: float, d: int) -> str:
 def fork(base: DigitNet, d: int, seed: int) -> DigitNet:
     """A copy of the small codec `base`. A smaller latent is drawn anew; of a larger one, what `base` has not."""
     net = DigitNet(d, RANK).initialise(seed)
-    with torch.no_grad():
-        for own, given in zip(net.state_dict().values(), base.state_dict().values(), strict=True):
-            if all(n >= m for n, m in zip(own.shape, given.shape, strict=True)):
-                own[tuple(slice(m) for m in given.shape)] = given
+    own = net.state_dict()  # its tensors are those of the network
+    for name, given in base.state_dict().items():
+        if all(n >= m for n, m in zip(own[name].shape, given.shape, strict=True)):
+            own[name][tuple(slice(m) for m in given.shape)] = given
     return net
 
 
