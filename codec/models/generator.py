@@ -18,8 +18,6 @@ from codec.models.layers import NormBlock
 from codec.models.transforms import WIDTHS, Synthesis
 
 SYNTHESIS = "synthesis"
-ADDED = re.compile(r"\.norm|\.conv|^refinement\.")  # what an older or smaller network may lack,
-LAST = re.compile(r"\.norm2\.|^refinement\.tail\.")  # and what of it puts out nothing at first
 
 
 class Generator(Synthesis):
@@ -48,21 +46,16 @@ def build(architecture: str) -> Synthesis:
     return Generator(tuple(map(int, found.groups())))
 
 
-def lacking(state: dict[str, Tensor], larger: dict[str, Tensor]) -> list[str]:
-    """Names of the weights of a larger network that a smaller one does not have."""
-    return [k for k in larger if k not in state]
-
-
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a smaller network, in the shape of a larger one that computes the same.
 
-    What `state` lacks, blocks or the refinement, comes from `larger` with its last weights at zero. Raises ValueError
+    The blocks that `state` lacks come from `larger` with their last gain and bias at zero. Raises ValueError
     where the two do not belong to networks that contain each other.
     """
-    missing = lacking(state, larger)
-    if any(k not in larger for k in state) or any(not ADDED.search(k) for k in missing):
+    missing = [k for k in larger if k not in state]
+    if any(k not in larger for k in state) or any(".norm" not in k and ".conv" not in k for k in missing):
         raise ValueError("The decoders' architectures do not contain each other.")
-    closed = {k: torch.zeros_like(larger[k]) if LAST.search(k) else larger[k] for k in missing}
+    closed = {k: torch.zeros_like(larger[k]) if ".norm2." in k else larger[k] for k in missing}
     return {k: state.get(k, closed.get(k)) for k in larger}
 
 

@@ -4,8 +4,7 @@
        │ g_a:  ┌─ KLT, a convolution of stride 16 ────────────────────┐
        │       └─ unshuffle 4 ─ C4 ─ ResBlock ─ s2 ─ C8 ─ … ─ s2 ─ C16 ┴─ + ─► y (B, 320, H/16, W/16)
     y_hat
-       │ g_s:  the mirror image, with the transposed KLT beside it; then a filter against what is left of its blocks,
-       │       and a network that sees the picture so far
+       │ g_s:  the mirror image, with the transposed KLT beside it, and a filter against what is left of its blocks
        ▼
     x_hat
 
@@ -18,9 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.deblocking import Deblocking
+from codec.models.deblocking import BLOCK, Deblocking
 from codec.models.layers import ResidualBlock, act, conv
-from codec.models.refinement import Refinement
 
 PATCH = 16  # the latent's stride in pixels
 #: Side of the linear path's kernels in the synthesis. They start as 16×16 blocks with zeros around them; the overlap
@@ -31,11 +29,9 @@ OVERLAPPED = 24
 Y_CHANNELS = 320
 Y_UNIT = 16.0  # y counts orthonormal coefficients of a 0…255 image in units of this many
 WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
-#: Pixels on each side of a latent's own patch that can influence it (g_a), rounded up to the stride of the latent.
-#: Tiles that overlap by this much show no seam.
+#: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s, before its
+#: blocks are filtered); rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
 MARGIN = 112
-#: The same for g_s: 100 for its networks and 24 for the refinement, which is all that the filter looks at as well.
-MARGIN_OF_SYNTHESIS = 128
 
 
 def blocks(channels: int, count: int) -> nn.Sequential:
@@ -84,7 +80,7 @@ class Synthesis(nn.Module):
     def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1), kernel: int = OVERLAPPED):
         super().__init__()
         c4, c8, c16 = widths
-        self.margin = MARGIN_OF_SYNTHESIS
+        self.margin = MARGIN + BLOCK
         self.head = conv(channels + 1, c16)
         self.res16 = blocks(c16, depths[2])
         self.up8 = conv(c16, c8 * 4)
@@ -94,7 +90,6 @@ class Synthesis(nn.Module):
         self.tail = conv(c4, 3 * 16)
         self.klt = OverlappedBlocks(channels, 3, kernel, PATCH, padding=(kernel - PATCH) // 2)
         self.deblocking = Deblocking()
-        self.refinement = Refinement(c4)
 
     def forward(self, y_hat: Tensor, level: Tensor) -> Tensor:
         # The first coefficients are two orders of magnitude above the last: asinh brings them into range. In bfloat16
@@ -103,12 +98,10 @@ class Synthesis(nn.Module):
             h = self.head(torch.cat([torch.asinh(y_hat.float()), level.float()], 1))
         h = F.pixel_shuffle(self.up8(act(self.res16(h))), 2)
         h = F.pixel_shuffle(self.up4(act(self.res8(h))), 2)
-        features = act(self.res4(h))
-        detail = F.pixel_shuffle(self.tail(features), 4)
+        detail = F.pixel_shuffle(self.tail(act(self.res4(h))), 4)
         with torch.autocast(y_hat.device.type, enabled=False):
             x_hat = self.klt(y_hat.float()) + detail.float() * (Y_UNIT / 255)
-            x_hat = self.deblocking(x_hat, level.float())
-        return x_hat + self.refinement(x_hat, features)
+            return self.deblocking(x_hat, level.float())
 
 
 def framed(kernels: Tensor, size: int) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from codec import lpips
 from codec.models.gain import BYTE_MAX, TOP
-from codec.models.generator import build, extend, lacking
+from codec.models.generator import build, extend
 from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
@@ -49,7 +49,6 @@ class Settings:
     crop: int = 192
     optimizer: str = "adam"  # or muon, for the kernels
     lr: float = 0.0  # 0: as LEARNING_RATES has it
-    new_lr: float = 1.0  # times lr for the weights that the start lacks
     d_lr: float = 2e-4  # of the discriminator
     gan_ramp: int = 300  # steps in which the weight of the GAN grows from nothing
     warmup: int = 50
@@ -74,26 +73,20 @@ class Settings:
     down_weight: str = "bsds500=0.3"
 
 
-def optimizers_of(
-    decoder: nn.Module, kind: str, lr: float, new: tuple[str, ...] = (), new_lr: float = 1.0
-) -> list[torch.optim.Optimizer]:
+def optimizers_of(decoder: nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
     """Adam for everything, or Muon for the networks' kernels and Adam for the rest.
 
     Adam moves every weight by about lr. The weights of the linear path are ten times smaller than the others, so
     they get a rate by their own scale; with that of the others a hundred steps at 1e-4 cost 1.2 dB at 0.6 bpp, not 0.1.
-    The weights named in `new` are Adam's in either case, at `new_lr` times its rate.
     """
     lr, adam_lr = lr or LEARNING_RATES[kind], lr if lr and kind == "adam" else LEARNING_RATES["adam"]
     klt = decoder.klt.weight
-    old = {k: p for k, p in decoder.named_parameters() if k not in new}
-    kernels = [p for p in old.values() if p.ndim == 4 and p is not klt]
-    vectors = [p for p in old.values() if p.ndim < 4]
+    kernels = [p for p in decoder.parameters() if p.ndim == 4 and p is not klt]
+    vectors = [p for p in decoder.parameters() if p.ndim < 4]
     groups = [
         {"params": vectors if kind == "muon" else [*kernels, *vectors]},
         {"params": [klt], "lr": adam_lr * klt.detach().square().mean().sqrt().item() / TYPICAL_WEIGHT},
-        {"params": [p for k, p in decoder.named_parameters() if k in new], "lr": adam_lr * new_lr},
     ]
-    groups = [group for group in groups if group["params"]]
     adam = torch.optim.Adam(groups, lr=adam_lr, betas=(0.9, 0.99), fused=True)
     return [Muon(kernels, lr=lr), adam] if kind == "muon" else [adam]
 
@@ -120,7 +113,7 @@ class Trainer:
         self.before = self._start(mse)
         self.decoder.to(device=s.device, memory_format=torch.channels_last).train()
         self.ema = Ema(self.decoder, s.ema)
-        self.optimizers = optimizers_of(self.decoder, s.optimizer, s.lr, self.new, s.new_lr)
+        self.optimizers = optimizers_of(self.decoder, s.optimizer, s.lr)
         self.d_optimizers = []
         if self.discriminator:
             self.discriminator.to(s.device, memory_format=torch.channels_last)
@@ -159,7 +152,6 @@ class Trainer:
                 entry = decoder_entry(s.init, start)
                 start = entry.get("start", "trunk")  # with which the mse decoder was trained
                 before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"], "start": start}
-        self.new = tuple(lacking(state, self.decoder.state_dict()))
         self.decoder.load_state_dict(extend(state, self.decoder.state_dict()))
         return before
 
