@@ -131,3 +131,15 @@ def test_muon_steps_are_orthogonal_matrices():
 def test_crops_come_in_every_orientation_and_size(folders):
     crops = Crops(folders / "train").sample(np.random.default_rng(0), 6, 256)  # larger than the pictures
     assert crops.shape == (6, 3, 256, 256) and crops.dtype == torch.uint8
+
+
+def test_varied_crops_are_the_pictures_in_another_size_and_light(folders):
+    plain, varied = (
+        Crops(folders / "train", varied=share).sample(np.random.default_rng(0), 24, 64) for share in (0, 1)
+    )
+    assert varied.shape == plain.shape and varied.dtype == torch.uint8
+    assert abs(varied.float().mean() - plain.float().mean()) < 25  # the same pictures,
+    detail = [x.float().diff(dim=3).abs().mean() for x in (plain, varied)]
+    assert detail[1] > detail[0]  # with more of them in a crop
+    again = Crops(folders / "train", varied=1).sample(np.random.default_rng(0), 24, 64)
+    assert torch.equal(varied, again)
