@@ -246,6 +246,15 @@ def page(found: dict) -> str:
     return (
         f"{found['size']}: from the click to the picture {found['fixed_lambda_ms']} ms at a fixed λ, "
         f"{found['target_rate_ms']} ms at a target rate, in {found['browser'].title()} on the same machine."
+        + (more_of_page(found, found["large"]) if "large" in found else "")
+    )
+
+
+def more_of_page(found: dict, large: dict) -> str:
+    return (
+        f" The measures follow within {found['fixed_lambda_measures_ms']:,} ms. "
+        f"{large['size']}: {large['fixed_lambda_ms'] / 1000:.1f} s, in {large['states_of_progress']} steps of the "
+        f"progress bar. From `python app.py` to a page that answers: {found['start_s']} s."
     )
 
 
