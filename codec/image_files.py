@@ -33,6 +33,7 @@ from codec.bitstream import MAX_PIXELS, MAX_SIDE
 from codec.errors import ImageError
 
 MAX_FILE_BYTES = 100_000_000
+MAX_GIF_STEPS = 2_000_000
 
 # AVIF before HEIF: both may carry the brand "mif1", and only Pillow's AVIF reader tells them apart.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -293,8 +294,8 @@ _CHECKS: dict[str, Callable[[bytes, int], None]] = {
 }
 
 
-def _gif_blocks(data: bytes, max_steps: int = 2_000_000) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, end) of a GIF's blocks, b"," a frame, b"!" an extension, until damage or `max_steps`."""
+def _gif_blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, start, end) of a GIF's blocks, b"," a frame, b"!" an extension, until damage or MAX_GIF_STEPS."""
     position = 13 + _gif_table_bytes(data[10])
     steps = 0
     while position + 10 < len(data):
@@ -307,16 +308,16 @@ def _gif_blocks(data: bytes, max_steps: int = 2_000_000) -> Iterator[tuple[bytes
             return
         else:  # stray bytes between blocks are passed over, as Pillow does
             position, steps = position + 1, steps + 1
-            if steps >= max_steps:
+            if steps >= MAX_GIF_STEPS:
                 return
             continue
-        while position < len(data) and data[position] and steps < max_steps:
+        while position < len(data) and data[position] and steps < MAX_GIF_STEPS:
             position += 1 + data[position]
             steps += 1
         position += 1
         steps += 1
         yield kind, start, min(position, len(data))
-        if steps >= max_steps:
+        if steps >= MAX_GIF_STEPS:
             return
 
 

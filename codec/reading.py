@@ -289,6 +289,6 @@ def read_picture(source: str | os.PathLike | bytes, *, max_pixels: int = MAX_PIX
     return LoadedImage(rgb, tuple(map(str, answer.get("notes", ()))), str(answer.get("format", "")))
 
 
-def read_opacity(source: str | os.PathLike | bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_opacity(source: str | os.PathLike | bytes) -> np.ndarray:
     """uint8 height × width: the alpha of a picture as its file has it, 255 where it has none. Raises ImageError."""
-    return READERS.ask("opacity", source, max_pixels)[1]
+    return READERS.ask("opacity", source, MAX_PIXELS)[1]

@@ -16,7 +16,7 @@ import codec as package
 from codec import api, bitstream
 from codec.errors import CodecError, StreamError, WeightsError
 from codec.metrics import psnr
-from codec.models import registry
+from codec.models import registry, storage
 from codec.pipeline import Codec
 from codec.tiling import TILE_PIXELS, tile_size, tiles
 
@@ -205,7 +205,7 @@ def test_manifest_describes_the_files_that_are_there():
         assert entry["steps"] > 0 and min(entry["validation"]["psnr"]) > 20
         for name, sha256 in entry["files"].items():
             data = (registry.WEIGHTS / name).read_bytes()
-            assert hashlib.sha256(data).hexdigest() == sha256 and len(data) <= 10_000_000
+            assert hashlib.sha256(data).hexdigest() == sha256 and len(data) <= storage.FILE_BYTES
 
 
 def test_golden_streams_decode_as_ever():

@@ -192,9 +192,11 @@ def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
     result = iso.summarize({"points": rows, "data_set": "Kodak"}, tmp_path)
     at = result["equal_size"][0]["codecs"]
     assert at["ours"]["frechet"] > at["ours:hific@0.5"]["frechet"] > at["ours:hific"]["frechet"] > 7
-    text = readme.equal_size(result | {"pictures": 2})
+    text = readme.equal_size(result | {"pictures": 2}, {})
     assert "**32.00**" in text and "**0.100**" in text and "**31.00**" not in text
     assert "0: 32.00 dB and 0.200, 0.5: 31.50 dB and 0.150, 1: 31.00 dB and 0.100" in text
+    both = readme.equal_size(result | {"pictures": 2}, result | {"pictures": 2, "data_set": "CID22"})
+    assert both.startswith(text) and both.count("<details>") == 2 and both.count("means over 2 CID22 pictures") == 1
 
 
 def failing(name, data, number):

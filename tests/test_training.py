@@ -12,7 +12,7 @@ from PIL import Image
 from codec.models.gain import ANCHORS, lambda_map
 from codec.models.trunk import Codec as TrainedCodec
 from codec.models.trunk import Output
-from codec.training import export
+from codec.training import data, export
 from codec.training.data import Crops, random_levels
 from codec.training.losses import REFERENCE_LAMBDA, rate_distortion
 from codec.training.muon import Muon, orthogonalize
@@ -131,3 +131,18 @@ def test_muon_steps_are_orthogonal_matrices():
 def test_crops_come_in_every_orientation_and_size(folders):
     crops = Crops(folders / "train").sample(np.random.default_rng(0), 6, 256)  # larger than the pictures
     assert crops.shape == (6, 3, 256, 256) and crops.dtype == torch.uint8
+
+
+def test_varied_crops_are_the_pictures_in_another_size_and_light(folders):
+    plain, varied = (
+        Crops(folders / "train", varied=share).sample(np.random.default_rng(0), 24, 64) for share in (0, 1)
+    )
+    assert varied.shape == plain.shape and varied.dtype == torch.uint8 and not torch.equal(varied, plain)
+    assert abs(varied.float().mean() - plain.float().mean()) < 25
+    slope = np.repeat(np.linspace(0, 255, 96, dtype=np.uint8)[None, :, None], 96, 0).repeat(3, 2)
+    small = data.shrunk(slope, 64)
+    assert small.shape == (64, 64, 3) and small.min() < 3 and small.max() > 252  # all of it, not a part
+    lit = data.recoloured(slope, np.random.default_rng(0)).astype(int)
+    assert (lit[:, 1:] >= lit[:, :-1]).all() and not np.array_equal(lit, slope)  # in another light, dark stays dark
+    again = Crops(folders / "train", varied=1).sample(np.random.default_rng(0), 24, 64)
+    assert torch.equal(varied, again)

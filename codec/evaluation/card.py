@@ -7,7 +7,6 @@ from pathlib import Path
 from codec.evaluation.readme import table
 
 START, END = "<!-- manifest -->", "<!-- /manifest -->"
-FILE_BYTES = 10_000_000  # a Space takes no larger file without LFS
 TOTAL_BYTES = 45_000_000  # of the whole folder, the classroom's weights among them
 
 

@@ -1,15 +1,27 @@
 """How long a visitor waits: from the click to the decoded picture, in a real browser."""
 
+import contextlib
+import os
 import shutil
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 RUNS = 7
+LAMBDA = "λ, the price of distortion in R + λ·D"
+WATCH_PROGRESS = """() => {
+    window.progressSeen = new Set();
+    setInterval(() => document.querySelectorAll('.progress-text, .progress-level').forEach(
+        e => window.progressSeen.add(e.innerText)), 50);
+}"""
 
 
 def browser_path() -> str:
@@ -20,45 +32,67 @@ def browser_path() -> str:
     return found
 
 
-def measure(rgb: np.ndarray) -> dict:
-    """Milliseconds to the picture at a fixed λ and at a target rate; medians of RUNS clicks after a warm-up."""
+def measure(rgb: np.ndarray, large: np.ndarray) -> dict:
+    """Milliseconds to the picture at a fixed λ and at a target rate, and from there to the last of the measures.
+
+    Medians of RUNS clicks after a warm-up. Then those of one click for a large picture, with how many states of the
+    progress bar were seen meanwhile, and the seconds from starting the program to a page that answers.
+    """
     from playwright.sync_api import sync_playwright
 
-    from codec.images import save_png
     from codec.ui import build, launch_options
 
-    chromium = browser_path()
+    chromium, started = browser_path(), seconds_to_start()
     demo = build()
     demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    result = {"size": f"{rgb.shape[1]}×{rgb.shape[0]}", "runs": RUNS, "browser": Path(chromium).name}
+    result = {
+        "size": f"{rgb.shape[1]}×{rgb.shape[0]}",
+        "runs": RUNS,
+        "browser": Path(chromium).name,
+        "start_s": started,
+    }
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(demo.local_url)
         page.locator("#figures tbody tr").nth(2).wait_for(timeout=60_000)
-        path = Path(folder) / "picture.png"
-        save_png(rgb, path)
-        page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
-        page.locator("#upload input[type=file]").set_input_files(str(path))
-        wait_for_jpeg(page)
-        for mode, label in (
-            ("fixed_lambda_ms", "λ, the price of distortion in R + λ·D"),
-            ("target_rate_ms", "so many bits"),
-        ):
+        upload(page, rgb, Path(folder) / "picture.png")
+        for mode, label in (("fixed_lambda_ms", LAMBDA), ("target_rate_ms", "so many bits")):
             if mode == "target_rate_ms":
                 page.get_by_label("Size (bpp)").check()
                 wait_for_jpeg(page)
-            times = []
+            times, measured = [], []
             for i in range(RUNS + 1):
                 # None is the value that the page starts with: the picture has to change.
                 value = f"{0.004 + 0.0003 * i:.4f}" if mode == "fixed_lambda_ms" else f"{0.35 + 0.05 * i:.2f}"
                 page.get_by_label(label).first.fill(value)
                 times.append(click_to_picture(page))
+                measured.append(until_measured(page))
                 wait_for_jpeg(page)
             result[mode] = round(statistics.median(times[1:]))
+            result[mode.replace("_ms", "_measures_ms")] = round(statistics.median(measured[1:]))
+        page.get_by_label("Quality (λ)").check()
+        upload(page, large, Path(folder) / "large.png")
+        page.get_by_label(LAMBDA).first.fill("0.004")
+        page.evaluate(WATCH_PROGRESS)
+        result["large"] = {
+            "size": f"{large.shape[1]}×{large.shape[0]}",
+            "fixed_lambda_ms": round(click_to_picture(page)),
+            "states_of_progress": page.evaluate("window.progressSeen.size"),
+        }
         browser.close()
     demo.close()
     return result
+
+
+def upload(page, rgb: np.ndarray, path: Path) -> None:
+    """Gives the page another picture and waits until all that follows from that has come."""
+    from codec.images import save_png
+
+    save_png(rgb, path)
+    page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
+    page.locator("#upload input[type=file]").set_input_files(str(path))
+    wait_for_jpeg(page)
 
 
 def click_to_picture(page) -> float:
@@ -72,9 +106,41 @@ def click_to_picture(page) -> float:
             && Array.from(document.querySelectorAll('#comparison img')).every(i => i.complete && i.naturalWidth)""",
         arg=before,
         polling="raf",
-        timeout=60_000,
+        timeout=120_000,
     )
     return 1e3 * (time.perf_counter() - start)
+
+
+def until_measured(page) -> float:
+    """Milliseconds until no number of the table is waited for any more."""
+    start = time.perf_counter()
+    page.wait_for_function(
+        "() => !document.querySelector('#figures').innerText.includes('…')", polling="raf", timeout=60_000
+    )
+    return 1e3 * (time.perf_counter() - start)
+
+
+def seconds_to_start() -> float:
+    """From starting the program to a page that answers, in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = time.perf_counter()
+    program = Path(__file__).parents[2] / "app.py"
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    process = subprocess.Popen(
+        [sys.executable, str(program)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while process.poll() is None and time.perf_counter() - start < 120:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60).close()  # raises unless it answers 200
+                return round(time.perf_counter() - start, 1)
+            time.sleep(0.05)
+        raise RuntimeError(f"'{program}' has not started within two minutes.")
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def wait_for_jpeg(page) -> None:
@@ -87,5 +153,5 @@ def wait_for_jpeg(page) -> None:
             return !now.includes('…') && performance.now() - window.lastChange > 1500;
         }""",
         polling=100,
-        timeout=60_000,
+        timeout=300_000,
     )

@@ -1,6 +1,6 @@
 """Writes the measured section of the README from the results files, and nothing else.
 
-What no results file says yet is "not measured yet". The files: kodak.json and cid22.json of `rd`, kodak-iso.json
+What no results file says yet is "not measured yet". The files: kodak.json and cid22.json of `rd`, those with -iso
 of `iso`, jpeg.json, speed.json and checks.json of the commands of these names, and plots in docs/plots. Where another
 machine has the GPU, what `speed` says there goes into speed-cuda.json.
 """
@@ -98,11 +98,19 @@ EXPLAINED = (
 )
 
 
-def equal_size(iso: dict) -> str:
-    """Every codec at the largest size not above ours; folded, since it is long."""
+def equal_size(kodak: dict, cid22: dict) -> str:
+    """The decoders on Kodak, then every codec at the largest size not above ours on both sets."""
     heading = "**At equal sizes**"
-    if not iso.get("equal_size"):
+    if not kodak.get("equal_size"):
         return f"{heading} (every codec at the largest size not above ours, picture by picture): {YET}."
+    first = decoders(kodak)
+    parts = [first, realism(kodak), all_codecs(kodak, explained=bool(first))]
+    parts += [all_codecs(cid22, explained=True)] if cid22.get("equal_size") else []
+    return "\n\n".join(part for part in parts if part)
+
+
+def all_codecs(iso: dict, explained: bool) -> str:
+    """Every codec at every rate of one set; folded, since it is long. explained: the columns have been, before."""
     keys = [k for k in COLUMNS if any(k in row for at in iso["equal_size"] for row in at["codecs"].values())]
     rows, notes = [], []
     for at in iso["equal_size"]:
@@ -126,16 +134,14 @@ def equal_size(iso: dict) -> str:
             "\n\nA codec's means leave out the pictures that it cannot make so small, which are the hard ones. Ours on "
             f"those that remain: {'; '.join(notes)}."
         )
-    first = decoders(iso)
-    if "vgg" in keys and not first:  # else it explains them already
+    if "vgg" in keys and not explained:
         after += f"\n\n{EXPLAINED}"
     count = iso.get("pictures_in_means", iso["pictures"])
-    folded = (
+    return (
         "<details>\n<summary><b>At equal sizes</b>: every codec at the largest size not above ours, picture by "
         f"picture; means over {count} {iso['data_set']} pictures, weights {iso['weights']}</summary>\n\n"
         f"{body}{after}\n\n</details>"
     )
-    return "\n\n".join(part for part in (first, realism(iso), folded) if part)
 
 
 def value_of(row: dict, key: str, rivals: list[dict]) -> str:
@@ -246,6 +252,15 @@ def page(found: dict) -> str:
     return (
         f"{found['size']}: from the click to the picture {found['fixed_lambda_ms']} ms at a fixed λ, "
         f"{found['target_rate_ms']} ms at a target rate, in {found['browser'].title()} on the same machine."
+        + (more_of_page(found, found["large"]) if "large" in found else "")
+    )
+
+
+def more_of_page(found: dict, large: dict) -> str:
+    return (
+        f" The measures follow within {found['fixed_lambda_measures_ms']:,} ms. "
+        f"{large['size']}: {large['fixed_lambda_ms'] / 1000:.1f} s, in {large['states_of_progress']} steps of the "
+        f"progress bar. From `python app.py` to a page that answers: {found['start_s']} s."
     )
 
 
@@ -302,9 +317,9 @@ def promises(checks: dict, timed: dict, on_cuda: dict, jpeg: dict) -> str:
 
 def section(results: Path) -> str:
     """The whole text between the markers."""
-    names = ("kodak", "cid22", "kodak-iso", "checks", "speed", "speed-cuda", "jpeg")
-    kodak, cid22, iso, checks, timed, on_cuda, jpeg = (read_json(results / f"{name}.json") for name in names)
-    parts = [rate_distortion(kodak, cid22), plots(results), equal_size(iso), promises(checks, timed, on_cuda, jpeg)]
+    names = ("kodak", "cid22", "kodak-iso", "cid22-iso", "checks", "speed", "speed-cuda", "jpeg")
+    kodak, cid22, *iso, checks, timed, on_cuda, jpeg = (read_json(results / f"{name}.json") for name in names)
+    parts = [rate_distortion(kodak, cid22), plots(results), equal_size(*iso), promises(checks, timed, on_cuda, jpeg)]
     return "\n\n".join([START, *parts]).replace(f"{START}\n\n", f"{START}\n") + f"\n{END}"
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 ROW, COLUMN, FIRST = ".scale", ".columns", ".first"  # follow the name of the tensor they belong to
 KLT = "klt.weight"
+FILE_BYTES = 10_000_000  # at most of a weights file: a Space takes no larger one without LFS
 KLT_FIRST = 16  # of its pictures, in float16
 
 

@@ -38,7 +38,7 @@ def replay(codec: Codec, symbols: Symbols) -> tuple[bool, torch.Tensor]:
     return same, y_hat.cpu()
 
 
-def equality(rgb: np.ndarray, device: str, decoder: str = "mse") -> bool:
+def equality(rgb: np.ndarray, device: str) -> bool:
     """Encodes a picture on the CPU and on `device`, decodes each on the other, prints and returns whether all agree."""
     codecs = [Codec(registry.load_trunk(device=name), name) for name in ("cpu", device)]
     height, width = rgb.shape[:2]
@@ -53,7 +53,7 @@ def equality(rgb: np.ndarray, device: str, decoder: str = "mse") -> bool:
                 stream = bitstream.read(source.write(symbols, width, height))
                 same &= torch.equal(target.read(stream).y_hat.cpu(), symbols.y_hat.cpu())
             one, other = (
-                codec.synthesise(symbols_on(symbols, codec), codec.decoder(decoder), width, height).astype(int)
+                codec.synthesise(symbols_on(symbols, codec), codec.decoder("mse"), width, height).astype(int)
                 for codec in codecs
             )
             apart = np.abs(one - other)

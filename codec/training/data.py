@@ -1,5 +1,6 @@
 """Training crops and validation images from folders of ordinary image files."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -27,22 +28,45 @@ def read_rgb(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
+LARGE = 1000  # pixels on the longer side
+
+
+SMALLEST = 0.5  # scale of a crop
+
+
+def shrunk(crop: np.ndarray, side: int) -> np.ndarray:
+    """A crop, uint8 (s, s, 3), with `side` pixels on each side."""
+    if crop.shape[0] == side:
+        return crop
+    return np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def recoloured(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """uint8 (H, W, 3) in another light: gains per colour, a gamma, more or less saturation, none of them much."""
+    gains, gamma, saturation = rng.uniform(0.8, 1.15, 3), math.exp(rng.uniform(-0.3, 0.3)), rng.uniform(0.6, 1.25)
+    curve = (np.arange(256) / 255) ** gamma * 255
+    lit = curve[crop].astype(np.float32) * gains.astype(np.float32)
+    grey = lit @ np.array([0.299, 0.587, 0.114], np.float32)
+    return (grey[..., None] + np.float32(saturation) * (lit - grey[..., None])).round().clip(0, 255).astype(np.uint8)
+
+
 class Crops:
     """Random crops of images that are all held in memory as uint8.
 
     Large photographs are kept at several scales: shrinking removes the traces of their own compression, and
-    gives small crops more content. `weights` maps a folder's name to the weight of its pixels.
+    gives small crops more content. `weights` maps a folder's name to the weight of its pixels. `varied` is the share
+    of crops that are shrunk and recoloured at random: a few hundred pictures are soon known by heart.
     """
 
-    def __init__(self, folder: str | Path, weights: dict[str, float] | None = None, large: int = 1000):
-        weights = weights or {}
+    def __init__(self, folder: str | Path, weights: dict[str, float] | None = None, varied: float = 0.0):
+        weights, self.varied = weights or {}, varied
         self.images, pixels = [], []
         for path in image_files(folder):
             image = Image.open(path).convert("RGB")
             weight = weights.get(path.parent.name, 1.0)
             if weight <= 0:
                 continue
-            for scale in (1.0, 0.75, 0.5) if max(image.size) >= large else (1.0,):
+            for scale in (1.0, 0.75, 0.5) if max(image.size) >= LARGE else (1.0,):
                 size = (round(image.width * scale), round(image.height * scale))
                 scaled = image if scale == 1.0 else image.resize(size, Image.Resampling.LANCZOS)
                 self.images.append(np.asarray(scaled))
@@ -53,12 +77,17 @@ class Crops:
         """uint8 (batch, 3, size, size), flipped and transposed at random."""
         crops = []
         for i in rng.choice(len(self.images), size=batch, p=self.p):
-            image = self.images[i]
+            image, side = self.images[i], size
+            if varied := rng.random() < self.varied:
+                size = min(round(side / rng.uniform(SMALLEST, 1)), max(side, min(image.shape[:2])))
             if min(image.shape[:2]) < size:  # rare: reflect what is missing
                 pad = [(0, max(0, size - n)) for n in image.shape[:2]] + [(0, 0)]
                 image = np.pad(image, pad, mode="symmetric")
             top, left = (int(rng.integers(0, n - size + 1)) for n in image.shape[:2])
             crop = image[top : top + size, left : left + size]
+            if varied:
+                crop = recoloured(shrunk(crop, side), rng)
+            size = side
             crop = crop[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
             crops.append(crop.transpose(1, 0, 2) if rng.random() < 0.5 else crop)
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)

@@ -71,6 +71,7 @@ class Settings:
     validation_images: int = 20  # spread over those there are; 0 for all
     save_minutes: float = 4.0
     down_weight: str = "bsds500=0.3"
+    varied: float = 0.0  # share of crops that are shrunk and recoloured; see `data.Crops`
 
 
 def optimizers_of(decoder: nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
@@ -329,7 +330,9 @@ class Trainer:
         (self.folder / "settings.json").write_text(json.dumps(asdict(s) | {"recipe": asdict(self.recipe)}, indent=1))
         pool = Pool(
             self.trunk,
-            datasets.Crops(s.data, {k: float(v) for k, v in (kv.split("=") for kv in s.down_weight.split(",") if kv)}),
+            datasets.Crops(
+                s.data, {k: float(v) for k, v in (kv.split("=") for kv in s.down_weight.split(",") if kv)}, s.varied
+            ),
             *(s.batch, s.crop, self.recipe.levels, s.smooth_share, s.seed, s.reuse, s.pool, s.workers),
         )
         clock = saved_at = validated_at = time.monotonic()

@@ -134,19 +134,22 @@ def fit(model: TrainedCodec, crops: list[np.ndarray], rdo: float, rounds: int = 
     return tensors
 
 
-def score(codec: Codec, g_s, images: list[np.ndarray], levels=(0.0, 2.0, 4.0, 6.0)) -> dict:
+SCORED_LEVELS = (0.0, 2.0, 4.0, 6.0)
+
+
+def score(codec: Codec, g_s, images: list[np.ndarray]) -> dict:
     """Mean weighted R + λ·D over images and levels, with R from the tables and D from 8-bit pictures."""
     rows = []
     for rgb in images:
         y = codec.analyse(rgb)
-        for level in levels:
+        for level in SCORED_LEVELS:
             symbols = codec.quantise(y, round(level / TOP * BYTE_MAX))
             decoded = codec.synthesise(symbols, g_s, rgb.shape[1], rgb.shape[0])
             mse = float(np.mean((decoded.astype(np.float32) - rgb) ** 2))
             bpp = (symbols.y_bits + symbols.z_bits) / (rgb.shape[0] * rgb.shape[1])
             lmbda = lambda_from_level(level)
             rows.append(((bpp + lmbda * mse) * (lmbda / REFERENCE_LAMBDA) ** -0.5, bpp, 10 * np.log10(255**2 / mse)))
-    table = np.array(rows).reshape(len(images), len(levels), 3).mean(0)
+    table = np.array(rows).reshape(len(images), len(SCORED_LEVELS), 3).mean(0)
     return {
         "score": round(float(table[:, 0].mean()), 5),
         "bpp": table[:, 1].round(4).tolist(),

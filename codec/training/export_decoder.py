@@ -19,8 +19,6 @@ from codec.training.export import DATA, revision
 from codec.training.latents import shipped_trunk
 from codec.training.recipes import Recipe, formula
 
-MAX_BYTES = 10_000_000  # of a weights file
-
 
 @torch.inference_mode()
 def measure(codec: Codec, g_s: Synthesis, images: list[np.ndarray], levels: list[int]) -> dict:
@@ -56,7 +54,7 @@ def export_decoder(
 
     name: of the decoder, by default as trained. partner: the fidelity decoder to interpolate with, by default the
     recipe's. images: how many of the validation images to measure, 0 for all. Returns the entry. Raises ValueError
-    where the decoder belongs to another trunk than the folder's, or does not fit into MAX_BYTES.
+    where the decoder belongs to another trunk than the folder's, or is too large a file.
     """
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     recipe, folder = Recipe(**saved["recipe"]), Path(out)
@@ -69,8 +67,8 @@ def export_decoder(
         raise ValueError(f"The decoder to interpolate with, '{partner}', is not in '{out}'.")
     stored = storage.to_int8(saved["ema"])
     data = save_safetensors(stored)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {MAX_BYTES:,}.")
+    if len(data) > storage.FILE_BYTES:
+        raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storage.FILE_BYTES:,}.")
 
     codec = Codec(shipped_trunk(folder, device))
     g_s = registry.assemble(recipe.architecture, storage.to_float(stored), device)  # as it will be loaded

@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from codec import results
-from codec.ui import parts, rd_plot
+from codec.ui import parts, rd_plot, renditions
 from codec.ui.rd_plot import AXES, KODAK, PSNR, PUBLISHED, Points
 
 BASELINES = {
@@ -78,14 +78,16 @@ def sweep(original: str, names: list[str], device: str):
 
 
 def point(rgb, name: str, setting: float, data: bytes, decoded) -> tuple:
-    """One line of COLUMNS."""
+    """One line of COLUMNS; without the slow measures where the page leaves them out."""
     from codec.metrics import bpp, lpips, ms_ssim, psnr
 
     quality = psnr(rgb, decoded)
     error = 255**2 / 10 ** (quality / 10)
     rate = round(bpp(len(data), rgb.shape[1], rgb.shape[0]), 5)
-    seen = (None if v is None else round(v, 6) for v in (ms_ssim(rgb, decoded), lpips(rgb, decoded)))
-    return name, setting, len(data), rate, round(quality, 3), round(error, 3), *seen
+    small = rgb.shape[0] * rgb.shape[1] <= renditions.MEASURED_PIXELS
+    seen = (ms_ssim(rgb, decoded), lpips(rgb, decoded)) if small else (None, None)
+    slow = (None if v is None else round(v, 6) for v in seen)
+    return name, setting, len(data), rate, round(quality, 3), round(error, 3), *slow
 
 
 def show(original: str | None, key: str):
