@@ -95,10 +95,11 @@ def table(found: dict) -> str:
     rows = []
     for p in sorted(found["points"], key=lambda p: (p["experiment"], p["crop"])):
         ours = [f"{p['mse']:.1f}", f"{p['psnr']:.1f}", f"{p['bpp']:.3f}", f"{p['bpp_plain_huffman']:.3f}"]
-        theirs = reported(found["report"][p["experiment"]]) if p["crop"] == 64 else ["–"] * 3
-        rows.append([f"{EXPERIMENTS[p['experiment']]}; at {p['crop']}²", *ours, *theirs])
-    heads = ("experiment", "MSE", "PSNR", "bpp", "bpp, plain Huffman", "report: MSE", "PSNR", "bpp")
-    first, differs = found["trained"]["1"], "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
+        first = p["crop"] == min(CROPS)
+        theirs = reported(found["report"][p["experiment"]]) if first else ["–"] * 3
+        rows.append([f"{EXPERIMENTS[p['experiment']] if first else 'the same'}, {CROPS[p['crop']]}", *ours, *theirs])
+    heads = ("experiment", "MSE", "PSNR", "bpp", "plain Huffman", "report: MSE", "PSNR", "bpp")
+    start, differs = found["trained"]["1"]["start"], "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
     steps = [said["steps"] for said in found["trained"].values()]
     usual = max(set(steps), key=steps.count)
     others = [f"{name}: {said['steps']:,}" for name, said in found["trained"].items() if said["steps"] != usual]
@@ -106,7 +107,7 @@ def table(found: dict) -> str:
     return (
         f"{plain_table(heads, rows)}<p>Ours: means over {found['points'][0]['crops']} crops of photographs that no "
         "training saw, coded by what was trained on crops of their size; bpp is that of whole files. The report's are "
-        f"of faces at 64². Each experiment goes on from {first['start']} for {usual:,} more"
+        f"of faces at 64². Each experiment goes on from {start} for {usual:,} more"
         f"{' (' + '; '.join(others) + ')' if others else ''}, of {batches}.</p>"
         f"<details><summary>What else differs</summary><ul>{differs}</ul></details>"
     )

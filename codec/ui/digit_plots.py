@@ -36,6 +36,7 @@ def curves(found: dict):
             name=title,
             mode="lines+markers+text",
             textposition="bottom left" if key == "lambda" else "top right",
+            cliponaxis=False,
             line={"color": colour},
             hovertemplate="%{text}<br>%{x:.1f} bits of information<br>%{customdata[0]:.1f} bits in whole bytes<br>"
             "distortion %{y:.4f}, %{customdata[1]:.1f} dB",
