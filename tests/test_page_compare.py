@@ -142,7 +142,7 @@ def test_experiments_are_offered_once_they_are_here(monkeypatch):
     assert renditions.historical() == ["cae-2017", "cae-2017-3", "cae-2017-4"]
     labels = [label for label, _ in compare.past_choices(renditions.historical())]
     assert labels == ["cae-2017, its own size", *(f"cae-2017, experiment {n}, its own size" for n in ("3", "4"))]
-    assert tuple(renditions.HISTORICAL.values()) == autoencoder.NAMES
+    assert tuple(renditions.HISTORICAL.values()) == autoencoder.EXPERIMENTS
 
 
 def test_a_picture_too_large_for_the_autoencoder_is_compared_without_it(codec, monkeypatch, tmp_path):
