@@ -42,3 +42,24 @@ def test_what_goes_wrong_is_one_sentence_and_no_traceback(error, words):
 def test_a_mistake_of_our_own_is_not_hushed_up():
     with pytest.raises(ZeroDivisionError), parts.said_plainly():
         1 / 0  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(0.2, 0.5, "HiFiC"), (0.22, 0.55, "HiFiC without GAN"), (0.6, 0.3, "Texture"), (0.9, 0.1, "MSE")],
+        [(0.5, 0.5, "one"), (0.5, 0.55, "two"), (0.5, 0.6, "three")],
+        [(0.97, 0.5, "at the right end")],
+    ],
+)
+def test_names_in_the_plane_cover_neither_each_other_nor_a_point(points):
+    sides = decoders.places(points)
+    names = []
+    for (x, y, name), side in zip(points, sides, strict=True):
+        width = decoders.LETTER * len(name)
+        shift = {"right": decoders.POINT + width / 2, "left": -decoders.POINT - width / 2}.get(side.split()[1], 0)
+        lift = {"top": 1, "bottom": -1}.get(side.split()[0], 0) * 1.2 * decoders.LINE
+        names.append(decoders.box(x + shift, y + lift, width, decoders.LINE))
+    for i, a in enumerate(names):
+        assert a[1] <= 1 and not any(decoders.meet(a, b) for b in names[:i])
+        assert not any(decoders.meet(a, decoders.box(x, y, decoders.POINT, decoders.POINT)) for x, y, _ in points)

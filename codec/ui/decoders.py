@@ -15,6 +15,7 @@ from codec.ui.renditions import CACHE, DECODERS, ORIGINAL, Job, digest, measure,
 
 REALISM, INVENTED, DIFFERENCE = "realism", "invented", "difference"
 AMPLIFIED = 4
+LETTER, LINE, POINT = 0.021, 0.055, 0.035  # width of a letter, height of a line and a point's size as shares of a plot
 
 
 def run(stream: str | None, original: str | None, realism: float, progress=gr.Progress()):  # noqa: B008
@@ -105,13 +106,15 @@ def plane(rows: list[Row], gan: str | None):
             x=[r.psnr for r in path], y=[r.lpips for r in path], mode="lines", hoverinfo="skip",
             line={"color": colour_of(gan), "dash": "dot", "width": 1.5},
         )  # fmt: skip
-    for i, row in enumerate(known):
+    across, upwards = reach([r.psnr for r in known], 0.2), reach([r.lpips for r in known], 0.01, True)
+    sides = places([(share(r.psnr, across), share(r.lpips, upwards), r.name) for r in known])
+    for row, side in zip(known, sides, strict=True):
         plot.add_scatter(
             x=[row.psnr],
             y=[row.lpips],
             mode="markers+text",
             text=[row.name],
-            textposition=("top center", "bottom center")[i % 2],
+            textposition=side,
             cliponaxis=False,
             marker={
                 "color": colour_of(row.key),
@@ -124,8 +127,8 @@ def plane(rows: list[Row], gan: str | None):
     plot.update_layout(
         height=400,
         margin={"l": 70, "r": 20, "t": 30, "b": 50},
-        xaxis={**reach([r.psnr for r in known], 0.2), "title": {"text": "PSNR, dB: closer to the original →"}},
-        yaxis={**reach([r.lpips for r in known], 0.01, True), "title": {"text": "LPIPS: looks more alike →"}},
+        xaxis={**across, "title": {"text": "PSNR, dB: closer to the original →"}},
+        yaxis={**upwards, "title": {"text": "LPIPS: looks more alike →"}},
         showlegend=False,
     )
     return plot
@@ -143,6 +146,42 @@ def reach(values: list[float], least: float, downwards: bool = False) -> dict:
     room = max(least, 0.3 * (max(values) - min(values)))
     ends = [min(values) - room, max(values) + room]
     return {"range": ends[::-1] if downwards else ends}
+
+
+def share(value: float, axis: dict) -> float:
+    """Where a value lies on an axis, 0 at its beginning and 1 at its end."""
+    start, end = axis["range"]
+    return (value - start) / (end - start)
+
+
+def places(points: list[tuple[float, float, str]]) -> list[str]:
+    """On which side of its point each name is written: the first on which it covers no point and no other name.
+
+    points: x and y in [0, 1] of the plot, and the name.
+    """
+    taken = [box(x, y, POINT, POINT) for x, y, _ in points]
+    chosen = []
+    for x, y, name in points:
+        width = LETTER * len(name)
+        boxes = {
+            "top center": box(x, y + 1.2 * LINE, width, LINE),
+            "bottom center": box(x, y - 1.2 * LINE, width, LINE),
+            "middle right": box(x + POINT + width / 2, y, width, LINE),
+            "middle left": box(x - POINT - width / 2, y, width, LINE),
+        }
+        free = [side for side, b in boxes.items() if b[0] > 0 and b[1] < 1 and not any(meet(b, t) for t in taken)]
+        chosen.append(free[0] if free else "top center")
+        taken.append(boxes[chosen[-1]])
+    return chosen
+
+
+def box(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top."""
+    return x - width / 2, x + width / 2, y - height / 2, y + height / 2
+
+
+def meet(a: tuple, b: tuple) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
 def losses() -> str:

@@ -203,5 +203,5 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
         api_name="region",
         concurrency_id="codec",
         trigger_mode="always_last",
-        show_progress_on=pair,
+        show_progress_on=editor,
     )
