@@ -63,3 +63,14 @@ def test_names_in_the_plane_cover_neither_each_other_nor_a_point(points):
     for i, a in enumerate(names):
         assert a[1] <= 1 and not any(decoders.meet(a, b) for b in names[:i])
         assert not any(decoders.meet(a, decoders.box(x, y, decoders.POINT, decoders.POINT)) for x, y, _ in points)
+
+
+def test_progress_is_told_sparingly(monkeypatch):
+    clock, told = [100.0], []
+    monkeypatch.setattr(parts.time, "monotonic", lambda: clock[0])
+    say = parts.sparing(lambda share, desc: told.append((round(share, 2), desc)))
+    for i in range(100):  # ten a second
+        say(i / 100, "Encoding" if i < 50 else "Decoding")
+        clock[0] += 0.1
+    assert 18 <= len(told) <= 22 and told[0] == (0, "Encoding") and (0.5, "Decoding") in told
+    assert [share for share, _ in told] == sorted(share for share, _ in told)

@@ -17,9 +17,10 @@ import numpy as np
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 RUNS = 7
 LAMBDA = "λ, the price of distortion in R + λ·D"
+SOURCES = "Array.from(document.querySelectorAll('#comparison img')).map(i => i.currentSrc).join()"
 WATCH_PROGRESS = """() => {
     window.progressSeen = new Set();
-    setInterval(() => document.querySelectorAll('.progress-text, .progress-level').forEach(
+    setInterval(() => document.querySelectorAll('.progress-level').forEach(
         e => window.progressSeen.add(e.innerText)), 50);
 }"""
 
@@ -91,18 +92,19 @@ def upload(page, rgb: np.ndarray, path: Path) -> None:
 
     save_png(rgb, path)
     page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
+    before = page.evaluate(SOURCES)
     page.locator("#upload input[type=file]").set_input_files(str(path))
+    page.wait_for_function(f"before => {SOURCES} !== before", arg=before, timeout=120_000)
     wait_for_jpeg(page)
 
 
 def click_to_picture(page) -> float:
     """Clicks Compress; milliseconds until another decoded picture has been loaded and drawn."""
-    sources = "Array.from(document.querySelectorAll('#comparison img')).map(i => i.currentSrc).join()"
-    before = page.evaluate(sources)
+    before = page.evaluate(SOURCES)
     start = time.perf_counter()
     page.locator("#compress").click()
     page.wait_for_function(
-        f"""before => {sources} !== before
+        f"""before => {SOURCES} !== before
             && Array.from(document.querySelectorAll('#comparison img')).every(i => i.complete && i.naturalWidth)""",
         arg=before,
         polling="raf",
@@ -148,10 +150,10 @@ def wait_for_jpeg(page) -> None:
     page.wait_for_function(
         """() => {
             const now = document.querySelector('#headline').innerText
-                + Array.from(document.querySelectorAll('#comparison img')).map(i => i.currentSrc).join();
+                + document.querySelector('#verdict').innerText + SOURCES;
             if (now !== window.lastSeen) { window.lastSeen = now; window.lastChange = performance.now(); }
             return !now.includes('…') && performance.now() - window.lastChange > 1500;
-        }""",
+        }""".replace("SOURCES", SOURCES),
         polling=100,
         timeout=300_000,
     )

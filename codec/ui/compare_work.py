@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
     from codec.images import png_bytes
     from codec.reading import read_picture
 
+    progress = parts.sparing(progress)
     progress(0.0, desc="Reading the picture")
     image = read_picture(path)
     name = file_stem(path)
@@ -99,7 +101,9 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         wanted["codec"] = load(device=device)
         return encode(image.rgb, model=model, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"), **wanted)
 
-    coded, found = where_it_fits(code)
+    with ThreadPoolExecutor(1) as pool:  # of what the codec does, part keeps one core only
+        shown = pool.submit(png_bytes, image.rgb)
+        coded, found = where_it_fits(code)
     CACHE.put(("encode_ms", digest(coded.data)), sum(coded.timer.ms.values()))
     notes = list(image.notes)
     if not found.reached:
@@ -110,7 +114,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
     progress(0.5, desc="Decoding the bytes")
     stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
     stream.write_bytes(coded.data)
-    original.write_bytes(png_bytes(image.rgb))
+    original.write_bytes(shown.result())
     job = Job(coded.data, original, image.rgb)
     ours = picture_of(job, OURS, tick=lambda s: progress(0.55 + 0.4 * s, desc="Decoding the bytes"))
     decoded.write_bytes(ours.png)

@@ -1,5 +1,6 @@
 """What several tabs have: errors in plain words, hints, and components that show pictures as lossless PNG."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -71,3 +72,19 @@ def strip(elem_id: str, columns: int, **options) -> gr.Gallery:
         elem_id=elem_id,
         elem_classes="strip",
     )
+
+
+def sparing(progress: Callable, every: float = 0.5) -> Callable:
+    """`progress(share, desc=…)` that passes on what has a new description, and else one call in `every` seconds.
+
+    Each is a message to the browser, which draws the page anew for it, perhaps on the cores that do the work.
+    """
+    last: list = [None, 0.0]
+
+    def say(share: float, desc: str) -> None:
+        now = time.monotonic()
+        if desc != last[0] or now - last[1] >= every:
+            last[:] = desc, now
+            progress(share, desc=desc)
+
+    return say
