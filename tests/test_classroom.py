@@ -385,6 +385,9 @@ def test_the_tabs_answer_by_name(client, tmp_path):
     for step, value in ((1, 3), (2, 6), (3, 24), (4, 1), (5, 0.0067), (6, 0.0067), (7, 0.5)):
         image, said = client.predict(step, value, photo, api_name="/lesson")
         assert "dB" in said or "λ" in said
+        assert (
+            f"data-alt-for='step-picture-{step}'" in said
+        )  # what the page says of the picture to those who cannot see it
         assert Image.open(image["path"] if isinstance(image, dict) else image).size == (120, 80)
     with pytest.raises(AppError, match="7 steps"):
         client.predict(8, 0, photo, api_name="/lesson")

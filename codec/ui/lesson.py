@@ -71,7 +71,8 @@ def run(step: float, value: float, original: str | None):
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"step-{number}.png"
         save_png(shown, target)
-        yield str(target), f"<b>{said}</b>"  # a generator, so that the file still exists while Gradio copies it
+        # A generator, so that the file still exists while Gradio copies it.
+        yield str(target), f"<b data-alt-for='step-picture-{number}'>{said}</b>"
 
 
 def control(number: int, i18n: gr.I18n):
