@@ -83,6 +83,9 @@ def test_equal_sizes_name_what_a_codec_cannot_reach():
     assert at["ours"]["pictures"] == 2 and at["ours"]["not_reached"] == 0
     assert at["webp"]["pictures"] == at["webp"]["not_reached"] == 1
     assert at["webp"]["ours_on_the_same"]["psnr"] == pytest.approx(rows[0]["psnr"], abs=1e-3)
+    result = iso.summarize({"points": [r | {"fits": r["image"] == "a"} for r in rows], "data_set": "Kodak"})
+    text = readme.all_codecs(result | {"pictures": 2, "weights": "w"}, explained=True)
+    assert "remain: WebP at" in text and "ours at" not in text  # which are those that remain
 
 
 def test_published_curves_are_cited_and_rise():

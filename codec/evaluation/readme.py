@@ -123,7 +123,7 @@ def all_codecs(iso: dict, explained: bool) -> str:
                 continue
             values = [value_of(row, k, own if is_ours(name) else []) for k in keys]
             rows.append([*cells, f"{row['bpp']:.3f}", *values, str(row["not_reached"])])
-            if "ours_on_the_same" in row:
+            if "ours_on_the_same" in row and not is_ours(name):
                 same = row["ours_on_the_same"]
                 ssim, lpips = perceived(same)
                 notes.append(f"{title(name)} at {at['target_bpp']:.2f} bpp: {same['psnr']:.2f} dB, {ssim}, {lpips}")
