@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SLOW = ("test_training", "test_page", "test_page_compare", "test_viewer")
+SLOW = ("test_training", "test_page", "test_page_compare", "test_viewer", "test_page_accessible")
 
 
 def pytest_collection_modifyitems(items):

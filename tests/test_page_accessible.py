@@ -1,0 +1,34 @@
+"""What axe-core finds in every tab, light and dark: names, contrast, roles, structure."""
+
+import pytest
+from test_page_tabs import opened
+
+SIGNS = {  # what a tab draws last
+    "compare": "#figures tbody tr:nth-child(2)",
+    "decoders": "#decoder-figures tbody tr:nth-child(5)",
+    "curves": "#curves",
+    "bits": "#code-region",
+    "generative": "#drawn",
+    "inside": "#channel-histogram .js-plotly-plot",
+    "lesson": "#step-picture-1 img",
+    "digits": "#digit-plane .js-plotly-plot",
+    "cae": "#cae-curves .js-plotly-plot",
+    "open": "#stream-upload",
+    "method": "#method table",
+}
+GRAVE = ("serious", "critical")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_tab_has_grave_findings(browser, url, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = []
+    for tab, sign in SIGNS.items():
+        page = opened(browser, f"{url}?tab={tab}&__theme={theme}")
+        page.locator(f"{sign} >> visible=true").first.wait_for()
+        page.wait_for_timeout(500)  # colours fade in
+        for violation in axe.run(page).response["violations"]:
+            if violation["impact"] in GRAVE:
+                found.append((tab, violation["id"], [n["html"][:160] for n in violation["nodes"][:3]]))
+        page.close()
+    assert not found
