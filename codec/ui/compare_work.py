@@ -44,7 +44,7 @@ def headline(ours: Row, level: int, lmbda: float | None, notes: list[str]) -> st
     exact = lambda_of_byte(level)
     said = f"λ = {exact:.3g}" if lmbda is None else f"λ = {lmbda:g} (coded at {exact:.4g}, level {level} of 255)"
     small = " ".join(escape(n) for n in [f"{said}, {ours.bpp:.3f} bits per pixel.", *notes])
-    big = f"{kilobytes(ours.bytes)}, {ours.ratio:.0f}× smaller, {ours.psnr:.1f} dB"
+    big = f"{kilobytes(ours.bytes)}, {ours.ratio:.0f}× smaller than raw pixels, {ours.psnr:.1f} dB"
     return f"<div class='big'>{big}</div><div class='small'>{small}</div>"
 
 
