@@ -187,7 +187,7 @@ def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
     rows = []
     for image in "ab":
         np.save(tmp_path / f"{image}-original.npy", rng.normal(size=(400, 8)))
-        for codec, shift in (("ours", 2), ("ours:hific", 1), ("ours:hific@0.5", 1.5)):
+        for codec, shift in (("ours", 2), ("ours:hific", 1), ("ours:hific-nogan", 1.2), ("ours:hific@0.5", 1.5)):
             row = {"codec": codec, "image": image, "setting": 0.14, "fits": True, "weights": "w", "bytes": 9}
             row |= {"bpp": 0.14, "psnr": 30 + shift, "ms_ssim": 0.9, "lpips": 0.1 * shift}
             rows.append(row | {k: shift for k in perception.TERMS})
@@ -195,11 +195,17 @@ def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
     result = iso.summarize({"points": rows, "data_set": "Kodak"}, tmp_path)
     at = result["equal_size"][0]["codecs"]
     assert at["ours"]["frechet"] > at["ours:hific@0.5"]["frechet"] > at["ours:hific"]["frechet"] > 7
+    change, error = at["ours:hific"]["frechet_over_nogan"]
+    assert change == pytest.approx(at["ours:hific"]["frechet"] - at["ours:hific-nogan"]["frechet"], abs=0.002)
+    assert change < -8 * (1.2**2 - 1) / 2 and 0 < error < -change / 2
     text = readme.equal_size(result | {"pictures": 2}, {})
+    assert f"Kodak {change:+.2f} ± {error:.2f} at 0.14 bpp" in text
     assert "**32.00**" in text and "**0.100**" in text and "**31.00**" not in text
     assert "0: 32.00 dB and 0.200, 0.5: 31.50 dB and 0.150, 1: 31.00 dB and 0.100" in text
     both = readme.equal_size(result | {"pictures": 2}, result | {"pictures": 2, "data_set": "CID22"})
-    assert both.startswith(text) and both.count("<details>") == 2 and both.count("means over 2 CID22 pictures") == 1
+    assert both.startswith(text.partition("<details>")[0].rstrip(" .\n"))
+    assert f"; CID22 {change:+.2f} ± {error:.2f} at 0.14 bpp." in both
+    assert both.count("<details>") == 2 and both.count("means over 2 CID22 pictures") == 1
 
 
 def failing(name, data, number):

@@ -15,7 +15,7 @@ from codec.evaluation import perception
 from codec.evaluation.curves import complete_pictures, mean
 from codec.evaluation.points import METRICS, iso_points
 from codec.evaluation.rd import measure
-from codec.evaluation.results import OURS
+from codec.evaluation.results import OURS, WITH_GAN, WITHOUT_GAN
 from codec.models import registry
 
 TARGETS = (0.14, 0.30, 0.45)  # bpp
@@ -96,6 +96,8 @@ def summarize(result: dict, regions: Path | None = None) -> dict:
                 rows[name]["ours_on_the_same"] = means([p for p in at if p["codec"] == OURS and p["image"] in same])
             elif reached and regions is not None:
                 rows[name] |= frechet(reached, regions)
+        if regions is not None and {WITH_GAN, WITHOUT_GAN} <= set(rows):
+            rows[WITH_GAN] |= effect_of_the_gan([p for p in at if p["fits"]], regions)
         result["equal_size"].append({"target_bpp": target, "codecs": rows})
     if points:
         result["weights"] = next(p["weights"] for p in points if p["codec"] == OURS)
@@ -110,11 +112,45 @@ def means(points: list[dict]) -> dict:
     return {key: value if value is None else round(value, digits.get(key, 4)) for key, value in found.items()}
 
 
+def features(points: list[dict], folder: Path, codec: str = "") -> list[np.ndarray]:
+    """Of every picture, as `codec` made it or the point's own; [] where one is not at hand."""
+    files = [region_file(folder, p | ({"codec": codec} if codec else {})) for p in points]
+    return [np.load(file) for file in files] if all(file.exists() for file in files) else []
+
+
+def distance(decoded: list[np.ndarray], originals: list[np.ndarray]) -> float | None:
+    """The Fréchet distance over all these pictures; None where there are too few regions for it."""
+    if sum(map(len, decoded)) <= decoded[0].shape[1]:
+        return None
+    return perception.frechet(np.concatenate(decoded), np.concatenate(originals))
+
+
 def frechet(points: list[dict], folder: Path) -> dict:
     """{"frechet": distance} of one codec's pictures to their originals, {} where their features are not at hand."""
-    decoded = [region_file(folder, p) for p in points]
-    originals = [region_file(folder, p | {"codec": "original"}) for p in points]
-    if not all(path.exists() for path in (*decoded, *originals)):
+    decoded, originals = features(points, folder), features(points, folder, "original")
+    found = distance(decoded, originals) if decoded and originals else None
+    return {} if found is None else {"frechet": round(found, 3)}
+
+
+def effect_of_the_gan(points: list[dict], folder: Path) -> dict:
+    """{"frechet_over_nogan": [difference, standard error]}: negative where the GAN brings the pictures nearer.
+
+    The standard error is the jackknife's over pictures (Efron and Tibshirani, 1993): two decoders of the same
+    streams differ by less than two choices of pictures do. {} where the features are not at hand, or are too few.
+    """
+    points = [p for p in points if p["codec"] == WITH_GAN]
+    sets = [features(points, folder, codec) for codec in (WITH_GAN, WITHOUT_GAN, "original")]
+    n = len(points)
+    if n < 2 or not all(sets):
         return {}
-    a, b = (np.concatenate([np.load(path) for path in paths]) for paths in (decoded, originals))
-    return {"frechet": round(perception.frechet(a, b), 3)} if len(a) > a.shape[1] else {}
+
+    def difference(left_out: int | None = None) -> float | None:
+        gan, without, originals = ([f for i, f in enumerate(s) if i != left_out] for s in sets)
+        a, b = distance(gan, originals), distance(without, originals)
+        return None if a is None or b is None else a - b
+
+    whole, parts = difference(), [difference(i) for i in range(n)]
+    if whole is None or None in parts:
+        return {}
+    error = np.sqrt((n - 1) / n * np.square(np.array(parts) - np.mean(parts)).sum())
+    return {"frechet_over_nogan": [round(whole, 3), round(float(error), 3)]}

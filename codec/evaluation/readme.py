@@ -8,7 +8,7 @@ machine has the GPU, what `speed` says there goes into speed-cuda.json.
 from pathlib import Path
 
 from codec.evaluation.curves import SCALES, bd_rate_of_curves, title
-from codec.evaluation.results import OURS, is_ours, read_json
+from codec.evaluation.results import OURS, WITH_GAN, is_ours, read_json
 
 START, END = "<!-- results -->", "<!-- /results -->"
 PLOTS = "docs/plots"
@@ -104,7 +104,7 @@ def equal_size(kodak: dict, cid22: dict) -> str:
     if not kodak.get("equal_size"):
         return f"{heading} (every codec at the largest size not above ours, picture by picture): {YET}."
     first = decoders(kodak)
-    parts = [first, realism(kodak), all_codecs(kodak, explained=bool(first))]
+    parts = [first, realism(kodak), gan(kodak, cid22), all_codecs(kodak, explained=bool(first))]
     parts += [all_codecs(cid22, explained=True)] if cid22.get("equal_size") else []
     return "\n\n".join(part for part in parts if part)
 
@@ -185,6 +185,24 @@ def realism(iso: dict) -> str:
     said = ", ".join(f"{t}: {row['psnr']:.2f} dB and {row['lpips']:.3f}" for t, row in path)
     ends = f"from 0 (mse) to 1 ({name.partition(':')[2]})"
     return f"`--realism` {ends}, PSNR and LPIPS at {at['target_bpp']:.2f} bpp: {said}."
+
+
+def gan(*sets: dict) -> str:
+    """What the discriminator changes in the Fréchet distance, for every set and rate where it was measured."""
+    said = []
+    for iso in sets:
+        found = {
+            at["target_bpp"]: at["codecs"][WITH_GAN]["frechet_over_nogan"]
+            for at in iso.get("equal_size", [])
+            if "frechet_over_nogan" in at["codecs"].get(WITH_GAN, {})
+        }
+        if found:
+            values = ", ".join(f"{d:+.2f} ± {error:.2f} at {rate:.2f} bpp" for rate, (d, error) in found.items())
+            said.append(f"{iso['data_set']} {values}")
+    if not said:
+        return ""
+    what = "What the GAN changes in the Fréchet distance (hific less hific-nogan, ± the jackknife's standard error"
+    return f"{what} over pictures; negative is nearer to the originals): {'; '.join(said)}."
 
 
 def perceived(row: dict) -> tuple[str, str]:

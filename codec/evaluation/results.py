@@ -22,6 +22,7 @@ INSIDE_PILLOW = {"jpeg": "libjpeg_turbo", "webp": "webp", "jpeg2000": "jpg_2000"
 #: By `pixel_digest`.
 DATA_SETS = {"9d2fddc339cb4424": "Kodak", "5712f486345078a2": "CID22 validation"}
 OURS = "ours"
+WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"
 
 
 def pictures_in(folder: Path) -> list[Path]:
