@@ -66,6 +66,7 @@ def main() -> None:
         print(json.dumps(found), flush=True)
         if given.out:
             given.out.write_text(json.dumps(results, indent=1) + "\n")
+    sys.exit(any("passed" not in found or found.keys() & {"failed", "error"} for found in results.values()))
 
 
 if __name__ == "__main__":
