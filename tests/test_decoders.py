@@ -18,7 +18,7 @@ from codec.models.gain import lambda_from_level
 from codec.models.trunk import Codec as TrainedCodec
 from codec.training import check, decoders, latents, pack, vgg
 from codec.training.data import Crops
-from codec.training.export_decoder import export_decoder
+from codec.training.export_decoder import export_decoder, follow
 from codec.training.recipes import RECIPES
 
 CACHES = (registry.load_trunk, registry.load_decoder, registry._between, api.load)
@@ -295,6 +295,33 @@ def test_a_decoder_is_not_exported_beside_another_trunk(exported, folders):
     torch.save(saved | {"trunk": "00000000"}, path)
     with pytest.raises(ValueError, match="00000000"):
         export_decoder(str(path), str(out), str(folders / "held-out"))
+
+
+def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, loaded, tmp_path):
+    before, out, checkpoint = tmp_path / "before", tmp_path / "after", tmp_path / "best.pt"
+    shutil.copytree(registry.WEIGHTS, before)
+    shutil.copytree(registry.WEIGHTS, out)
+    known = json.loads((before / "manifest.json").read_text())
+    trunk = known["trunk"]
+    known["decoders"] = {k: v for k, v in known["decoders"].items() if k.split("/")[1] in ("mse", "texture")}
+    (before / "manifest.json").write_text(json.dumps(known))
+    mse, texture = (latents.read_decoder(before, name) for name in ("mse", "texture"))
+    moves = {k: 0.01 * torch.randn_like(v) for k, v in mse.items()}
+    torch.save({"ema": {f"g_s.{k}": v + moves[k] for k, v in mse.items()}}, checkpoint)
+    follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
+
+    after = json.loads((out / "manifest.json").read_text())["decoders"]
+    entry, was = after[f"{trunk}/texture"], known["decoders"][f"{trunk}/texture"]
+    assert entry["trained_on"] == trunk and entry["validation"] != was["validation"]
+    assert {k: entry[k] for k in ("loss", "weights", "steps", "start")} == {
+        k: was[k] for k in ("loss", "weights", "steps", "start")
+    }
+    for name, value in latents.read_decoder(out, "texture").items():
+        wanted = texture[name] + moves[name]
+        assert (value - wanted).abs().max() <= wanted.abs().max() / 200, name  # the rounding to 8 bits
+    torch.save({"ema": {"g_s.other": torch.zeros(1)}}, checkpoint)
+    with pytest.raises(ValueError, match="of another shape"):
+        follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
 
 
 # Another machine

@@ -26,7 +26,8 @@ def section(weights: Path) -> str:
     for key, decoder in known["decoders"].items():
         if key.split("/")[0] == trunk:
             start = f", from {decoder['start']}" if decoder.get("start") else ""
-            steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}"
+            on = f", on trunk `{decoder['trained_on']}`" if decoder.get("trained_on") else ""
+            steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}{on}"
             rows.append([f"`{key.split('/')[1]}`", decoder["loss"], steps, megabytes(weights, decoder)])
     lines = [
         table(["network", "loss", "steps", "MB"], rows),

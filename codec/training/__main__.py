@@ -2,6 +2,7 @@
 
 python -m codec.training train | export                      the trunk with its mse decoder
 python -m codec.training decoder | export-decoder            another decoder on that trunk, frozen
+python -m codec.training follow                              the decoders of one trunk for the next
 python -m codec.training plot | check | pack                 progress; a machine's speed; data for another machine
 """
 
@@ -60,6 +61,12 @@ def main() -> int:
     one.add_argument("--partner", default="", help="fidelity decoder to interpolate with; by default the recipe's")
     one.add_argument("--images", type=int, default=0, help="how many to measure; by default all")
     one.add_argument("--device", default="cpu")
+    follow = add("follow", "bring decoders to a trunk that was trained on from theirs", "validation")
+    follow.add_argument("--checkpoint", default="runs/trunk/best.pt", help="that the new trunk was exported from")
+    follow.add_argument("--before", required=True, help="the weights folder with the decoders")
+    follow.add_argument("--out", default="weights", help="the weights folder with the new trunk")
+    follow.add_argument("--images", type=int, default=0, help="how many to measure; by default all")
+    follow.add_argument("--device", default="cpu")
     plot = add("plot", "the progress of a run as an HTML page")
     plot.add_argument("--run", default="runs/trunk")
     plot.add_argument("--out", default="progress.html")
@@ -89,7 +96,7 @@ def main() -> int:
         from codec.training import export_decoder, pack, plot
 
         work = {"export": trunk_export.export, "export-decoder": export_decoder.export_decoder}
-        work |= {"plot": plot.plot, "pack": pack.pack}
+        work |= {"follow": export_decoder.follow, "plot": plot.plot, "pack": pack.pack}
         work[command](**args)
     return 0
 

@@ -278,7 +278,7 @@ class Trainer:
             count = self.settings.validation_images or len(files)
             for file in files[:: max(1, len(files) // count)][:count]:
                 x, latents = whole_regions(datasets.read_rgb(file))[None], []
-                for level in validation_levels(self.recipe):
+                for level in validation_levels(*self.recipe.levels):
                     cells = torch.full((1, 1, x.shape[2] // 64, x.shape[3] // 64), level, dtype=torch.uint8)
                     latent = self.trunk.encode(x, cells)
                     latents.append(latent._replace(y_hat=latent.y_hat.half()))
@@ -300,7 +300,8 @@ class Trainer:
             self.decoder.train()
         means = {k: np.mean([[row[k] for row in picture] for picture in rows], 0) for k in rows[0][0]}
         result = {k: [round(float(v), 5) for v in values] for k, values in means.items()}
-        return {"score": round(float(means["loss"].mean()), 5), "level_bytes": validation_levels(self.recipe), **result}
+        levels = validation_levels(*self.recipe.levels)
+        return {"score": round(float(means["loss"].mean()), 5), "level_bytes": levels, **result}
 
     def _measure(self, x: Tensor, latent: Latent) -> dict[str, float]:
         with self._autocast():
@@ -378,7 +379,6 @@ def minutes(seconds: float) -> float:
     return round(seconds / 60, 2)
 
 
-def validation_levels(recipe: Recipe) -> list[int]:
-    """Three byte-valued levels spread over a recipe's range."""
-    low, high = recipe.levels
+def validation_levels(low: float, high: float) -> list[int]:
+    """Three byte-valued levels spread over a recipe's range of levels."""
     return [round((low + (high - low) * part) / TOP * BYTE_MAX) for part in (1 / 6, 1 / 2, 5 / 6)]

@@ -1,4 +1,4 @@
-"""From a decoder's checkpoint to shipped weights: one 8-bit file, and its entry in the manifest."""
+"""From a decoder's checkpoint, or from the trunk before, to shipped weights: an 8-bit file and its entry."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from codec.pipeline import Codec
 from codec.training import data as datasets
 from codec.training.decoders import validation_levels
 from codec.training.export import DATA, revision
-from codec.training.latents import shipped_trunk
+from codec.training.latents import read_decoder, shipped_trunk
 from codec.training.recipes import Recipe, formula
 
 
@@ -65,21 +65,7 @@ def export_decoder(
         raise ValueError(f"'{checkpoint}' was trained on the trunk '{saved['trunk']}', but '{out}' holds '{trunk}'.")
     if partner and f"{trunk}/{partner}" not in known["decoders"]:
         raise ValueError(f"The decoder to interpolate with, '{partner}', is not in '{out}'.")
-    stored = storage.to_int8(saved["ema"])
-    data = save_safetensors(stored)
-    if len(data) > storage.FILE_BYTES:
-        raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storage.FILE_BYTES:,}.")
-
-    codec = Codec(shipped_trunk(folder, device))
-    g_s = registry.assemble(recipe.architecture, storage.to_float(stored), device)  # as it will be loaded
-    paths = datasets.image_files(validation)
-    paths = paths[:: max(1, len(paths) // images)][:images] if images else paths
-    measured = measure(codec, g_s, [datasets.read_rgb(p) for p in paths], validation_levels(recipe))
-
-    file = f"{name}-{trunk}.safetensors"
-    entry = {
-        "files": {file: hashlib.sha256(data).hexdigest()},
-        "architecture": recipe.architecture,
+    facts = {
         "loss": formula(recipe),
         "weights": recipe.weights,
         "levels": list(recipe.levels),
@@ -92,6 +78,41 @@ def export_decoder(
         "device": saved["settings"]["device"],
         "seed": saved["settings"]["seed"],
         "data": DATA,
+    }
+    return add(folder, name, recipe.architecture, saved["ema"], facts, validation, images, device)
+
+
+def add(
+    folder: Path,
+    name: str,
+    architecture: str,
+    state: dict[str, Tensor],
+    facts: dict,
+    validation: str,
+    images: int = 0,
+    device: str = "cpu",
+) -> dict:
+    """Stores a decoder's weights in 8 bits, measures what is stored, and enters it in the manifest with `facts`.
+
+    Returns the entry. Raises ValueError where the file would be too large.
+    """
+    stored = storage.to_int8(state)
+    data = save_safetensors(stored)
+    if len(data) > storage.FILE_BYTES:
+        raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storage.FILE_BYTES:,}.")
+
+    trunk = json.loads((folder / "manifest.json").read_text())["trunk"]
+    codec = Codec(shipped_trunk(folder, device))
+    g_s = registry.assemble(architecture, storage.to_float(stored), device)  # as it will be loaded
+    paths = datasets.image_files(validation)
+    paths = paths[:: max(1, len(paths) // images)][:images] if images else paths
+    measured = measure(codec, g_s, [datasets.read_rgb(p) for p in paths], validation_levels(*facts["levels"]))
+
+    file = f"{name}-{trunk}.safetensors"
+    entry = {
+        "files": {file: hashlib.sha256(data).hexdigest()},
+        "architecture": architecture,
+        **facts,
         "revision": revision(),
         "validation": {"set": f"{len(paths)} images of {Path(validation).name}", **measured},
     }
@@ -102,3 +123,28 @@ def export_decoder(
     write(folder / "manifest.json", (json.dumps(known, indent=1, ensure_ascii=False) + "\n").encode())
     print(f"wrote {file} ({len(data):,} bytes): {measured}")
     return entry
+
+
+def follow(checkpoint: str, before: str, out: str, validation: str, images: int = 0, device: str = "cpu") -> None:
+    """Brings the decoders of the weights folder `before` to the trunk of `out`, which was exported from `checkpoint`.
+
+    Each gets its old weights plus what training the trunk on has changed in the synthesis that they all were
+    fine-tuned from: decoder + (new mse - old mse), the task arithmetic of Ilharco et al. ("Editing models with task
+    arithmetic", ICLR 2023). That holds as long as the new trunk was trained on from the old one. The manifest names the
+    trunk that a decoder was trained on. Raises ValueError where the shapes differ.
+    """
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]
+    new = {k.removeprefix("g_s."): v.float() for k, v in saved.items() if k.startswith("g_s.")}
+    old = read_decoder(before, "mse")
+    known = json.loads((Path(before) / "manifest.json").read_text())
+    for key, entry in known["decoders"].items():
+        trunk, name = key.split("/")
+        if trunk != known["trunk"] or name == "mse":
+            continue
+        state = read_decoder(before, name)
+        if any(w.keys() != state.keys() or any(w[k].shape != state[k].shape for k in w) for w in (old, new)):
+            raise ValueError(f"The decoder '{name}' of '{before}' is of another shape than that of '{checkpoint}'.")
+        moved = {k: v + (new[k] - old[k]) for k, v in state.items()}
+        facts = {k: v for k, v in entry.items() if k not in ("files", "architecture", "revision", "validation")}
+        facts = {"trained_on": trunk} | facts
+        add(Path(out), name, entry["architecture"], moved, facts, validation, images, device)
