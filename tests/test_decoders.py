@@ -249,7 +249,7 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     net = registry.load_decoder(trunk, "hific", "cpu")
     assert registry.load_decoder(trunk, "hific-mi", "cpu") is net  # in memory once
     for name, value in net.state_dict().items():  # what was averaged, up to the rounding to 8 bits
-        assert (value - trainer.ema.values[name]).abs().max() <= trainer.ema.values[name].abs().max() / 200, name
+        assert (value - trainer.ema.values[name]).abs().max() <= trainer.ema.values[name].abs().max() / 100, name
     assert {"mse", "hific-lo", "hific-mi", "hific-hi"} <= set(registry.models()) and "hific" not in registry.models()
     assert "hific" in registry.decoders(trunk)
 
@@ -304,6 +304,7 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
     known = json.loads((before / "manifest.json").read_text())
     trunk = known["trunk"]
     known["decoders"] = {k: v for k, v in known["decoders"].items() if k.split("/")[1] in ("mse", "texture")}
+    known["decoders"][f"{trunk}/texture"].pop("trained_on", None)  # as if it were its first move
     (before / "manifest.json").write_text(json.dumps(known))
     mse, texture = (latents.read_decoder(before, name) for name in ("mse", "texture"))
     moves = {k: 0.01 * torch.randn_like(v) for k, v in mse.items()}
@@ -318,7 +319,7 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
     }
     for name, value in latents.read_decoder(out, "texture").items():
         wanted = texture[name] + moves[name]
-        assert (value - wanted).abs().max() <= wanted.abs().max() / 200, name  # the rounding to 8 bits
+        assert (value - wanted).abs().max() <= wanted.abs().max() / 100, name  # the rounding to 8 bits
     torch.save({"ema": {"g_s.other": torch.zeros(1)}}, checkpoint)
     with pytest.raises(ValueError, match="of another shape"):
         follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
@@ -336,7 +337,7 @@ def test_a_pack_keeps_to_its_size_and_can_be_trained_on(folders, vgg_folder, tmp
     pack.pack(*where, mib=0.1, tile=96, images=1, eight_bit=True)
     assert (out / "backbones" / vgg.FILE).stat().st_size < sizes["backbones"] * 0.52
     for name, weight in vgg.load_vgg(out / "backbones").state_dict().items():
-        assert (weight - full[name]).abs().max() <= full[name].abs().max() / 250, name
+        assert (weight - full[name]).abs().max() <= full[name].abs().max() / 125, name
     assert Crops(out / "train").sample(np.random.default_rng(0), 2, 64).shape == (2, 3, 64, 64)
     with Image.open(next((out / "validation").iterdir())) as packed, Image.open(folders / "held-out" / "0.png") as png:
         assert (np.asarray(packed.convert("RGB")) == np.asarray(png)).all()

@@ -6,6 +6,9 @@ i counts the output channels of a convolution, j its input channels, whose weigh
 comes in by them does; with a scale for each output only an LPIPS decoder lost 0.13 dB at 33 dB, and 15 % of LPIPS. The
 pictures of the KLT have a scale for each colour. The first of them, whose coefficients are in the thousands, are
 float16, without which 0.008 dB are lost at 34 dB; with it 0.0004 dB are. Vectors are float32.
+
+Kernels are rounded so that their sums stay: what comes in is smooth and of one sign, so each output would be shifted by
+the sum of the errors. Rounded to nearest, an LPIPS decoder lost 2 % of LPIPS at 0.1 bpp; with this it loses 0.4 %.
 """
 
 import torch
@@ -34,9 +37,18 @@ def to_int8(state: dict[str, Tensor]) -> dict[str, Tensor]:
             column = largest(w.transpose(0, 1)).sqrt()
             w = w / along(column, w, 1)
             row = largest(w) / 127
-            q = torch.round(w / along(row, w, 0)).clamp(-127, 127).to(torch.int8)
+            q = rounded(w / along(row, w, 0)).clamp(-127, 127).to(torch.int8)
             stored |= {name: q.contiguous(), name + ROW: row, name + COLUMN: column}
     return stored
+
+
+def rounded(w: Tensor) -> Tensor:
+    """Integers near w (out, in, ...), each kernel's sum within 1/2 of what it was: those nearest to a tie give way."""
+    q = torch.round(w)
+    error = (w - q).reshape(*w.shape[:2], -1)
+    missing = error.sum(2, keepdim=True).round()
+    rank = (error * missing.sign()).argsort(dim=2, descending=True, stable=True).argsort(dim=2)
+    return q + (missing.sign() * (rank < missing.abs())).reshape(q.shape)
 
 
 def largest(w: Tensor) -> Tensor:
