@@ -9,11 +9,12 @@ import pytest
 import torch
 from conftest import picture
 from PIL import Image
+from safetensors.torch import save_file
 
 from codec import api, lpips
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
-from codec.models import registry
+from codec.models import registry, storage
 from codec.models.gain import lambda_from_level
 from codec.models.trunk import Codec as TrainedCodec
 from codec.training import check, decoders, latents, pack, vgg
@@ -307,8 +308,13 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
     known["decoders"][f"{trunk}/texture"].pop("trained_on", None)  # as if it were its first move
     (before / "manifest.json").write_text(json.dumps(known))
     mse, texture = (latents.read_decoder(before, name) for name in ("mse", "texture"))
-    moves = {k: 0.01 * torch.randn_like(v) for k, v in mse.items()}
-    torch.save({"ema": {f"g_s.{k}": v + moves[k] for k, v in mse.items()}}, checkpoint)
+    generator = torch.Generator().manual_seed(0)
+    moves = {k: 0.1 * v.std() * torch.randn(v.shape, generator=generator) for k, v in mse.items()}
+    trained_on = {k: v + moves[k] for k, v in mse.items()}
+    torch.save({"ema": {f"g_s.{k}": v for k, v in trained_on.items()}}, checkpoint)
+    with pytest.raises(ValueError, match="was not exported from"):  # before the new trunk is there
+        follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
+    save_file(storage.to_int8(trained_on), out / f"mse-{trunk}.safetensors")
     follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
 
     after = json.loads((out / "manifest.json").read_text())["decoders"]
@@ -320,8 +326,8 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
     for name, value in latents.read_decoder(out, "texture").items():
         wanted = texture[name] + moves[name]
         assert (value - wanted).abs().max() <= wanted.abs().max() / 100, name  # the rounding to 8 bits
-    torch.save({"ema": {"g_s.other": torch.zeros(1)}}, checkpoint)
-    with pytest.raises(ValueError, match="of another shape"):
+    save_file({"other": torch.zeros(1)}, before / f"texture-{trunk}.safetensors")
+    with pytest.raises(ValueError, match="is of another shape"):
         follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
 
 

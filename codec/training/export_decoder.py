@@ -101,8 +101,8 @@ def add(
     if len(data) > storage.FILE_BYTES:
         raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storage.FILE_BYTES:,}.")
 
-    trunk = json.loads((folder / "manifest.json").read_text())["trunk"]
     codec = Codec(shipped_trunk(folder, device))
+    trunk = codec.trunk.id
     g_s = registry.assemble(architecture, storage.to_float(stored), device)  # as it will be loaded
     paths = datasets.image_files(validation)
     paths = paths[:: max(1, len(paths) // images)][:images] if images else paths
@@ -131,20 +131,27 @@ def follow(checkpoint: str, before: str, out: str, validation: str, images: int 
     Each gets its old weights plus what training the trunk on has changed in the synthesis that they all were
     fine-tuned from: decoder + (new mse - old mse), the task arithmetic of Ilharco et al. ("Editing models with task
     arithmetic", ICLR 2023). That holds as long as the new trunk was trained on from the old one. The manifest names the
-    trunk that a decoder was trained on. Raises ValueError where the shapes differ.
+    trunk that a decoder was trained on. Raises ValueError where the shapes differ, or where `out` holds another
+    trunk than the checkpoint's.
     """
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]
     new = {k.removeprefix("g_s."): v.float() for k, v in saved.items() if k.startswith("g_s.")}
-    old = read_decoder(before, "mse")
+    old, stored = read_decoder(before, "mse"), read_decoder(out, "mse")
+    if not same_shapes(new, stored) or any((new[k] - w).abs().max() > w.abs().max() / 50 for k, w in stored.items()):
+        raise ValueError(f"The trunk of '{out}' was not exported from '{checkpoint}'.")  # but for rounding
     known = json.loads((Path(before) / "manifest.json").read_text())
     for key, entry in known["decoders"].items():
         trunk, name = key.split("/")
         if trunk != known["trunk"] or name == "mse":
             continue
         state = read_decoder(before, name)
-        if any(w.keys() != state.keys() or any(w[k].shape != state[k].shape for k in w) for w in (old, new)):
+        if not (same_shapes(old, state) and same_shapes(new, state)):
             raise ValueError(f"The decoder '{name}' of '{before}' is of another shape than that of '{checkpoint}'.")
         moved = {k: v + (new[k] - old[k]) for k, v in state.items()}
         facts = {k: v for k, v in entry.items() if k not in ("files", "architecture", "revision", "validation")}
         facts = {"trained_on": trunk} | facts
         add(Path(out), name, entry["architecture"], moved, facts, validation, images, device)
+
+
+def same_shapes(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return {k: v.shape for k, v in a.items()} == {k: v.shape for k, v in b.items()}
