@@ -48,6 +48,10 @@ _NEIGHBOURS = {"jpeg": 2, "webp": 1, "avif": 0, "heic": 0, "jxl": 1}
 # of the size grows in a step, until two sizes are known.
 _FIRST_GUESS = {"jpeg": 25, "webp": 80, "avif": 45, "heic": 17, "jxl": 30}
 _SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15, "jxl": 0.02}
+# JPEG's whole qualities are up to a sixth apart in size at low rates, so a picture at one of them would stay that much
+# below its limit. In between, the tables are scaled by libjpeg's own rule; the search stops this near to the limit.
+_JPEG_TOLERANCE = 0.005
+_JPEG_FINER_ENCODES = 3
 _AVIF_SPEED = 6  # of 0, the slowest, to 10
 _JPEG2000_TOLERANCE = 0.005  # its rate is continuous: stop this near below the size
 _JPEG2000_ENCODES = 6
@@ -94,8 +98,9 @@ def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int) -> BaselineResul
 def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0") -> bytes:
     """`rgb` (uint8, height × width × 3) in `codec`, higher `quality` meaning more bytes.
 
-    quality is an integer 1…100 for JPEG, 0…100 for AVIF and HEIC, 0…99 for JPEG XL, any number 0…100 for WebP,
-    and for JPEG 2000 the PSNR aimed at in dB. subsampling ("4:4:4", "4:2:0") counts for JPEG, AVIF and HEIC;
+    quality is any number 1…100 for JPEG (between whole ones libjpeg's rule for its tables holds, as in cjpeg of the
+    IJG), 0…100 for WebP, an integer 0…100 for AVIF and HEIC, 0…99 for JPEG XL, and for JPEG 2000 the PSNR aimed
+    at in dB. subsampling ("4:4:4", "4:2:0") counts for JPEG, AVIF and HEIC;
     WebP is 4:2:0 by definition, JPEG 2000 and JPEG XL 4:4:4.
     Raises ImageError for pictures that the codec cannot hold, CodecError for an unknown codec or quality.
     """
@@ -105,12 +110,14 @@ def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4
             raise CodecError(f"A quality of {quality} dB is not one that JPEG 2000 can aim at.")
         return _save(rgb, codec, quality_mode="dB", quality_layers=[quality], **_JPEG2000)
     low, high = int(_QUALITIES[codec][0]), int(_QUALITIES[codec][-1])
-    if not low <= quality <= high or (codec != "webp" and quality != int(quality)):
-        whole = "" if codec == "webp" else "whole "
+    any_number = codec in ("jpeg", "webp")
+    if not low <= quality <= high or (not any_number and quality != int(quality)):
+        whole = "" if any_number else "whole "
         raise CodecError(f"{NAMES[codec]} has {whole}qualities from {low} to {high}, not {quality}.")
-    quality = quality if codec == "webp" else int(quality)
     if codec == "jpeg":
-        return _save(rgb, codec, quality=quality, subsampling=subsampling, progressive=True, optimize=True)
+        tables = _jpeg_tables(quality)
+        return _save(rgb, codec, qtables=tables, subsampling=subsampling, progressive=True, optimize=True)
+    quality = quality if codec == "webp" else int(quality)
     if codec == "webp":
         return _save(rgb, codec, quality=quality, method=6)
     if codec == "avif":
@@ -171,6 +178,20 @@ def _save(rgb: np.ndarray, codec: str, **options: object) -> bytes:
         raise ImageError(f"The {NAMES[codec]} encoder does not take this picture of {size} pixels.") from error
 
 
+@functools.cache
+def _jpeg_standard_tables() -> tuple[tuple[int, ...], ...]:
+    """The tables of the standard's Annex K, for luma and chroma: libjpeg uses them as they are at quality 50."""
+    with Image.open(io.BytesIO(_save_image(Image.new("RGB", (8, 8)), "jpeg", {"quality": 50}))) as image:
+        return tuple(tuple(image.quantization[i]) for i in (0, 1))
+
+
+def _jpeg_tables(quality: float) -> list[list[int]]:
+    """libjpeg's quantisation tables at a quality: its rule `jpeg_quality_scaling`, between whole ones, too."""
+    percent = 5000 / quality if quality < 50 else 200 - 2 * quality
+    percent = int(percent) if quality == int(quality) else percent
+    return [[min(max(int((step * percent + 50) / 100), 1), 255) for step in table] for table in _jpeg_standard_tables()]
+
+
 def _save_image(image: Image.Image, codec: str, options: dict) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, _PILLOW_NAMES[codec], **options)
@@ -200,16 +221,43 @@ def _jpeg_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
     for subsampling in ("4:2:0", "4:4:4"):
         encoder = functools.partial(encode, rgb, "jpeg", subsampling=subsampling)
         data, quality = _search(encoder, rgb, "jpeg", max_bytes, guess)
-        candidates.append((data, quality, subsampling))
         guess = _QUALITIES["jpeg"].index(quality)
+        candidates.append((data, quality, subsampling))
+        finer = _between(encoder, data, quality, max_bytes)
+        candidates += [(*finer, subsampling)] if finer else []
     fitting = [c for c in candidates if len(c[0]) <= max_bytes]
     if fitting:
         decoded = [(psnr(rgb, decode(data)), data, q, s) for data, q, s in fitting]
         _, data, quality, subsampling = max(decoded, key=lambda c: c[0])
     else:
         data, quality, subsampling = min(candidates, key=lambda c: len(c[0]))
-    setting = f"quality {quality}, {subsampling}"
-    return _result("jpeg", data, decode(data), setting, max_bytes, f"at quality {quality} ")
+    setting = f"quality {quality:.3g}, {subsampling}"
+    return _result("jpeg", data, decode(data), setting, max_bytes, f"at quality {quality:.3g} ")
+
+
+def _between(
+    encoder: Callable[[float], bytes], data: bytes, quality: int, max_bytes: int
+) -> tuple[bytes, float] | None:
+    """(data, quality) nearest to the limit of a few between a whole quality, made `data`, and the next; or None."""
+    low, high, best = (float(quality), len(data)), (quality + 1.0, 0), None
+    if quality == _QUALITIES["jpeg"][-1] or len(data) > max_bytes:
+        return None
+    for _ in range(_JPEG_FINER_ENCODES):
+        if low[1] >= max_bytes * (1 - _JPEG_TOLERANCE):
+            break
+        high = high if high[1] else (high[0], len(encoder(high[0])))
+        if high[1] <= max_bytes:  # where the size falls as the quality grows: the search has tried both
+            break
+        share = math.log(max_bytes * (1 - _JPEG_TOLERANCE / 2) / low[1]) / math.log(high[1] / low[1])
+        middle = round(low[0] + min(max(share, 0.1), 0.9) * (high[0] - low[0]), 3)
+        made = encoder(middle)
+        if len(made) > max_bytes:
+            high = (middle, len(made))
+        elif len(made) > low[1]:
+            low, best = (middle, len(made)), (made, middle)
+        else:
+            break
+    return best
 
 
 def _search(

@@ -1,4 +1,5 @@
 import io
+import itertools
 import math
 
 import numpy as np
@@ -25,7 +26,7 @@ def jpeg_sizes(rgb, subsampling):
 
 
 @pytest.mark.parametrize("shape", [(24, 40), (300, 280)])  # below and above the limit of the exhaustive search
-def test_jpeg_is_the_best_that_fits(shape):
+def test_jpeg_is_at_least_as_good_as_every_whole_quality_that_fits(shape):
     rgb = picture(*shape)
     sizes = {s: jpeg_sizes(rgb, s) for s in ("4:2:0", "4:4:4")}
     lowest, highest = min(sizes["4:2:0"].values()), max(sizes["4:4:4"].values())
@@ -39,7 +40,29 @@ def test_jpeg_is_the_best_that_fits(shape):
                 quality = max(fitting, key=lambda q: (by_quality[q], q))
                 data = encode(rgb, "jpeg", quality, subsampling=subsampling)
                 best_quality = max(best_quality, psnr(rgb, decode(data)))
-        assert psnr(rgb, result.rgb) == best_quality
+        assert psnr(rgb, result.rgb) >= best_quality
+
+
+def test_jpeg_comes_near_to_its_size_where_whole_qualities_are_far_apart():
+    rgb = picture(384, 512)
+    sizes = [len(encode(rgb, "jpeg", q)) for q in range(3, 9)]
+    assert max(b / a for a, b in itertools.pairwise(sizes)) > 1.08
+    for below, above in itertools.pairwise(sizes):
+        budget = round(math.sqrt(below * above))
+        assert 0.985 * budget <= len(encode_at_most(rgb, "jpeg", budget).data) <= budget
+
+
+@pytest.mark.parametrize("quality", [1, 2, 7, 33, 49, 50, 51, 86, 99, 100])
+def test_jpeg_at_a_whole_quality_is_what_pillow_writes(quality):
+    rgb, expected = picture(40, 56), io.BytesIO()
+    Image.fromarray(rgb).save(expected, "JPEG", quality=quality, subsampling="4:2:0", progressive=True, optimize=True)
+    assert encode(rgb, "jpeg", quality) == expected.getvalue()
+
+
+def test_jpeg_between_whole_qualities_is_between_them_in_size():
+    rgb = picture(300, 280)
+    sizes = [len(encode(rgb, "jpeg", q)) for q in (5, 5.25, 5.5, 5.75, 6)]
+    assert sizes == sorted(sizes) and len(set(sizes)) == 5
 
 
 def test_jpeg_that_cannot_fit_is_the_smallest_there_is_and_says_so():
@@ -135,7 +158,14 @@ def test_what_is_no_picture_no_codec_or_no_quality():
             encode_at_most(bad, "jpeg", 1000)
     with pytest.raises(CodecError, match="There is no codec 'png'; choose one of jpeg, webp"):
         encode(good, "png", 50)
-    for codec, quality in (("jpeg", 0), ("jpeg", 101), ("jpeg", 3.5), ("heic", -1), ("jpeg2000", math.nan)):
+    for codec, quality in (
+        ("jpeg", 0),
+        ("jpeg", 100.5),
+        ("jpeg", math.nan),
+        ("avif", 3.5),
+        ("heic", -1),
+        ("jpeg2000", math.nan),
+    ):
         with pytest.raises(CodecError):
             encode(good, codec, quality)
     for junk in (b"", b"junk", encode(good, "jpeg", 50)[:200]):

@@ -77,7 +77,8 @@ def rate_distortion(kodak: dict, cid22: dict) -> str:
     intro = (
         "Rate is bytes on disk, header included. BD-rates by Akima interpolation of mean curves over the quality that "
         "both codecs cover (in brackets; negative: we need fewer bits), for LPIPS (AlexNet, v0.1) on the scale of its "
-        "logarithm. JPEG is progressive and optimised, at the better of 4:2:0 and 4:4:4."
+        "logarithm. JPEG is progressive and optimised, at the better of 4:2:0 and 4:4:4, with tables between those of "
+        "whole qualities where these would leave bytes unused."
     )
     parts = [intro, bd_rates(kodak, "Kodak"), bd_rates(cid22, "CID22 validation"), our_curve(kodak)]
     return "\n\n".join(p for p in parts if p)
