@@ -18,7 +18,7 @@ from codec.entropy.coder import Decoder, Encoder
 from codec.entropy.integer import ONE
 from codec.entropy.network import gather, scatter, upsample
 from codec.errors import StreamError
-from codec.models.entropy_model import STEPS
+from codec.models.entropy_model import N_SCALES, STEPS
 from codec.models.gain import BYTE_MAX
 from codec.models.registry import Trunk, load_between, load_decoder, load_trunk
 from codec.models.transforms import Synthesis
@@ -212,21 +212,28 @@ class Codec:
             for i in range(len(streams))
         ]
 
-    def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor]:
-        """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
-        return self.unscaled(symbols.y_hat, torch.from_numpy(symbols.level.copy()).to(self.device)[None, None])
+    def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor, Tensor]:
+        """What g_s takes: y_hat float32 (1, C, h, w) without gain, the level (1, 1, h, w) and the scales
+        (1, C, h, w), these two in [0, 1]."""
+        level64 = torch.from_numpy(symbols.level.copy()).to(self.device)[None, None]
+        steps = [torch.from_numpy(i).to(self.device).view(1, 4, symbols.y_hat.shape[1] // 4, -1) for i in symbols.index]
+        return self.unscaled(symbols.y_hat, level64, steps)
 
-    def unscaled(self, y_hat: Tensor, level64: Tensor) -> tuple[Tensor, Tensor]:
-        """`latent` of a batch: y_hat (B, C, h, w) in fixed point, level maps uint8 (B, 1, h/4, w/4)."""
+    def unscaled(self, y_hat: Tensor, level64: Tensor, index: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """`latent` of a batch: y_hat (B, C, h, w) in fixed point, level maps uint8 (B, 1, h/4, w/4), and the scale
+        indices of every step as in `Rounded`."""
         level16 = upsample(level64)
-        return (y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX
+        scales = torch.empty(y_hat.shape, device=self.device)
+        for step, part in enumerate(index):
+            scatter(scales, step, part.float().div_(N_SCALES))
+        return (y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX, scales
 
     @torch.inference_mode()
     def synthesise(self, symbols: Symbols, g_s: Synthesis, width: int, height: int, tick=None) -> np.ndarray:
         """-> uint8 (height, width, 3)."""
-        y_hat, level = self.latent(symbols)
+        latent = self.latent(symbols)
         with self._autocast():
-            return tiling.synthesise(g_s, y_hat, level, width, height, self.tile, tick)
+            return tiling.synthesise(g_s, latent, width, height, self.tile, tick)
 
     def decoder(self, name: str, realism: float | None = None) -> Synthesis:
         """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""

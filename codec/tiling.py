@@ -79,16 +79,17 @@ def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int 
 
 
 def synthesise(
-    g_s: Callable[[Tensor, Tensor], Tensor], y_hat: Tensor, level: Tensor, width: int, height: int, tile, tick=None
+    g_s: Callable[..., Tensor], latent: tuple[Tensor, ...], width: int, height: int, tile: int | None, tick=None
 ) -> np.ndarray:
-    """y_hat (1, C, h, w), level (1, 1, h, w) in [0, 1] -> uint8 (height, width, 3)."""
+    """What g_s takes, y_hat (1, C, h, w) and maps of its height and width -> uint8 (height, width, 3)."""
+    y_hat = latent[0]
     full_width, full_height = y_hat.shape[3] * PATCH, y_hat.shape[2] * PATCH
     rgb = np.empty((height, width, 3), dtype=np.uint8)
     margin = g_s.margin
     grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile, margin), margin))
     for done, (rows, columns, keep_rows, keep_columns) in enumerate(grid):
         r, c = (slice(s.start // PATCH, s.stop // PATCH) for s in (rows, columns))
-        x_hat = g_s(y_hat[:, :, r, c].contiguous(memory_format=torch.channels_last), level[:, :, r, c])
+        x_hat = g_s(*(part[:, :, r, c].contiguous(memory_format=torch.channels_last) for part in latent))
         bottom, right = min(keep_rows.stop, height), min(keep_columns.stop, width)
         part = x_hat[
             0,

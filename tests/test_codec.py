@@ -14,9 +14,11 @@ from PIL import Image
 
 import codec as package
 from codec import api, bitstream
+from codec.entropy.network import gather
 from codec.errors import CodecError, StreamError, WeightsError
 from codec.metrics import psnr
 from codec.models import registry, storage
+from codec.models.entropy_model import N_SCALES
 from codec.pipeline import Codec
 from codec.tiling import TILE_PIXELS, tile_size, tiles
 
@@ -47,7 +49,8 @@ def test_any_size_comes_back(codec, size):
 
 
 def symbols_equal(a, b) -> bool:
-    return torch.equal(a.y_hat, b.y_hat) and all((p == q).all() for p, q in zip(a.y, b.y, strict=True))
+    pairs = [*zip(a.y, b.y, strict=True), *zip(a.index, b.index, strict=True)]
+    return torch.equal(a.y_hat, b.y_hat) and all((p == q).all() for p, q in pairs)
 
 
 @pytest.mark.parametrize("how", ["float32", "bfloat16", "tiled"])
@@ -67,6 +70,14 @@ def test_the_decoder_sees_what_the_encoder_saw_whichever_way_they_ran(codec, how
     batch = codec.read_batch([mate, stream, mate])
     assert symbols_equal(coded.symbols, batch[1])
     assert symbols_equal(other.symbols, batch[2])
+
+
+def test_a_decoder_gets_the_scale_that_each_latent_was_coded_with(codec):
+    symbols = codec.quantise(codec.analyse(picture(192, 128, grain=10)), 120)
+    y_hat, _, scales = codec.latent(symbols)
+    assert scales.shape == y_hat.shape and 0 <= scales.min() < scales.max() < 1
+    for step, index in enumerate(symbols.index):
+        assert (gather(scales, step).flatten().numpy() * N_SCALES == index).all()
 
 
 def test_tiles_cover_everything_once_and_leave_no_seam(codec):

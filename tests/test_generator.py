@@ -45,9 +45,27 @@ def test_a_new_generator_computes_what_its_synthesis_computes(opened):
         assert not torch.allclose(net(y_hat, level), plain(y_hat, level), atol=1e-3)
 
 
+def test_scales_change_nothing_until_they_are_trained_and_then_do():
+    torch.manual_seed(2)
+    plain, grown = Synthesis().eval(), build("synthesis+scales").eval()
+    assert build("generator-1-1-1+scales").scales is not None and build("generator-1-1-1").scales is None
+    y_hat, level, scales = 20 * torch.randn(1, 320, 4, 4), torch.full((1, 1, 4, 4), 0.3), torch.rand(1, 320, 4, 4)
+    grown.load_state_dict(extend(plain.state_dict(), grown.state_dict()))
+    with torch.no_grad():
+        assert torch.equal(grown(y_hat, level, scales), plain(y_hat, level))
+        grown.scales.weight.normal_(std=0.02)
+        first, second = grown(y_hat, level, scales), grown(y_hat, level, scales.flip(3))
+        assert (first - second).abs().mean() > 1e-3
+        half = build("synthesis+scales").eval()
+        half.load_state_dict(interpolate(plain.state_dict(), grown.state_dict(), 0.5))
+        assert torch.allclose(half.scales.weight, grown.scales.weight / 2)
+
+
 def test_unknown_architectures_and_strangers_are_errors(opened):
     with pytest.raises(ValueError, match="architecture"):
         build("generator-1")
+    with pytest.raises(ValueError, match="architecture"):
+        build("synthesis+sigma")
     with pytest.raises(ValueError):
         extend(opened[0].state_dict(), opened[1].state_dict())
 
@@ -56,8 +74,8 @@ def test_tiles_of_a_generator_show_no_seam(opened):
     net, _ = opened
     y_hat, level = 20 * torch.randn(1, 320, 4, 32), torch.full((1, 1, 4, 32), 0.5)
     with torch.inference_mode():
-        whole = tiling.synthesise(net, y_hat, level, 512, 64, None)
-        tiled = tiling.synthesise(net, y_hat, level, 512, 64, 64)
+        whole = tiling.synthesise(net, (y_hat, level), 512, 64, None)
+        tiled = tiling.synthesise(net, (y_hat, level), 512, 64, 64)
     assert np.abs(whole.astype(int) - tiled).max() <= 1 and (whole != tiled).mean() < 0.01
     assert net.margin == 192
 

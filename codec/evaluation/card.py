@@ -28,7 +28,8 @@ def section(weights: Path) -> str:
             start = f", from {decoder['start']}" if decoder.get("start") else ""
             on = f", on trunk `{decoder['trained_on']}`" if decoder.get("trained_on") else ""
             steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}{on}"
-            rows.append([f"`{key.split('/')[1]}`", decoder["loss"], steps, megabytes(weights, decoder)])
+            reads = ", reads σ" if decoder.get("architecture", "").endswith("+scales") else ""
+            rows.append([f"`{key.split('/')[1]}`{reads}", decoder["loss"], steps, megabytes(weights, decoder)])
     lines = [
         table(["network", "loss", "steps", "MB"], rows),
         f"All files together, with the classroom's: {total(weights.rglob('*.*')) / 1e6:.1f} MB (at most "

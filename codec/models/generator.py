@@ -23,8 +23,8 @@ SYNTHESIS = "synthesis"
 class Generator(Synthesis):
     """g_s with `counts` more blocks at 1/16, 1/8 and 1/4 of the resolution; shapes as `Synthesis`."""
 
-    def __init__(self, counts: tuple[int, int, int] = (1, 1, 1)):
-        super().__init__()
+    def __init__(self, counts: tuple[int, int, int] = (1, 1, 1), scales: bool = False):
+        super().__init__(scales=scales)
         reach = 0
         places = zip((self.res16, self.res8, self.res4), reversed(WIDTHS), (16, 8, 4), counts, strict=True)
         for stage, width, stride, count in places:
@@ -36,26 +36,30 @@ class Generator(Synthesis):
 def build(architecture: str) -> Synthesis:
     """A network, with random weights, of an architecture named as in the manifest.
 
-    "synthesis", or "generator-a-b-c" with a, b and c blocks added at 1/16, 1/8 and 1/4. Raises ValueError.
+    "synthesis", or "generator-a-b-c" with a, b and c blocks added at 1/16, 1/8 and 1/4; either followed by "+scales"
+    where it reads the entropy model's scales, too. Raises ValueError.
     """
-    if architecture == SYNTHESIS:
-        return Synthesis()
-    found = re.fullmatch(r"generator-(\d)-(\d)-(\d)", architecture)
+    found = re.fullmatch(r"(?:synthesis|generator-(\d)-(\d)-(\d))(\+scales)?", architecture)
     if not found:
         raise ValueError(f"There is no decoder architecture '{architecture}'.")
-    return Generator(tuple(map(int, found.groups())))
+    *counts, scales = found.groups()
+    if counts[0] is None:
+        return Synthesis(scales=bool(scales))
+    return Generator(tuple(map(int, counts)), bool(scales))
 
 
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a smaller network, in the shape of a larger one that computes the same.
 
-    The blocks that `state` lacks come from `larger` with their last gain and bias at zero. Raises ValueError
-    where the two do not belong to networks that contain each other.
+    The blocks that `state` lacks come from `larger` with their last gain and bias at zero, and what reads the scales is
+    zero. Raises ValueError where the two do not belong to networks that contain each other.
     """
     missing = [k for k in larger if k not in state]
-    if any(k not in larger for k in state) or any(".norm" not in k and ".conv" not in k for k in missing):
+    parts = (".norm", ".conv", "scales.")
+    if any(k not in larger for k in state) or any(not any(part in k for part in parts) for k in missing):
         raise ValueError("The decoders' architectures do not contain each other.")
-    closed = {k: torch.zeros_like(larger[k]) if ".norm2." in k else larger[k] for k in missing}
+    last = (".norm2.", "scales.")
+    closed = {k: torch.zeros_like(larger[k]) if any(part in k for part in last) else larger[k] for k in missing}
     return {k: state.get(k, closed.get(k)) for k in larger}
 
 

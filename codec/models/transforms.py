@@ -75,13 +75,26 @@ class OverlappedBlocks(nn.ConvTranspose2d):
 
 
 class Synthesis(nn.Module):
-    """g_s: y_hat (B, 320, h, w) and the level map (B, 1, h, w) in [0, 1] -> x_hat (B, 3, 16h, 16w)."""
+    """g_s: y_hat (B, 320, h, w) and the level map (B, 1, h, w) in [0, 1] -> x_hat (B, 3, 16h, 16w).
 
-    def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1), kernel: int = OVERLAPPED):
+    With `scales` it reads a third input, (B, 320, h, w) in [0, 1]: on a logarithmic ladder the standard deviation that
+    the entropy model gave every latent. The stream holds it anyway, and where a latent was rounded to its mean
+    it tells how much was lost there: whether a surface was smooth, or too rough to be coded.
+    """
+
+    def __init__(
+        self,
+        channels: int = Y_CHANNELS,
+        widths=WIDTHS,
+        depths=(1, 1, 1),
+        kernel: int = OVERLAPPED,
+        scales: bool = False,
+    ):
         super().__init__()
         c4, c8, c16 = widths
         self.margin = MARGIN + BLOCK
         self.head = conv(channels + 1, c16)
+        self.scales = conv(channels, c16) if scales else None
         self.res16 = blocks(c16, depths[2])
         self.up8 = conv(c16, c8 * 4)
         self.res8 = blocks(c8, depths[1])
@@ -91,11 +104,13 @@ class Synthesis(nn.Module):
         self.klt = OverlappedBlocks(channels, 3, kernel, PATCH, padding=(kernel - PATCH) // 2)
         self.deblocking = Deblocking()
 
-    def forward(self, y_hat: Tensor, level: Tensor) -> Tensor:
+    def forward(self, y_hat: Tensor, level: Tensor, scales: Tensor | None = None) -> Tensor:
         # The first coefficients are two orders of magnitude above the last: asinh brings them into range. In bfloat16
         # their differences between neighbours, which deblocking lives on, would be lost.
         with torch.autocast(y_hat.device.type, enabled=False):
             h = self.head(torch.cat([torch.asinh(y_hat.float()), level.float()], 1))
+            if self.scales is not None:
+                h = h + self.scales(scales.float())
         h = F.pixel_shuffle(self.up8(act(self.res16(h))), 2)
         h = F.pixel_shuffle(self.up4(act(self.res8(h))), 2)
         detail = F.pixel_shuffle(self.tail(act(self.res4(h))), 4)

@@ -145,9 +145,10 @@ def follow(checkpoint: str, before: str, out: str, validation: str, images: int 
         if trunk != known["trunk"] or name == "mse":
             continue
         state = read_decoder(before, name)
-        if not (same_shapes(old, state) and same_shapes(new, state)):
+        shared = {k: v for k, v in state.items() if k in old}  # it may have more: see `generator.extend`
+        if not (same_shapes(old, shared) and same_shapes(new, shared)):
             raise ValueError(f"The decoder '{name}' of '{before}' is of another shape than that of '{checkpoint}'.")
-        moved = {k: v + (new[k] - old[k]) for k, v in state.items()}
+        moved = state | {k: v + (new[k] - old[k]) for k, v in shared.items()}
         facts = {k: v for k, v in entry.items() if k not in ("files", "architecture", "revision", "validation")}
         facts = {"trained_on": trunk} | facts
         add(Path(out), name, entry["architecture"], moved, facts, validation, images, device)

@@ -23,6 +23,7 @@ class Latent(NamedTuple):
 
     y_hat: Tensor  # (B, 320, h, w), without gain
     level: Tensor  # (B, 1, h, w) in [0, 1]
+    scales: Tensor  # (B, 320, h, w) in [0, 1]; see `transforms.Synthesis`
     bpp: Tensor  # (B,), bits per pixel by the probability tables
     lmbda: Tensor  # (B,), mean of λ over the picture
 
@@ -42,9 +43,9 @@ class FrozenTrunk:
             y = self.codec.trunk.g_a(x)
         rounded = self.codec.round(y, level)
         with torch.no_grad():  # not in inference mode: a training takes no tensors of that
-            y_hat, level16 = self.codec.unscaled(rounded.y_hat, level)
+            y_hat, level16, scales = self.codec.unscaled(rounded.y_hat, level, rounded.index)
             bpp = (rounded.y_bits + rounded.z_bits).float().to(self.device) / (x.shape[2] * x.shape[3])
-            return Latent(y_hat, level16, bpp, self.lambdas[level.long()].flatten(1).mean(1))
+            return Latent(y_hat, level16, scales, bpp, self.lambdas[level.long()].flatten(1).mean(1))
 
 
 def shipped_trunk(folder: str | Path, device: str = "cpu") -> registry.Trunk:
@@ -120,7 +121,7 @@ class Pool:
         level = byte_levels(self.batch, self.crop // 64, self.span, self.smooth_share, [self.seed, number, 1])
         latent = self.trunk.encode(x, level)
         if self.reuse > 1:  # kept for long: half the memory
-            latent = latent._replace(y_hat=latent.y_hat.half())
+            latent = halved(latent)
         return x.to(self.trunk.device), latent
 
     def at(self, step: int) -> tuple[Tensor, Latent]:
@@ -138,7 +139,15 @@ class Pool:
             picks = np.random.default_rng([self.seed, step, 2]).integers(0, len(self.held) * self.batch, self.batch)
             chosen = [(self.held[i // self.batch], i % self.batch) for i in picks.tolist()]
             x = torch.stack([held[0][i] for held, i in chosen])
-            latent = Latent(*(torch.stack([held[1][part][i] for held, i in chosen]) for part in range(4)))
+            latent = Latent(*(torch.stack([held[1][part][i] for held, i in chosen]) for part in range(5)))
         x = x.float().div(255).contiguous(memory_format=torch.channels_last)
-        y_hat = latent.y_hat.float().contiguous(memory_format=torch.channels_last)
-        return x, latent._replace(y_hat=y_hat)
+        return x, latent._replace(y_hat=ready(latent.y_hat), scales=ready(latent.scales))
+
+
+def halved(latent: Latent) -> Latent:
+    """The same in half the memory."""
+    return latent._replace(y_hat=latent.y_hat.half(), scales=latent.scales.half())
+
+
+def ready(x: Tensor) -> Tensor:
+    return x.float().contiguous(memory_format=torch.channels_last)
