@@ -107,7 +107,7 @@ def encode(
         nonlocal codings
         codings += 1
         with timer.stage("hyperprior and quantisation"):
-            before, likely = codings - 1, 1 if max_bytes is None else 6
+            before, likely = codings - 1, 1 if max_bytes is None else 4
             part = tick and (lambda share: tick(0.5 + 0.5 * min(1, (before + share) / likely)))
             symbols = codec.quantise(y, at, part)
         with timer.stage("range coding"):
@@ -123,7 +123,7 @@ def encode(
 
     reached = True
     if max_bytes is not None:
-        found = rate.largest_level(size_at, max_bytes)
+        found = rate.largest_level(size_at, max_bytes, log_size=rate.by_nonzeros(y, codec.trunk.gain))
         reached = found is not None or not asked
         level = 0 if found is None else found
         symbols, data = made[level] if level in made else code(level)

