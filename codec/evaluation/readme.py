@@ -277,7 +277,7 @@ def page(found: dict) -> str:
 
 def more_of_page(found: dict, large: dict) -> str:
     return (
-        f" The measures follow within {found['fixed_lambda_measures_ms']:,} ms. "
+        f" The measures follow within {max(found[f'{m}_measures_ms'] for m in ('fixed_lambda', 'target_rate')):,} ms. "
         f"{large['size']}: {large['fixed_lambda_ms'] / 1000:.1f} s, in {large['states_of_progress']} steps of the "
         f"progress bar. From `python app.py` to a page that answers: {found['start_s']} s."
     )
