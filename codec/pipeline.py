@@ -212,26 +212,26 @@ class Codec:
             for i in range(len(streams))
         ]
 
-    def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor, Tensor]:
-        """What g_s takes: y_hat float32 (1, C, h, w) without gain, the level (1, 1, h, w) and the scales
-        (1, C, h, w), these two in [0, 1]."""
-        level64 = torch.from_numpy(symbols.level.copy()).to(self.device)[None, None]
-        steps = [torch.from_numpy(i).to(self.device).view(1, 4, symbols.y_hat.shape[1] // 4, -1) for i in symbols.index]
-        return self.unscaled(symbols.y_hat, level64, steps)
+    def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor]:
+        """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
+        return self.unscaled(symbols.y_hat, torch.from_numpy(symbols.level.copy()).to(self.device)[None, None])
 
-    def unscaled(self, y_hat: Tensor, level64: Tensor, index: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """`latent` of a batch: y_hat (B, C, h, w) in fixed point, level maps uint8 (B, 1, h/4, w/4), and the scale
-        indices of every step as in `Rounded`."""
+    def unscaled(self, y_hat: Tensor, level64: Tensor) -> tuple[Tensor, Tensor]:
+        """`latent` of a batch: y_hat (B, C, h, w) in fixed point, level maps uint8 (B, 1, h/4, w/4)."""
         level16 = upsample(level64)
-        scales = torch.empty(y_hat.shape, device=self.device)
-        for step, part in enumerate(index):
-            scatter(scales, step, part.float().div_(N_SCALES))
-        return (y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX, scales
+        return (y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX
+
+    def scales(self, symbols: Symbols) -> Tensor:
+        """What some g_s take as well, float32 (1, C, h, w) in [0, 1]; see `transforms.Synthesis`."""
+        steps = [torch.from_numpy(i).to(self.device).view(1, 4, symbols.y_hat.shape[1] // 4, -1) for i in symbols.index]
+        return scale_map(steps, symbols.y_hat.shape)
 
     @torch.inference_mode()
     def synthesise(self, symbols: Symbols, g_s: Synthesis, width: int, height: int, tick=None) -> np.ndarray:
         """-> uint8 (height, width, 3)."""
         latent = self.latent(symbols)
+        if g_s.scales is not None:
+            latent = (*latent, self.scales(symbols))
         with self._autocast():
             return tiling.synthesise(g_s, latent, width, height, self.tile, tick)
 
@@ -282,6 +282,14 @@ def check_payload(stream: Stream, trunk: Trunk) -> None:
 def z_index(shape: tuple[int, int, int]) -> np.ndarray:
     """The table of every element of z, of shape (C, h, w), in coding order: its channel."""
     return np.repeat(np.arange(shape[0], dtype=np.uint8), shape[1] * shape[2])
+
+
+def scale_map(index: list[Tensor], shape: tuple[int, ...]) -> Tensor:
+    """The scale indices of every step, as in `Rounded`, in their places: float32 (B, C, h, w) in [0, 1]."""
+    scales = torch.empty(shape, device=index[0].device)
+    for step, part in enumerate(index):
+        scatter(scales, step, part.float().div_(N_SCALES))
+    return scales
 
 
 def by_level(table: Tensor, level16: Tensor) -> Tensor:

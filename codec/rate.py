@@ -31,8 +31,8 @@ def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
     """The logarithm of the size in bytes that y float32 (1, C, h, w) should have at a level of gain (256, C).
 
     In the ρ-domain (He, Kim and Mitra, "Low-delay rate control for DCT video coding via ρ-domain source modeling",
-    2001) rate follows the number of coefficients that are not rounded to zero. These constants, fitted at eight levels
-    of 18 training pictures, are 7 % off on held-out ones, and 3 % more or less at the next level but 36.
+    2001) rate follows the number of coefficients that are not rounded to zero. The constants were fitted at eight
+    levels of 18 training pictures. Other weights would need others, but only the first guess of a search is theirs.
     """
     magnitude = y.abs()
 
@@ -55,7 +55,7 @@ def largest_level(
 
     `size_at(level)` codes the picture and returns the real size; sizes grow with the level, about exponentially, or
     as `log_size`, a cheap estimate that never falls, says. The search aims by it, corrected by the real sizes so far:
-    two or three calls are typical with a good one, five without, ten the most. It ends where a level is
+    two or three calls are typical with a good one, and ten are the most. It ends where a level is
     nearer to the target than half of what a level more would add. None where even level 0 is larger.
     """
     if log_size is None:

@@ -74,8 +74,8 @@ def test_the_decoder_sees_what_the_encoder_saw_whichever_way_they_ran(codec, how
 
 def test_a_decoder_gets_the_scale_that_each_latent_was_coded_with(codec):
     symbols = codec.quantise(codec.analyse(picture(192, 128, grain=10)), 120)
-    y_hat, _, scales = codec.latent(symbols)
-    assert scales.shape == y_hat.shape and 0 <= scales.min() < scales.max() < 1
+    scales = codec.scales(symbols)
+    assert scales.shape == symbols.y_hat.shape and 0 <= scales.min() < scales.max() < 1
     for step, index in enumerate(symbols.index):
         assert (gather(scales, step).flatten().numpy() * N_SCALES == index).all()
 
@@ -111,15 +111,13 @@ def test_a_target_rate_is_never_exceeded_and_the_next_level_would(codec, target)
     assert len(finer.data) > target * rgb.shape[0] * rgb.shape[1] / 8
 
 
-def test_few_codings_find_the_level_above_which_none_fits(codec):
+def test_few_codings_come_within_a_level_of_the_target(codec):
     rgb = picture(256, 256, grain=10)
     y = codec.analyse(rgb)
     for level in (30, 120, 220):
         target = int(1.004 * len(codec.write(codec.quantise(y, level), 256, 256)))
         coded, found = api.encode(rgb, max_bytes=target, y=y)
-        assert len(coded.data) <= target and found.codings <= 4
-        above = len(codec.write(codec.quantise(y, coded.level + 1), 256, 256))
-        assert above > target or above <= 1.006 * len(coded.data)
+        assert len(coded.data) <= target < 1.01 * len(coded.data) and found.codings <= 4
 
 
 def test_the_analysis_runs_once_for_a_target_rate(codec, monkeypatch):

@@ -13,7 +13,7 @@ from codec.models import registry, storage
 from codec.models.gain import BYTE_MAX, TOP, byte_lambdas
 from codec.models.trunk import CAUTION
 from codec.models.trunk import Codec as TrainedCodec
-from codec.pipeline import Codec
+from codec.pipeline import Codec, scale_map
 from codec.training import data as datasets
 from codec.training.export import Z_SUPPORT, trunk_tensors
 
@@ -43,7 +43,8 @@ class FrozenTrunk:
             y = self.codec.trunk.g_a(x)
         rounded = self.codec.round(y, level)
         with torch.no_grad():  # not in inference mode: a training takes no tensors of that
-            y_hat, level16, scales = self.codec.unscaled(rounded.y_hat, level, rounded.index)
+            y_hat, level16 = self.codec.unscaled(rounded.y_hat, level)
+            scales = scale_map(rounded.index, y_hat.shape)
             bpp = (rounded.y_bits + rounded.z_bits).float().to(self.device) / (x.shape[2] * x.shape[3])
             return Latent(y_hat, level16, scales, bpp, self.lambdas[level.long()].flatten(1).mean(1))
 
