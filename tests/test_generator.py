@@ -110,6 +110,39 @@ def test_an_input_channel_with_small_weights_keeps_its_digits():
     assert error.max() < 0.2  # with a scale for each output only it is 1
 
 
+def test_a_fine_tuned_decoder_is_stored_as_its_difference(opened):
+    """In half the bytes, and nearer to what it is than in eight bits of its own."""
+    net, plain = opened
+    generator = torch.Generator().manual_seed(2)
+    base = storage.to_float(storage.to_int8(plain.state_dict()))
+    state = {k: v + 0.01 * v.std().nan_to_num() * torch.randn(v.shape, generator=generator) for k, v in base.items()}
+    state |= {k: v for k, v in net.state_dict().items() if k not in base}  # blocks that the base lacks
+    stored = storage.to_difference(state, base)
+    back, alone = storage.to_float(stored, base), storage.to_float(storage.to_int8(state))
+    assert back.keys() == state.keys()
+    for name, w in state.items():
+        error, other = ((found[name] - w).square().mean().sqrt() for found in (back, alone))
+        assert error <= 1e-6 or name not in base or error < other, name
+        if name not in base or w.ndim < 2:
+            assert torch.equal(back[name], alone[name]), name
+    kernels = sum(base[k].numel() for k in base if base[k].ndim > 1 and k != storage.KLT)
+    added = sum(v.numel() for k, v in state.items() if k not in base and v.ndim > 1)
+    expected = kernels / 2 + state[storage.KLT].numel() + added
+    assert expected < len(save(stored)) < 1.03 * expected
+    with pytest.raises(KeyError):
+        storage.to_float(stored, {k: v for k, v in base.items() if k != "head.weight"})
+
+
+def test_integers_share_bytes_and_part_again():
+    for count in (15, 14):  # the last byte is half empty, or not
+        q = torch.arange(-7, count - 7, dtype=torch.int8)
+        halves = storage.packed(q)
+        assert halves.dtype == torch.uint8 and halves.numel() == (count + 1) // 2
+        assert torch.equal(storage.unpacked(halves, q.shape), q)
+    with pytest.raises(RuntimeError):
+        storage.unpacked(halves, torch.Size((4, 4)))
+
+
 def test_nothing_and_halves_are_stored_as_they_are():
     zero = storage.to_int8({"w": torch.zeros(2, 3)})
     assert torch.equal(storage.to_float(zero)["w"], torch.zeros(2, 3))

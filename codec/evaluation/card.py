@@ -29,7 +29,9 @@ def section(weights: Path) -> str:
             on = f", on trunk `{decoder['trained_on']}`" if decoder.get("trained_on") else ""
             steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}{on}"
             reads = ", reads σ" if decoder.get("architecture", "").endswith("+scales") else ""
-            rows.append([f"`{key.split('/')[1]}`{reads}", decoder["loss"], steps, megabytes(weights, decoder)])
+            mixed = f". Shipped: {decoder['mixture']}" if decoder.get("mixture") else ""
+            loss = decoder["loss"] + mixed
+            rows.append([f"`{key.split('/')[1]}`{reads}", loss, steps, megabytes(weights, decoder)])
     lines = [
         table(["network", "loss", "steps", "MB"], rows),
         f"All files together, with the classroom's: {total(weights.rglob('*.*')) / 1e6:.1f} MB (at most "

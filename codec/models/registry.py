@@ -176,7 +176,8 @@ def load_decoder(trunk: str, decoder: str = "mse", device: str = "cpu") -> Synth
     if name != decoder:
         return load_decoder(trunk, name, device)
     with fitting(f"{trunk}/{name}"):
-        tensors = storage.to_float(read_weights(entry["files"]))
+        base = storage.to_float(read_weights(entry["base"])) if "base" in entry else None
+        tensors = storage.to_float(read_weights(entry["files"]), base)
         return assemble(entry.get("architecture", SYNTHESIS), tensors, device)
 
 

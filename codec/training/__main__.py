@@ -2,6 +2,7 @@
 
 python -m codec.training train | export                      the trunk with its mse decoder
 python -m codec.training decoder | export-decoder            another decoder on that trunk, frozen
+python -m codec.training mix                                 a mean of decoders' checkpoints
 python -m codec.training follow                              the decoders of one trunk for the next
 python -m codec.training plot | check | pack                 progress; a machine's speed; data for another machine
 """
@@ -61,6 +62,10 @@ def main() -> int:
     one.add_argument("--partner", default="", help="fidelity decoder to interpolate with; by default the recipe's")
     one.add_argument("--images", type=int, default=0, help="how many to measure; by default all")
     one.add_argument("--device", default="cpu")
+    mix = add("mix", "a mean of decoders' weights, as a checkpoint to export or to start from")
+    mix.add_argument("parts", nargs="+", metavar="SHARE=SOURCE", help="a checkpoint, or the name of a decoder")
+    mix.add_argument("--out", required=True)
+    mix.add_argument("--weights", default="weights", help="the folder with the decoders that are named")
     follow = add("follow", "bring decoders to a trunk that was trained on from theirs", "validation")
     follow.add_argument("--checkpoint", default="runs/trunk/best.pt", help="that the new trunk was exported from")
     follow.add_argument("--before", required=True, help="the weights folder with the decoders")
@@ -93,10 +98,10 @@ def main() -> int:
     else:
         # These need packages that a machine for training may not have.
         from codec.training import export as trunk_export
-        from codec.training import export_decoder, pack, plot
+        from codec.training import export_decoder, mixture, pack, plot
 
         work = {"export": trunk_export.export, "export-decoder": export_decoder.export_decoder}
-        work |= {"follow": export_decoder.follow, "plot": plot.plot, "pack": pack.pack}
+        work |= {"follow": export_decoder.follow, "plot": plot.plot, "pack": pack.pack, "mix": mixture.mix}
         work[command](**args)
     return 0
 

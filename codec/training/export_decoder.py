@@ -1,4 +1,4 @@
-"""From a decoder's checkpoint, or from the trunk before, to shipped weights: an 8-bit file and its entry."""
+"""From a decoder's checkpoint, or from the trunk before, to shipped weights: a file of integers and its entry."""
 
 import hashlib
 import json
@@ -16,8 +16,11 @@ from codec.pipeline import Codec
 from codec.training import data as datasets
 from codec.training.decoders import validation_levels
 from codec.training.export import DATA, revision
-from codec.training.latents import read_decoder, shipped_trunk
+from codec.training.latents import decoder_entry, read_decoder, shipped_trunk
 from codec.training.recipes import Recipe, formula
+
+NEW = ("files", "base", "architecture", "revision", "validation")  # what `add` writes itself
+BASE = "mse"  # every other decoder is stored as its difference from this one
 
 
 @torch.inference_mode()
@@ -67,6 +70,7 @@ def export_decoder(
         raise ValueError(f"The decoder to interpolate with, '{partner}', is not in '{out}'.")
     facts = {
         "loss": formula(recipe),
+        **({"mixture": saved["mixture"]} if "mixture" in saved else {}),
         "weights": recipe.weights,
         "levels": list(recipe.levels),
         "start": saved["start"],
@@ -92,18 +96,19 @@ def add(
     images: int = 0,
     device: str = "cpu",
 ) -> dict:
-    """Stores a decoder's weights in 8 bits, measures what is stored, and enters it in the manifest with `facts`.
+    """Stores a decoder's weights beside the mse decoder's, measures what is stored, enters it in the manifest.
 
-    Returns the entry. Raises ValueError where the file would be too large.
+    facts: what the entry says besides. Returns the entry. Raises ValueError where the file would be too large.
     """
-    stored = storage.to_int8(state)
+    base = read_decoder(folder, BASE)
+    stored = storage.to_difference(state, base)
     data = save_safetensors(stored)
     if len(data) > storage.FILE_BYTES:
         raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storage.FILE_BYTES:,}.")
 
     codec = Codec(shipped_trunk(folder, device))
     trunk = codec.trunk.id
-    g_s = registry.assemble(architecture, storage.to_float(stored), device)  # as it will be loaded
+    g_s = registry.assemble(architecture, storage.to_float(stored, base), device)  # as it will be loaded
     paths = datasets.image_files(validation)
     paths = paths[:: max(1, len(paths) // images)][:images] if images else paths
     measured = measure(codec, g_s, [datasets.read_rgb(p) for p in paths], validation_levels(*facts["levels"]))
@@ -111,6 +116,7 @@ def add(
     file = f"{name}-{trunk}.safetensors"
     entry = {
         "files": {file: hashlib.sha256(data).hexdigest()},
+        "base": decoder_entry(folder, BASE)["files"],  # and whose differences they hold
         "architecture": architecture,
         **facts,
         "revision": revision(),
@@ -149,7 +155,7 @@ def follow(checkpoint: str, before: str, out: str, validation: str, images: int 
         if not (same_shapes(old, shared) and same_shapes(new, shared)):
             raise ValueError(f"The decoder '{name}' of '{before}' is of another shape than that of '{checkpoint}'.")
         moved = state | {k: v + (new[k] - old[k]) for k, v in shared.items()}
-        facts = {k: v for k, v in entry.items() if k not in ("files", "architecture", "revision", "validation")}
+        facts = {k: v for k, v in entry.items() if k not in NEW}
         facts = {"trained_on": trunk} | facts
         add(Path(out), name, entry["architecture"], moved, facts, validation, images, device)
 

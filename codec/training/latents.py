@@ -75,7 +75,9 @@ def decoder_entry(folder: str | Path, name: str) -> dict:
 
 def read_decoder(folder: str | Path, name: str) -> dict[str, Tensor]:
     """The float weights of a decoder of a folder's current trunk. Raises ValueError where there is none."""
-    return storage.to_float(read_files(folder, decoder_entry(folder, name)))
+    entry = decoder_entry(folder, name)
+    base = storage.to_float(read_files(folder, {"files": entry["base"]})) if "base" in entry else None
+    return storage.to_float(read_files(folder, entry), base)
 
 
 def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tuple[FrozenTrunk, dict[str, Tensor]]:
