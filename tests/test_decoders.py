@@ -208,6 +208,26 @@ def test_a_run_can_start_from_the_best_of_another(settings, tmp_path):
     assert again.best == float("inf") and again.step_number == 0
 
 
+def test_kernels_that_the_start_lacked_learn_faster(settings, tmp_path):
+    def rates(start: str) -> dict[str, float]:
+        run = str(tmp_path / ("again" if start else "first"))
+        changes = {"architecture": "synthesis-0-0-1+scales", "optimizer": "muon", "lr": 1e-3, "run": run}
+        trainer = decoders.Trainer(settings("hific-nogan", start=start, **changes))
+        trainer.step(*batch(trainer))
+        trainer.save("best.pt")
+        names = {id(p): name for name, p in trainer.decoder.named_parameters()}
+        return {names[id(p)]: g["base_lr"] for g in trainer.optimizers[0].param_groups for p in g["params"]}
+
+    first = rates("")
+    assert {name for name, rate in first.items() if rate == pytest.approx(4e-3)} == {
+        "res4.1.conv1.weight",
+        "res4.1.conv2.weight",
+    }
+    assert first["scales.weight"] == pytest.approx(12e-3) and first["res4.0.conv1.weight"] == pytest.approx(1e-3)
+    again = rates(str(tmp_path / "first" / "best.pt"))  # where nothing is new any more
+    assert again == first | {name: pytest.approx(1e-3) for name in first if name.startswith("res4.1.")}
+
+
 def test_a_run_that_starts_from_the_shipped_decoder_counts_its_steps(settings, monkeypatch):
     entry = {"steps": 40, "wall_minutes": 2.0, "start": "mse"}
     monkeypatch.setattr(decoders, "decoder_entry", lambda folder, name: entry)

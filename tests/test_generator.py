@@ -45,6 +45,27 @@ def test_a_new_generator_computes_what_its_synthesis_computes(opened):
         assert not torch.allclose(net(y_hat, level), plain(y_hat, level), atol=1e-3)
 
 
+def test_blocks_added_to_a_synthesis_change_nothing_until_they_are_trained(opened):
+    _, plain = opened
+    y_hat, level = 20 * torch.randn(1, 320, 4, 4), torch.full((1, 1, 4, 4), 0.3)
+    grown = build("synthesis-1-0-2").eval()
+    assert [len(stage) for stage in (grown.res16, grown.res8, grown.res4)] == [2, 1, 3]
+    state = extend(plain.state_dict(), grown.state_dict())
+    grown.load_state_dict(state)
+    with torch.no_grad():
+        assert torch.equal(grown(y_hat, level), plain(y_hat, level))
+        for stage in (grown.res16, grown.res4):  # each of the new blocks can learn: what comes first is not zero
+            assert stage[-1].conv1.weight.abs().mean() > 0.001
+            stage[-1].conv2.weight.normal_(std=0.05)
+        opened_up = grown(y_hat, level)
+        assert (opened_up - plain(y_hat, level)).abs().mean() > 1e-3
+        for t, expected in ((0.0, plain(y_hat, level)), (1.0, opened_up)):
+            middle = build("synthesis-1-0-2").eval()
+            middle.load_state_dict(interpolate(plain.state_dict(), grown.state_dict(), t))
+            assert torch.allclose(middle(y_hat, level), expected, atol=1e-5)
+    assert grown.margin - plain.margin == 48  # two kernels that reach 16, and four that reach 4, up to whole latents
+
+
 def test_scales_change_nothing_until_they_are_trained_and_then_do():
     torch.manual_seed(2)
     plain, grown = Synthesis().eval(), build("synthesis+scales").eval()
@@ -64,8 +85,9 @@ def test_scales_change_nothing_until_they_are_trained_and_then_do():
 def test_unknown_architectures_and_strangers_are_errors(opened):
     with pytest.raises(ValueError, match="architecture"):
         build("generator-1")
-    with pytest.raises(ValueError, match="architecture"):
-        build("synthesis+sigma")
+    for name in ("synthesis+sigma", "generator", "synthesis-1-2", "synthesis-0-0-12"):
+        with pytest.raises(ValueError, match="architecture"):
+            build(name)
     with pytest.raises(ValueError):
         extend(opened[0].state_dict(), opened[1].state_dict())
 

@@ -22,6 +22,20 @@ def test_mse_on_the_8_bit_scale_is_per_picture():
     assert losses.mse255(x_hat, x).tolist() == pytest.approx([0, 255**2 * 0.04 / 48], rel=1e-5)
 
 
+def test_what_repeats_in_neighbouring_blocks_counts_as_lattice():
+    x = torch.full((4, 3, 256, 270), 0.5)  # the last 14 columns, half a block, do not count
+    x_hat = x.clone()
+    x_hat[0] += 0.1  # another brightness is no pattern
+    x_hat[1, :, ::16, 3:256:16] += 0.2  # a dot in every block
+    x_hat[2, :, :16, :16] += 0.2 * torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0))  # in one only
+    x_hat[3, :, :, 256:] += 0.2
+    found = losses.lattice(x_hat, x).tolist()
+    dot = 255**2 * 0.04 * (1 / 256 - 1 / 256**2)  # the mean square of what sticks out of the mean
+    assert found[0] == pytest.approx(0, abs=1e-4) and found[3] == 0
+    assert found[1] == pytest.approx(dot, rel=1e-4)
+    assert found[2] == pytest.approx(255**2 * 0.04 / 64**2 / 4, rel=0.1)  # 1/64 of it in one of four squares
+
+
 def test_a_shown_picture_is_clipped_and_has_8_bits():
     x = torch.tensor([-0.3, 0.0, 0.1003, 0.5, 1.0, 1.7])
     assert (255 * losses.as_shown(x)).tolist() == pytest.approx([0, 0, 26, 128, 255, 255])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from codec.models.layers import NormBlock
-from codec.models.transforms import WIDTHS, Synthesis
+from codec.models.transforms import WIDTHS, Synthesis, reach
 
 SYNTHESIS = "synthesis"
 
@@ -25,41 +25,42 @@ class Generator(Synthesis):
 
     def __init__(self, counts: tuple[int, int, int] = (1, 1, 1), scales: bool = False):
         super().__init__(scales=scales)
-        reach = 0
-        places = zip((self.res16, self.res8, self.res4), reversed(WIDTHS), (16, 8, 4), counts, strict=True)
-        for stage, width, stride, count in places:
+        places = zip((self.res16, self.res8, self.res4), reversed(WIDTHS), counts, strict=True)
+        for stage, width, count in places:
             stage.extend(NormBlock(width) for _ in range(count))
-            reach += 2 * stride * count  # two 3×3 kernels each
-        self.margin += -(-reach // 16) * 16
+        self.margin += reach(reversed(counts))
 
 
 def build(architecture: str) -> Synthesis:
     """A network, with random weights, of an architecture named as in the manifest.
 
-    "synthesis", or "generator-a-b-c" with a, b and c blocks added at 1/16, 1/8 and 1/4; either followed by "+scales"
-    where it reads the entropy model's scales, too. Raises ValueError.
+    "synthesis"; "synthesis-a-b-c" with a, b and c more of its residual blocks at 1/16, 1/8 and 1/4; "generator-a-b-c"
+    with as many of HiFiC's; any of them followed by "+scales" where it reads the entropy model's scales, too.
+    Raises ValueError.
     """
-    found = re.fullmatch(r"(?:synthesis|generator-(\d)-(\d)-(\d))(\+scales)?", architecture)
+    found = re.fullmatch(r"(synthesis|generator(?=-))(?:-(\d)-(\d)-(\d))?(\+scales)?", architecture)
     if not found:
         raise ValueError(f"There is no decoder architecture '{architecture}'.")
-    *counts, scales = found.groups()
-    if counts[0] is None:
-        return Synthesis(scales=bool(scales))
-    return Generator(tuple(map(int, counts)), bool(scales))
+    kind, *counts, scales = found.groups()
+    counts = tuple(int(n or 0) for n in counts)
+    if kind == "generator":
+        return Generator(counts, bool(scales))
+    return Synthesis(depths=tuple(1 + n for n in reversed(counts)), scales=bool(scales))
 
 
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a smaller network, in the shape of a larger one that computes the same.
 
-    The blocks that `state` lacks come from `larger` with their last gain and bias at zero, and what reads the scales is
-    zero. Raises ValueError where the two do not belong to networks that contain each other.
+    The blocks that `state` lacks come from `larger` with zeros in their last layer, and what reads the scales is zero.
+    Raises ValueError where the two do not belong to networks that contain each other.
     """
     missing = [k for k in larger if k not in state]
     parts = (".norm", ".conv", "scales.")
     if any(k not in larger for k in state) or any(not any(part in k for part in parts) for k in missing):
         raise ValueError("The decoders' architectures do not contain each other.")
-    last = (".norm2.", "scales.")
-    closed = {k: torch.zeros_like(larger[k]) if any(part in k for part in last) else larger[k] for k in missing}
+    shut = [k for k in missing if ".norm2." in k or "scales." in k]
+    shut += [k for k in missing if ".conv2." in k and k.replace(".conv2.", ".norm2.") not in larger]
+    closed = {k: torch.zeros_like(larger[k]) if k in shut else larger[k] for k in missing}
     return {k: state.get(k, closed.get(k)) for k in larger}
 
 

@@ -13,6 +13,8 @@ codec is a linear transform codec before its first training step and the network
 The arithmetic is spent in dense 3×3 kernels at 1/4 to 1/16 of the resolution, where CPUs are quick.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,6 +34,12 @@ WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
 #: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s, before its
 #: blocks are filtered); rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
 MARGIN = 112
+
+
+def reach(counts: Iterable[int]) -> int:
+    """How many pixels further blocks make a latent reach, `counts` of them at 1/4, 1/8 and 1/16; a multiple of 16."""
+    pixels = sum(2 * stride * count for stride, count in zip((4, 8, 16), counts, strict=True))  # two 3×3 kernels each
+    return -(-pixels // PATCH) * PATCH
 
 
 def blocks(channels: int, count: int) -> nn.Sequential:
@@ -79,7 +87,8 @@ class Synthesis(nn.Module):
 
     With `scales` it reads a third input, (B, 320, h, w) in [0, 1]: on a logarithmic ladder the standard deviation that
     the entropy model gave every latent. The stream holds it anyway, and where a latent was rounded to its mean
-    it tells how much was lost there: whether a surface was smooth, or too rough to be coded.
+    it tells how much was lost there: whether a surface was smooth, or too rough to be coded. `depths` counts the
+    residual blocks at 1/4, 1/8 and 1/16.
     """
 
     def __init__(
@@ -92,7 +101,7 @@ class Synthesis(nn.Module):
     ):
         super().__init__()
         c4, c8, c16 = widths
-        self.margin = MARGIN + BLOCK
+        self.margin = MARGIN + BLOCK + reach(n - 1 for n in depths)
         self.head = conv(channels + 1, c16)
         self.scales = conv(channels, c16) if scales else None
         self.res16 = blocks(c16, depths[2])

@@ -32,6 +32,7 @@ from codec.training.vgg import load_vgg
 LEARNING_RATES = {"adam": 2e-4, "muon": 3e-3}
 TYPICAL_WEIGHT = 0.08  # root mean square of the kernels' weights
 SCALES_RATE = 12  # how much faster the kernel that reads the scales learns by Muon
+NEW_RATE = 4  # how much faster kernels learn by Muon that the weights to start from lacked
 PATIENCE = 10  # steps in a row without a finite gradient before the averaged weights come back
 
 
@@ -75,26 +76,31 @@ class Settings:
     varied: float = 0.0  # share of crops that are shrunk and recoloured; see `data.Crops`
 
 
-def optimizers_of(decoder: nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
+def optimizers_of(
+    decoder: nn.Module, kind: str, lr: float, new: frozenset[str] = frozenset()
+) -> list[torch.optim.Optimizer]:
     """Adam for everything, or Muon for the networks' kernels and Adam for the rest.
 
     Adam moves every weight by about lr. The weights of the linear path are ten times smaller than the others, so
     they get a rate by their own scale; with that of the others a hundred steps at 1e-4 cost 1.2 dB at 0.6 bpp, not 0.1.
     Muon moves every kernel by as much: those that read the scales, which start from nothing and whose input is a tenth
-    of that of the others, would take thousands of steps.
+    of that of the others, would take thousands of steps. So would `new` ones, kernels that the weights to start from
+    lacked.
     """
     lr, adam_lr = lr or LEARNING_RATES[kind], lr if lr and kind == "adam" else LEARNING_RATES["adam"]
     klt = decoder.klt.weight
-    scales = [] if decoder.scales is None else [decoder.scales.weight]
-    kernels = [p for p in decoder.parameters() if p.ndim == 4 and not any(p is other for other in (klt, *scales))]
+    rates = {name: NEW_RATE if name in new else 1 for name, p in decoder.named_parameters() if p.ndim == 4}
+    rates |= {name: SCALES_RATE for name in rates if name.startswith("scales.")}
+    kernels = {name: p for name, p in decoder.named_parameters() if name in rates and p is not klt}
     vectors = [p for p in decoder.parameters() if p.ndim < 4]
     groups = [
-        {"params": vectors if kind == "muon" else [*kernels, *scales, *vectors]},
+        {"params": vectors if kind == "muon" else [*kernels.values(), *vectors]},
         {"params": [klt], "lr": adam_lr * klt.detach().square().mean().sqrt().item() / TYPICAL_WEIGHT},
     ]
     adam = torch.optim.Adam(groups, lr=adam_lr, betas=(0.9, 0.99), fused=True)
-    groups = [{"params": kernels}, *({"params": [p], "lr": SCALES_RATE * lr} for p in scales)]
-    return [Muon(groups, lr=lr), adam] if kind == "muon" else [adam]
+    if kind != "muon":
+        return [adam]
+    return [Muon([{"params": [p], "lr": rates[name] * lr} for name, p in kernels.items()], lr=lr), adam]
 
 
 class Trainer:
@@ -116,10 +122,10 @@ class Trainer:
         self.step_number, self.elapsed, self.best, self.failures, self.skipped = 0, 0.0, math.inf, 0, 0
         self.decoder = build(self.recipe.architecture)
         self.discriminator = Discriminator() if "gan" in self.recipe.weights else None
-        self.before = self._start(mse)
+        self.before, new = self._start(mse)
         self.decoder.to(device=s.device, memory_format=torch.channels_last).train()
         self.ema = Ema(self.decoder, s.ema)
-        self.optimizers = optimizers_of(self.decoder, s.optimizer, s.lr)
+        self.optimizers = optimizers_of(self.decoder, s.optimizer, s.lr, new)
         self.d_optimizers = []
         if self.discriminator:
             self.discriminator.to(s.device, memory_format=torch.channels_last)
@@ -137,8 +143,8 @@ class Trainer:
                 self.objective.vgg = torch.compile(vgg)
         self._held_out: list[tuple[Tensor, list[Latent]]] = []
 
-    def _start(self, mse: dict[str, Tensor]) -> dict:
-        """Loads the weights to start from; returns the steps and seconds that they have had already."""
+    def _start(self, mse: dict[str, Tensor]) -> tuple[dict, frozenset[str]]:
+        """Loads the weights to start from; returns the steps and seconds that they have had, and names they lacked."""
         s, before = self.settings, {"steps": 0, "seconds": 0.0}
         start = s.start or self.recipe.start
         if start.endswith(".pt"):
@@ -158,8 +164,9 @@ class Trainer:
                 entry = decoder_entry(s.init, start)
                 start = entry.get("start", "trunk")  # with which the mse decoder was trained
                 before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"], "start": start}
-        self.decoder.load_state_dict(extend(state, self.decoder.state_dict()))
-        return before
+        whole = extend(state, self.decoder.state_dict())
+        self.decoder.load_state_dict(whole)
+        return before, frozenset(whole.keys() - state.keys())
 
     # One step
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codec.models.gain import lambda_map
+from codec.models.transforms import PATCH
 from codec.models.trunk import Output
 
 #: The rate–distortion loss grows about as the square root of λ; dividing by it makes a relative gain count
@@ -66,6 +67,21 @@ def as_shown(x_hat: Tensor) -> Tensor:
 def mse255(x_hat: Tensor, x: Tensor) -> Tensor:
     """255²·mean (x_hat - x)², per picture (B,)."""
     return 255**2 * (x_hat - x).square().flatten(1).mean(1)
+
+
+def lattice(x_hat: Tensor, x: Tensor, period: int = PATCH, repeats: int = 8) -> Tensor:
+    """255²·mean ē², ē = the mean of x_hat - x over `repeats`² blocks in a square, less its own mean; per picture (B,).
+
+    What of the error is the same in neighbouring blocks, as the decoder's own pattern is where the latents tell it
+    nothing: an error without such a pattern leaves 1/repeats² of its power here. H and W at least repeats·period;
+    what is beyond a multiple of that does not count.
+    """
+    side = repeats * period
+    height, width = (n - n % side for n in x.shape[2:])
+    error = (x_hat - x)[..., :height, :width]
+    squares = error.unflatten(3, (width // side, repeats, period)).unflatten(2, (height // side, repeats, period))
+    pattern = squares.mean((3, 6))  # (B, 3, rows, period, columns, period)
+    return 255**2 * (pattern - pattern.mean((3, 5), keepdim=True)).square().flatten(1).mean(1)
 
 
 def feature_mse(f_hat: Tensor, f: Tensor) -> Tensor:
