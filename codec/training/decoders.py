@@ -112,7 +112,6 @@ class Trainer:
         self.folder = Path(s.run or f"runs/{s.decoder}")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.device = torch.device(s.device)
-        torch.manual_seed(s.seed)
         torch.set_float32_matmul_precision("high")
         self.trunk, mse = load_trunk(s.init, s.device, s.precision)
         vgg = load_vgg(s.backbones).to(s.device) if Objective.needs_vgg(self.recipe) else None
@@ -120,6 +119,7 @@ class Trainer:
         self.looks = bool({"lpips", "gan"} & self.recipe.weights.keys())  # AlexNet is needed for a step
 
         self.step_number, self.elapsed, self.best, self.failures, self.skipped = 0, 0.0, math.inf, 0, 0
+        torch.manual_seed(s.seed)  # after LPIPS has been read, which takes random numbers the first time
         self.decoder = build(self.recipe.architecture)
         self.discriminator = Discriminator() if "gan" in self.recipe.weights else None
         self.before, new = self._start(mse)
