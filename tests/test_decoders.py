@@ -17,6 +17,7 @@ from codec.errors import CodecError, WeightsError
 from codec.evaluation import card
 from codec.models import registry, storage
 from codec.models.gain import lambda_from_level
+from codec.models.generator import build
 from codec.models.trunk import Codec as TrainedCodec
 from codec.training import check, decoders, latents, pack, vgg
 from codec.training.data import Crops
@@ -359,10 +360,10 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
 def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_path, monkeypatch):
     out, _, trainer = exported
     checkpoint, mixed = str(trainer.folder / "best.pt"), tmp_path / "mixed.pt"
-    said = mix([f"1.25={checkpoint}", "-0.25=mse"], str(mixed), str(out))
+    said = mix([f"{checkpoint}=1.25", "mse=-0.25"], str(mixed), str(out))
     steps = json.loads((out / "manifest.json").read_text())
     steps = steps["decoders"][f"{steps['trunk']}/mse"]["steps"]
-    assert said == f"1.25·hific after 2 steps -0.25·mse after {steps:,} steps"
+    assert said == f"1.25·hific after 2 steps - 0.25·mse after {steps:,} steps"
 
     entry = export_decoder(str(mixed), str(out), str(folders / "held-out"))
     assert entry["mixture"] == said and entry["steps"] == 2
@@ -373,7 +374,18 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
     monkeypatch.setenv("CODEC_WEIGHTS", str(out))
     assert said in card.section(out) and said in method.trained()
 
-    for parts, why in ((["0.5=mse", f"0.5={checkpoint}"], "must be a checkpoint"), ([f"0.5={checkpoint}"], "add up")):
+    larger = torch.load(checkpoint, weights_only=True)  # with a block that the others lack, which is left half open
+    state = build("synthesis-0-0-1").state_dict() | larger["ema"]
+    larger["recipe"]["architecture"] = "synthesis-0-0-1"
+    torch.save(larger | {"ema": state}, tmp_path / "larger.pt")
+    mix([f"{checkpoint}=0.5", f"{tmp_path / 'larger.pt'}=0.5"], str(mixed), str(out))
+    both = torch.load(mixed, weights_only=True)
+    assert both["recipe"]["architecture"] == "synthesis-0-0-1"
+    for layer, share in (("conv1", 1.0), ("conv2", 0.5)):
+        name = f"res4.1.{layer}.weight"
+        assert torch.allclose(both["ema"][name], share * state[name])
+
+    for parts, why in ((["mse=0.5", f"{checkpoint}=0.5"], "must be a checkpoint"), ([f"{checkpoint}=0.5"], "add up")):
         with pytest.raises(ValueError, match=why):
             mix(parts, str(mixed), str(out))
 

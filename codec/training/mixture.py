@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from codec.models.generator import build, extend
+from codec.models.generator import SYNTHESIS, extend
 from codec.training.latents import decoder_entry, read_decoder
 
 
@@ -19,30 +19,37 @@ def checkpoint_of(source: str, weights: str) -> dict:
     if source.endswith(".pt"):
         return torch.load(source, map_location="cpu", weights_only=True)
     entry = decoder_entry(weights, source)
-    return {"decoder": source, "total_steps": entry["steps"], "ema": read_decoder(weights, source)}
+    recipe = {"architecture": entry.get("architecture", SYNTHESIS)}
+    return {"decoder": source, "total_steps": entry["steps"], "recipe": recipe, "ema": read_decoder(weights, source)}
 
 
-def mean(states: list[tuple[float, dict[str, Tensor]]], architecture: str) -> dict[str, Tensor]:
-    """Σ share·state in float32, every state in the shape of this architecture. Raises ValueError; see `extend`."""
-    shape = build(architecture).state_dict()
-    whole = [(share, extend({k: v.float() for k, v in state.items()}, shape)) for share, state in states]
-    return {k: sum(share * state[k] for share, state in whole) for k in shape}
+def mean(states: list[tuple[float, dict[str, Tensor]]]) -> dict[str, Tensor]:
+    """Σ share·state in float32, in the shape of the largest. Raises ValueError; see `generator.extend`.
+
+    What a smaller one lacks is taken from the largest, too, but with zeros in its last layer.
+    """
+    floats = [(share, {k: v.float() for k, v in state.items()}) for share, state in states]
+    largest = max((state for _, state in floats), key=len)
+    whole = [(share, extend(state, largest)) for share, state in floats]
+    return {k: sum(share * state[k] for share, state in whole) for k in largest}
 
 
 def words(parts: list[tuple[float, str, int]]) -> str:
     """A mixture in a line, as the manifest says it, of shares, names and steps."""
-    return " ".join(f"{share:+.4g}·{name} after {steps:,} steps" for share, name, steps in parts).removeprefix("+")
+    signed = (f"{'-' if share < 0 else '+'} {abs(share):.4g}·{name} after {n:,} steps" for share, name, n in parts)
+    return " ".join(signed).removeprefix("+ ")
 
 
 def mix(parts: list[str], out: str, weights: str = "weights") -> str:
     """Writes a checkpoint with Σ share·weights; returns the mixture in words.
 
-    parts: "SHARE=SOURCE", a source being a decoder's checkpoint or the name of a decoder in the folder `weights`. The
-    first must be a checkpoint, to whose training the mixture is ascribed. Shares may be negative; they add up to 1.
-    Raises ValueError where they do not, or where the decoders' architectures do not contain each other.
+    parts: "SOURCE=SHARE", a source being a decoder's checkpoint or the name of a decoder in the folder `weights`. The
+    first must be a checkpoint, to whose training the mixture is ascribed. Shares may be negative; they add up to 1. The
+    mixture has the largest of the architectures. Raises ValueError where the shares do not, or where the
+    architectures do not contain each other.
     """
-    pairs = [part.partition("=") for part in parts]
-    shares, sources = [float(share) for share, _, _ in pairs], [source for _, _, source in pairs]
+    pairs = [part.rpartition("=") for part in parts]
+    sources, shares = [source for source, _, _ in pairs], [float(share) for _, _, share in pairs]
     if not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise ValueError(f"The shares add up to {sum(shares):g}; they must add up to 1.")
     if not sources[0].endswith(".pt"):
@@ -51,7 +58,9 @@ def mix(parts: list[str], out: str, weights: str = "weights") -> str:
     kept = ("decoder", "start", "trunk", "recipe", "settings", "total_steps", "total_seconds")
     mixed = {k: saved[0][k] for k in kept}
     states = [(share, part["ema"]) for share, part in zip(shares, saved, strict=True)]
-    mixed["ema"] = mean(states, mixed["recipe"]["architecture"])
+    largest = max(saved, key=lambda part: len(part["ema"]))
+    mixed["recipe"] = mixed["recipe"] | {"architecture": largest["recipe"]["architecture"]}
+    mixed["ema"] = mean(states)
     names = [(share, part["decoder"], part["total_steps"]) for share, part in zip(shares, saved, strict=True)]
     mixed["mixture"] = words(names)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
