@@ -1,10 +1,12 @@
 """Writes what the manifest says of every network into the model card, weights/README.md."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from codec.evaluation.readme import table
+from codec.models.generator import SYNTHESIS
 
 START, END = "<!-- manifest -->", "<!-- /manifest -->"
 TOTAL_BYTES = 45_000_000  # of the whole folder, the classroom's weights among them
@@ -28,7 +30,9 @@ def section(weights: Path) -> str:
             start = f", from {decoder['start']}" if decoder.get("start") else ""
             on = f", on trunk `{decoder['trained_on']}`" if decoder.get("trained_on") else ""
             steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}{on}"
-            reads = ", reads σ" if decoder.get("architecture", "").endswith("+scales") else ""
+            kind = decoder.get("architecture", SYNTHESIS)
+            more = sum(map(int, re.findall(r"-(\d)", kind)))
+            reads = (f", {more} more blocks" if more else "") + (", reads σ" if kind.endswith("+scales") else "")
             mixed = f". Shipped: {decoder['mixture']}" if decoder.get("mixture") else ""
             loss = decoder["loss"] + mixed
             rows.append([f"`{key.split('/')[1]}`{reads}", loss, steps, megabytes(weights, decoder)])
