@@ -385,6 +385,9 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
         name = f"res4.1.{layer}.weight"
         assert torch.allclose(both["ema"][name], share * state[name])
 
+    torch.save(larger | {"trunk": "00000000"}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="different trunks: 00000000, "):
+        mix([f"{checkpoint}=0.5", f"{tmp_path / 'other.pt'}=0.5"], str(mixed), str(out))
     for parts, why in ((["mse=0.5", f"{checkpoint}=0.5"], "must be a checkpoint"), ([f"{checkpoint}=0.5"], "add up")):
         with pytest.raises(ValueError, match=why):
             mix(parts, str(mixed), str(out))

@@ -34,6 +34,8 @@ def test_what_repeats_in_neighbouring_blocks_counts_as_lattice():
     assert found[0] == pytest.approx(0, abs=1e-4) and found[3] == 0
     assert found[1] == pytest.approx(dot, rel=1e-4)
     assert found[2] == pytest.approx(255**2 * 0.04 / 64**2 / 4, rel=0.1)  # 1/64 of it in one of four squares
+    with pytest.raises(ValueError, match="96×256"):
+        losses.lattice(x_hat[..., :96], x[..., :96])
 
 
 def test_a_shown_picture_is_clipped_and_has_8_bits():

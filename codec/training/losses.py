@@ -73,11 +73,15 @@ def lattice(x_hat: Tensor, x: Tensor, period: int = PATCH, repeats: int = 8) -> 
     """255²·mean ē², ē = the mean of x_hat - x over `repeats`² blocks in a square, less its own mean; per picture (B,).
 
     What of the error is the same in neighbouring blocks, as the decoder's own pattern is where the latents tell it
-    nothing: an error without such a pattern leaves 1/repeats² of its power here. H and W at least repeats·period;
-    what is beyond a multiple of that does not count.
+    nothing: an error without such a pattern leaves 1/repeats² of its power here. What is beyond a multiple of
+    repeats·period pixels does not count. Raises ValueError where there are fewer.
     """
     side = repeats * period
     height, width = (n - n % side for n in x.shape[2:])
+    if not height * width:
+        raise ValueError(
+            f"For its lattice a picture of {x.shape[3]}×{x.shape[2]} pixels must have {side} each way."
+        )
     error = (x_hat - x)[..., :height, :width]
     squares = error.unflatten(3, (width // side, repeats, period)).unflatten(2, (height // side, repeats, period))
     pattern = squares.mean((3, 6))  # (B, 3, rows, period, columns, period)

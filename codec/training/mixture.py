@@ -4,6 +4,7 @@ Decoders that were fine-tuned from one network lie in one valley of the loss, an
 often a better one than any of them (Wortsman et al., "Model soups", ICML 2022; Wang et al., "ESRGAN", 2018).
 """
 
+import json
 import math
 from pathlib import Path
 
@@ -19,8 +20,13 @@ def checkpoint_of(source: str, weights: str) -> dict:
     if source.endswith(".pt"):
         return torch.load(source, map_location="cpu", weights_only=True)
     entry = decoder_entry(weights, source)
-    recipe = {"architecture": entry.get("architecture", SYNTHESIS)}
-    return {"decoder": source, "total_steps": entry["steps"], "recipe": recipe, "ema": read_decoder(weights, source)}
+    return {
+        "decoder": source,
+        "trunk": json.loads((Path(weights) / "manifest.json").read_text())["trunk"],
+        "recipe": {"architecture": entry.get("architecture", SYNTHESIS)},
+        "total_steps": entry["steps"],
+        "ema": read_decoder(weights, source),
+    }
 
 
 def mean(states: list[tuple[float, dict[str, Tensor]]]) -> dict[str, Tensor]:
@@ -45,8 +51,8 @@ def mix(parts: list[str], out: str, weights: str = "weights") -> str:
 
     parts: "SOURCE=SHARE", a source being a decoder's checkpoint or the name of a decoder in the folder `weights`. The
     first must be a checkpoint, to whose training the mixture is ascribed. Shares may be negative; they add up to 1. The
-    mixture has the largest of the architectures. Raises ValueError where the shares do not, or where the
-    architectures do not contain each other.
+    mixture has the largest of the architectures. Raises ValueError where the shares do not, where the sources were
+    trained on different trunks, or where their architectures do not contain each other.
     """
     pairs = [part.rpartition("=") for part in parts]
     sources, shares = [source for source, _, _ in pairs], [float(share) for _, _, share in pairs]
@@ -55,6 +61,8 @@ def mix(parts: list[str], out: str, weights: str = "weights") -> str:
     if not sources[0].endswith(".pt"):
         raise ValueError(f"The first source, '{sources[0]}', must be a checkpoint: the mixture is ascribed to its run.")
     saved = [checkpoint_of(source, weights) for source in sources]
+    if len(trunks := {part["trunk"] for part in saved}) > 1:
+        raise ValueError(f"The sources were trained on different trunks: {', '.join(sorted(trunks))}.")
     kept = ("decoder", "start", "trunk", "recipe", "settings", "total_steps", "total_seconds")
     mixed = {k: saved[0][k] for k in kept}
     states = [(share, part["ema"]) for share, part in zip(shares, saved, strict=True)]
