@@ -79,9 +79,7 @@ def lattice(x_hat: Tensor, x: Tensor, period: int = PATCH, repeats: int = 8) -> 
     side = repeats * period
     height, width = (n - n % side for n in x.shape[2:])
     if not height * width:
-        raise ValueError(
-            f"For its lattice a picture of {x.shape[3]}×{x.shape[2]} pixels must have {side} each way."
-        )
+        raise ValueError(f"For its lattice a picture of {x.shape[3]}×{x.shape[2]} pixels must have {side} each way.")
     error = (x_hat - x)[..., :height, :width]
     squares = error.unflatten(3, (width // side, repeats, period)).unflatten(2, (height // side, repeats, period))
     pattern = squares.mean((3, 6))  # (B, 3, rows, period, columns, period)
