@@ -9,12 +9,12 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 
 # The same examples in every run, so that a failure is of the change that was made; and no clock in a test.
-settings.register_profile("steady", derandomize=True, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+hypothesis_settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 FLAGS = [
@@ -138,3 +138,54 @@ def given_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="module")
+def loaded(codec):
+    """The shipped trunk for training with its mse decoder, read once."""
+    from codec import lpips
+    from codec.models import registry
+    from codec.training import latents
+
+    if not (lpips.WEIGHTS / lpips.FILE).exists():
+        pytest.skip("there are no weights of LPIPS")
+    return latents.load_trunk(str(registry.WEIGHTS))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder with a few small pictures in train and one in held-out."""
+    root = tmp_path_factory.mktemp("pictures")
+    for name, count in (("train", 4), ("held-out", 1)):
+        (root / name).mkdir()
+        for i in range(count):
+            Image.fromarray(picture(140, 128, seed=i, grain=8)).save(root / name / f"{i}.png")
+    return root
+
+
+@pytest.fixture
+def settings(loaded, folders, vgg_folder, tmp_path, monkeypatch):
+    """Settings of a tiny training of a decoder, whose trunk need not be read again."""
+    from codec.models import registry
+    from codec.training import decoders
+
+    monkeypatch.setattr(decoders, "load_trunk", lambda *_: (loaded[0], {k: v.clone() for k, v in loaded[1].items()}))
+    monkeypatch.setattr(decoders, "read_decoder", lambda *_: {k: v.clone() for k, v in loaded[1].items()})
+
+    def make(decoder: str, **changes) -> decoders.Settings:
+        common = {"init": str(registry.WEIGHTS), "data": str(folders / "train"), "run": str(tmp_path / decoder)}
+        common |= {"validation": str(folders / "held-out"), "backbones": str(vgg_folder[0])}
+        common |= {"batch": 2, "crop": 64, "warmup": 1, "gan_ramp": 1, "minutes": 1e6, "validate_minutes": 1e6}
+        return decoders.Settings(decoder, **(common | changes))
+
+    return make
+
+
+def batch(trainer, level=60):
+    """What a step of a training takes: two pictures in [0, 1] and their latents at a byte-valued level."""
+    import torch
+
+    from codec.training.data import Crops
+
+    crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
+    return crops.float() / 255, trainer.trunk.encode(crops, torch.full((2, 1, 1, 1), level, dtype=torch.uint8))

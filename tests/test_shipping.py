@@ -1,0 +1,179 @@
+"""From checkpoints of decoders to the weights that are shipped: export, mixtures, a new trunk, realism."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from conftest import batch, picture
+from PIL import Image
+from safetensors.torch import save_file
+
+from codec import api
+from codec.cli import main
+from codec.errors import CodecError, WeightsError
+from codec.evaluation import card
+from codec.models import registry, storage
+from codec.models.generator import build
+from codec.training import decoders, latents
+from codec.training.export_decoder import export_decoder, follow
+from codec.training.mixture import mix
+from codec.training.recipes import RECIPES
+from codec.ui import method
+
+CACHES = (registry.load_trunk, registry.load_decoder, registry._between, api.load)
+
+
+@pytest.fixture
+def exported(settings, folders, tmp_path, monkeypatch):
+    """A weights folder of its own with a barely trained `hific` beside what is shipped."""
+    out = tmp_path / "weights"
+    shutil.copytree(registry.WEIGHTS, out)
+    trainer = decoders.Trainer(settings("hific", lr=2e-3))
+    for _ in range(2):
+        trainer.step(*batch(trainer, level=0))
+    trainer.step_number = 2
+    trainer.save("best.pt")
+    before = json.loads((out / "manifest.json").read_text())
+    export_decoder(str(trainer.folder / "best.pt"), str(out), str(folders / "held-out"))
+    monkeypatch.setattr(registry, "WEIGHTS", out)
+    for cached in CACHES:
+        cached.cache_clear()
+    yield out, before, trainer
+    for cached in CACHES:
+        cached.cache_clear()
+
+
+def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, capsys):
+    out, before, trainer = exported
+    known = json.loads((out / "manifest.json").read_text())
+    trunk = known["trunk"]
+    entry = known["decoders"].pop(f"{trunk}/hific")
+    before["decoders"].pop(f"{trunk}/hific", None)
+    assert known == before  # nothing else was touched
+    assert entry["steps"] == 2 and entry["partner"] == "mse" and entry["weights"] == RECIPES["hific"].weights
+    assert set(entry["validation"]) == {"set", "level_bytes", "bpp", "psnr", "lpips"}
+    (file,) = entry["files"]
+    assert (out / file).stat().st_size < 7_000_000
+    assert not list(out.glob("*.part"))
+
+    net = registry.load_decoder(trunk, "hific", "cpu")
+    assert registry.load_decoder(trunk, "hific-mi", "cpu") is net  # in memory once
+    for name, value in net.state_dict().items():  # what was averaged, up to rounding
+        assert (value - trainer.ema.values[name]).abs().max() <= trainer.ema.values[name].abs().max() / 100, name
+    assert {"mse", "hific-lo", "hific-mi", "hific-hi"} <= set(registry.models()) and "hific" not in registry.models()
+    assert "hific" in registry.decoders(trunk)
+
+    data = api.compress(Image.fromarray(picture(100, 80)), "hific-lo", lmbda=0.003)
+    pictures = {t: np.asarray(api.decompress(data, "hific", t)).astype(int) for t in (0, 0.5, 1)}
+    assert (pictures[0] == np.asarray(api.decompress(data, "mse"))).all()
+    assert (pictures[1] == np.asarray(api.decompress(data))).all()  # as the stream suggests
+    apart = [np.abs(pictures[t] - pictures[0]).mean() for t in (0.5, 1)]
+    assert 0 < apart[0] < apart[1]
+
+    photo = picture(256, 192, grain=8)  # at its operating point, and nowhere below what can be reached
+    coded, found = api.encode(photo, model="hific-lo")
+    assert found.reached and 0.08 < 8 * len(coded.data) / (256 * 192) <= 0.14
+    coded, found = api.encode(photo[:8, :8], model="hific-lo")
+    assert found.reached and found.level == 0
+
+    for t in np.linspace(0.1, 0.9, 9):
+        registry.load_between(trunk, "hific", float(t))
+    assert registry._between.cache_info().currsize == registry.BETWEEN
+    with pytest.raises(CodecError, match="between 0 and 1"):
+        api.decompress(data, "hific", float("nan"))
+    with pytest.raises(CodecError, match="no realism to choose for the decoder 'mse'; there is for: hific"):
+        api.decompress(data, "mse", 0.5)
+    with pytest.raises(CodecError, match="no decoder 'jpeg'"):
+        api.decompress(data, "jpeg")
+    with pytest.raises(WeightsError, match="no 'texture2' decoder"):
+        registry.load_decoder(trunk, "texture2")
+
+    stream, back = tmp_path / "a.lic", tmp_path / "a.png"
+    stream.write_bytes(data)
+    command = ["decompress", str(stream), "-o", str(back)]
+    assert main([*command, "--realism", "0.5"]) == 0  # of the decoder that the stream suggests
+    assert (np.asarray(Image.open(back)) == pictures[0.5]).all()
+    for wrong in (["--realism", "2"], ["--decoder", "mse", "--realism", "0.5"], ["--decoder", "best"]):
+        assert main([*command, *wrong]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_decoder_is_not_exported_beside_another_trunk(exported, folders):
+    out, _, trainer = exported
+    path = trainer.folder / "best.pt"
+    saved = torch.load(path, weights_only=True)
+    torch.save(saved | {"trunk": "00000000"}, path)
+    with pytest.raises(ValueError, match="00000000"):
+        export_decoder(str(path), str(out), str(folders / "held-out"))
+
+
+def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, loaded, tmp_path):
+    before, out, checkpoint = tmp_path / "before", tmp_path / "after", tmp_path / "best.pt"
+    shutil.copytree(registry.WEIGHTS, before)
+    shutil.copytree(registry.WEIGHTS, out)
+    known = json.loads((before / "manifest.json").read_text())
+    trunk = known["trunk"]
+    known["decoders"] = {k: v for k, v in known["decoders"].items() if k.split("/")[1] in ("mse", "texture")}
+    known["decoders"][f"{trunk}/texture"].pop("trained_on", None)  # as if it were its first move
+    (before / "manifest.json").write_text(json.dumps(known))
+    mse, texture = (latents.read_decoder(before, name) for name in ("mse", "texture"))
+    generator = torch.Generator().manual_seed(0)
+    moves = {k: 0.1 * v.std() * torch.randn(v.shape, generator=generator) for k, v in mse.items()}
+    trained_on = {k: v + moves[k] for k, v in mse.items()}
+    torch.save({"ema": {f"g_s.{k}": v for k, v in trained_on.items()}}, checkpoint)
+    with pytest.raises(ValueError, match="was not exported from"):  # before the new trunk is there
+        follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
+    save_file(storage.to_int8(trained_on), out / f"mse-{trunk}.safetensors")
+    follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
+
+    after = json.loads((out / "manifest.json").read_text())["decoders"]
+    entry, was = after[f"{trunk}/texture"], known["decoders"][f"{trunk}/texture"]
+    assert entry["trained_on"] == trunk and entry["validation"] != was["validation"]
+    assert {k: entry[k] for k in ("loss", "weights", "steps", "start")} == {
+        k: was[k] for k in ("loss", "weights", "steps", "start")
+    }
+    for name, value in latents.read_decoder(out, "texture").items():
+        wanted = texture[name] + moves.get(name, 0)  # what the mse decoder lacks stays
+        apart = (wanted - trained_on[name]).abs().max() if name in trained_on else torch.tensor(0.0)
+        assert (value - wanted).abs().max() <= max(wanted.abs().max() / 100, apart / 7), name  # rounding to 8 or 4 bits
+    save_file({"other": torch.zeros(1)}, before / f"texture-{trunk}.safetensors")
+    with pytest.raises(ValueError, match="is of another shape"):
+        follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
+
+
+def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_path, monkeypatch):
+    out, _, trainer = exported
+    checkpoint, mixed = str(trainer.folder / "best.pt"), tmp_path / "mixed.pt"
+    said = mix([f"{checkpoint}=1.25", "mse=-0.25"], str(mixed), str(out))
+    steps = json.loads((out / "manifest.json").read_text())
+    steps = steps["decoders"][f"{steps['trunk']}/mse"]["steps"]
+    assert said == f"1.25·hific after 2 steps - 0.25·mse after {steps:,} steps"
+
+    entry = export_decoder(str(mixed), str(out), str(folders / "held-out"))
+    assert entry["mixture"] == said and entry["steps"] == 2
+    mse, stored = (latents.read_decoder(out, name) for name in ("mse", "hific"))
+    for name, value in trainer.ema.values.items():
+        wanted = 1.25 * value - 0.25 * mse.get(name, torch.zeros(()))  # what reads the scales is zero where it lacks
+        assert (stored[name] - wanted).abs().max() <= wanted.abs().max() / 80 + 1e-6, name
+    monkeypatch.setenv("CODEC_WEIGHTS", str(out))
+    assert said in card.section(out) and said in method.trained()
+
+    larger = torch.load(checkpoint, weights_only=True)  # with a block that the others lack, which is left half open
+    state = build("synthesis-0-0-1").state_dict() | larger["ema"]
+    larger["recipe"]["architecture"] = "synthesis-0-0-1"
+    torch.save(larger | {"ema": state}, tmp_path / "larger.pt")
+    mix([f"{checkpoint}=0.5", f"{tmp_path / 'larger.pt'}=0.5"], str(mixed), str(out))
+    both = torch.load(mixed, weights_only=True)
+    assert both["recipe"]["architecture"] == "synthesis-0-0-1"
+    for layer, share in (("conv1", 1.0), ("conv2", 0.5)):
+        name = f"res4.1.{layer}.weight"
+        assert torch.allclose(both["ema"][name], share * state[name])
+
+    torch.save(larger | {"trunk": "00000000"}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="different trunks: 00000000, "):
+        mix([f"{checkpoint}=0.5", f"{tmp_path / 'other.pt'}=0.5"], str(mixed), str(out))
+    for parts, why in ((["mse=0.5", f"{checkpoint}=0.5"], "must be a checkpoint"), ([f"{checkpoint}=0.5"], "add up")):
+        with pytest.raises(ValueError, match=why):
+            mix(parts, str(mixed), str(out))
