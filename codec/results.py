@@ -63,6 +63,12 @@ def manifest() -> dict:
         return {}
 
 
+def loss(entry: dict) -> str:
+    """What an entry of the manifest was trained for, or else its network; and of which runs it is a mixture."""
+    mixed = f". Shipped: {entry['mixture']}" if entry.get("mixture") else ""
+    return entry.get("loss", entry.get("architecture", "")) + mixed
+
+
 def decoders() -> tuple[str, ...]:
     """The decoders whose weights are here, as they are named there; always at least "mse".
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from codec.evaluation.readme import table
 from codec.models.generator import SYNTHESIS
+from codec.results import loss
 
 START, END = "<!-- manifest -->", "<!-- /manifest -->"
 TOTAL_BYTES = 45_000_000  # of the whole folder, the classroom's weights among them
@@ -33,9 +34,7 @@ def section(weights: Path) -> str:
             kind = decoder.get("architecture", SYNTHESIS)
             more = sum(map(int, re.findall(r"-(\d)", kind)))
             reads = (f", {more} more blocks" if more else "") + (", reads σ" if kind.endswith("+scales") else "")
-            mixed = f". Shipped: {decoder['mixture']}" if decoder.get("mixture") else ""
-            loss = decoder["loss"] + mixed
-            rows.append([f"`{key.split('/')[1]}`{reads}", loss, steps, megabytes(weights, decoder)])
+            rows.append([f"`{key.split('/')[1]}`{reads}", loss(decoder), steps, megabytes(weights, decoder)])
     lines = [
         table(["network", "loss", "steps", "MB"], rows),
         f"All files together, with the classroom's: {total(weights.rglob('*.*')) / 1e6:.1f} MB (at most "

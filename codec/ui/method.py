@@ -63,10 +63,9 @@ def trained() -> str:
     rows = []
     for kind, entries in (("trunk", known.get("trunks", {})), ("decoder", known.get("decoders", {}))):
         for name, entry in entries.items():
-            mixed = f". Shipped: {entry['mixture']}" if entry.get("mixture") else ""
             cells = (
                 f"{kind} `{name}`",
-                entry.get("loss", entry.get("architecture", "")) + mixed,
+                results.loss(entry),
                 f"{entry['steps']:,}" if "steps" in entry else "–",
                 f"{entry['wall_minutes']:,.0f}" if "wall_minutes" in entry else "–",
                 entry.get("device", "–"),
