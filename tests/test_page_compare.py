@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +237,23 @@ def test_a_picture_too_large_to_measure_keeps_its_psnr(codec, monkeypatch, tmp_p
     job = Job(package.compress(path, lmbda=0.003), path)
     made = rendition(job, "ours")
     assert made.psnr > 20 and measure(job, made) == renditions.Measures()
+
+
+def test_what_is_asked_for_twice_at_once_is_encoded_once(codec, monkeypatch):
+    """As by a number that is typed, and the click on the button after it."""
+    from codec import api
+
+    rgb = picture(96, 64)
+    expected = package.compress(rgb, bpp=0.15)
+    asked, encode = [], api.encode
+    monkeypatch.setattr(api, "encode", lambda *a, **k: (asked.append(k["model"]), encode(*a, **k))[1])
+    monkeypatch.setattr(renditions, "CACHE", Cache(10**8))
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: renditions.encoding(rgb, "mse", {"bpp": 0.15}), range(2))
+    assert asked == ["mse"] and first.data == second.data == expected
+    for other, model, wanted in ((rgb, "mse", 0.2), (rgb, "perceptual", 0.15), (rgb[::-1], "mse", 0.15)):
+        assert renditions.encoding(other, model, {"bpp": wanted}).data != first.data
+    assert asked == ["mse", "mse", "perceptual", "mse"]
 
 
 def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(codec, monkeypatch, tmp_path):

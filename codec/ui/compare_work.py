@@ -22,6 +22,7 @@ from codec.ui.renditions import (
     SUFFIXES,
     Job,
     digest,
+    encoding,
     historical,
     networks,
     trained,
@@ -80,7 +81,6 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
 
 def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
     """The work of `run`, with a folder to write to."""
-    from codec.api import encode, load, where_it_fits
     from codec.images import png_bytes
     from codec.reading import read_picture
 
@@ -97,18 +97,14 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
             raise CodecError("The size in kB must be a positive number.")
         wanted = {"max_bytes": int(kb * 1000)}
 
-    def code(device: str):
-        wanted["codec"] = load(device=device)
-        return encode(image.rgb, model=model, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"), **wanted)
-
     with ThreadPoolExecutor(1) as pool:  # of what the codec does, part keeps one core only
         shown = pool.submit(png_bytes, image.rgb)
-        coded, found = where_it_fits(code)
-    CACHE.put(("encode_ms", digest(coded.data)), sum(coded.timer.ms.values()))
+        coded = encoding(image.rgb, model, wanted, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"))
+    CACHE.put(("encode_ms", digest(coded.data)), coded.encode_ms)
     notes = list(image.notes)
-    if not found.reached:
+    if not coded.reached:
         notes.append(f"{asked(rate)} is below what the model can reach; this is the smallest it can do.")
-    elif found.at_top:
+    elif coded.at_top:
         notes.append("This is the best quality the model has.")
 
     progress(0.5, desc="Decoding the bytes")

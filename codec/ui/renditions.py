@@ -56,6 +56,17 @@ class Rendition:
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """A stream, and what is said about how it came about."""
+
+    data: bytes
+    level: int
+    reached: bool  # False where the target is below the model's range
+    at_top: bool  # the best quality there is fits into the target
+    encode_ms: float
+
+
+@dataclass(frozen=True)
 class Measures:
     """The slow numbers; None where one is not defined for the picture."""
 
@@ -156,6 +167,25 @@ class Job:
 
         header = bitstream.read(self.stream)
         return registry.resolve(header.trunk, header.decoder if key == OURS else key)[0]
+
+
+def encoding(rgb: np.ndarray, model: str, wanted: dict, tick=None) -> Encoding:
+    """The stream of a picture, uint8 (H, W, 3), at the λ or rate `wanted`, as `api.encode` takes it. Raises CodecError.
+
+    A number that is typed asks for it when the field is left, and the click on the button that follows once more.
+    """
+    key = (digest(rgb.tobytes()), rgb.shape, model, *wanted.items())
+    return CACHE.made(key, lambda: encode(rgb, model, wanted, tick), lambda made: len(made.data) + ENTRY_BYTES)
+
+
+def encode(rgb: np.ndarray, model: str, wanted: dict, tick) -> Encoding:
+    from codec import api
+
+    def work(device: str):
+        return api.encode(rgb, model=model, codec=api.load(device=device), tick=tick, **wanted)
+
+    coded, found = api.where_it_fits(work)
+    return Encoding(coded.data, coded.level, found.reached, found.at_top, sum(coded.timer.ms.values()))
 
 
 def networks() -> list[str]:
