@@ -21,7 +21,7 @@ from codec.errors import StreamError
 from codec.models.entropy_model import N_SCALES, STEPS
 from codec.models.gain import BYTE_MAX
 from codec.models.registry import Trunk, load_between, load_decoder, load_trunk
-from codec.models.transforms import Synthesis
+from codec.models.transforms import Synthesis, grain
 
 COLUMNS = 1 << 12  # locations at a time in `Codec.round`
 ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.finish`: more are beyond chance
@@ -229,9 +229,9 @@ class Codec:
     @torch.inference_mode()
     def synthesise(self, symbols: Symbols, g_s: Synthesis, width: int, height: int, tick=None) -> np.ndarray:
         """-> uint8 (height, width, 3)."""
-        latent = self.latent(symbols)
-        if g_s.scales is not None:
-            latent = (*latent, self.scales(symbols))
+        latent = (*self.latent(symbols), self.scales(symbols) if g_s.scales else None)
+        if g_s.noise:
+            latent = (*latent, grain(*symbols.y_hat.shape[2:]).to(self.device))
         with self._autocast():
             return tiling.synthesise(g_s, latent, width, height, self.tile, tick)
 
@@ -260,9 +260,9 @@ class Codec:
             return self.synthesise(symbols, g_s, stream.width, stream.height, tick)
 
 
-def has_bfloat16() -> bool:
-    """Whether this processor computes in bfloat16: others would only imitate it, slowly."""
-    return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+def has_bfloat16(device: str | torch.device = "cpu") -> bool:
+    """Whether this processor, or any GPU, computes in bfloat16: other processors would only imitate it, slowly."""
+    return torch.device(device).type != "cpu" or getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
 
 
 def check_payload(stream: Stream, trunk: Trunk) -> None:

@@ -66,7 +66,7 @@ def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int 
         r = np.clip(np.arange(rows.start, rows.stop), None, height - 1)
         c = np.clip(np.arange(columns.start, columns.stop), None, width - 1)
         x = torch.from_numpy(rgb[r[:, None], c]).to(device).permute(2, 0, 1)[None].float() / 255
-        part = g_a(x.contiguous(memory_format=torch.channels_last))
+        part = g_a(channels_last(x))
         if y is None:
             y = part.new_empty(1, part.shape[1], full_height // PATCH, full_width // PATCH)
         inner = [slice(s.start // PATCH, s.stop // PATCH) for s in (keep_rows, keep_columns)]
@@ -78,10 +78,14 @@ def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int 
     return y
 
 
+def channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 def synthesise(
-    g_s: Callable[..., Tensor], latent: tuple[Tensor, ...], width: int, height: int, tile: int | None, tick=None
+    g_s: Callable[..., Tensor], latent: tuple[Tensor | None, ...], width: int, height: int, tile: int | None, tick=None
 ) -> np.ndarray:
-    """What g_s takes, y_hat (1, C, h, w) and maps of its height and width -> uint8 (height, width, 3)."""
+    """What g_s takes, y_hat (1, C, h, w) and maps of its height and width or None -> uint8 (height, width, 3)."""
     y_hat = latent[0]
     full_width, full_height = y_hat.shape[3] * PATCH, y_hat.shape[2] * PATCH
     rgb = np.empty((height, width, 3), dtype=np.uint8)
@@ -89,7 +93,7 @@ def synthesise(
     grid = list(tiles(full_width, full_height, tile_size(full_width, full_height, tile, margin), margin))
     for done, (rows, columns, keep_rows, keep_columns) in enumerate(grid):
         r, c = (slice(s.start // PATCH, s.stop // PATCH) for s in (rows, columns))
-        x_hat = g_s(*(part[:, :, r, c].contiguous(memory_format=torch.channels_last) for part in latent))
+        x_hat = g_s(*(None if part is None else channels_last(part[:, :, r, c]) for part in latent))
         bottom, right = min(keep_rows.stop, height), min(keep_columns.stop, width)
         part = x_hat[
             0,

@@ -62,6 +62,8 @@ def test_levels_of_a_batch_stay_in_range_and_most_are_uniform():
     varying = (levels.flatten(1).float().std(1) > 0.5).sum()
     assert 3 <= varying <= 26
     assert torch.equal(levels, latents.byte_levels(64, 3, (1.0, 5.0), 0.2, [0, 5]))
+    skewed = latents.byte_levels(64, 3, (1.0, 5.0), 0.2, [0, 5], skew=2.0)
+    assert skewed.min() >= 36 and (skewed <= levels).all() and (skewed < 73).float().mean() > 0.4  # level 2, a quarter
 
 
 @pytest.mark.parametrize("decoder", [n for n in RECIPES if n not in ("hific-lo", "hific-mi", "hific-hi")])
@@ -158,7 +160,7 @@ def test_a_run_can_start_from_the_best_of_another(settings, tmp_path):
 def test_kernels_that_the_start_lacked_learn_faster(settings, tmp_path):
     def rates(start: str) -> dict[str, float]:
         run = str(tmp_path / ("again" if start else "first"))
-        changes = {"architecture": "synthesis-0-0-1+scales", "optimizer": "muon", "lr": 1e-3, "run": run}
+        changes = {"architecture": "synthesis-0-0-1+scales+noise", "optimizer": "muon", "lr": 1e-3, "run": run}
         trainer = decoders.Trainer(settings("hific-nogan", start=start, **changes))
         trainer.step(*batch(trainer))
         trainer.save("best.pt")
@@ -169,10 +171,11 @@ def test_kernels_that_the_start_lacked_learn_faster(settings, tmp_path):
     assert {name for name, rate in first.items() if rate == pytest.approx(4e-3)} == {
         "res4.1.conv1.weight",
         "res4.1.conv2.weight",
+        "noise.weight",
     }
     assert first["scales.weight"] == pytest.approx(12e-3) and first["res4.0.conv1.weight"] == pytest.approx(1e-3)
     again = rates(str(tmp_path / "first" / "best.pt"))  # where nothing is new any more
-    assert again == first | {name: pytest.approx(1e-3) for name in first if name.startswith("res4.1.")}
+    assert again == first | {name: pytest.approx(1e-3) for name in first if name.startswith(("res4.1.", "noise."))}
 
 
 def test_a_run_that_starts_from_the_shipped_decoder_counts_its_steps(settings, monkeypatch):

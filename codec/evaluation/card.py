@@ -33,7 +33,8 @@ def section(weights: Path) -> str:
             steps = f"{decoder['steps']:,} in {decoder['wall_minutes']:.0f} min{start}{on}"
             kind = decoder.get("architecture", SYNTHESIS)
             more = sum(map(int, re.findall(r"-(\d)", kind)))
-            reads = (f", {more} more blocks" if more else "") + (", reads σ" if kind.endswith("+scales") else "")
+            reads = (f", {more} more blocks" if more else "") + (", reads σ" if "+scales" in kind else "")
+            reads += ", reads noise" if "+noise" in kind else ""
             rows.append([f"`{key.split('/')[1]}`{reads}", loss(decoder), steps, megabytes(weights, decoder)])
     lines = [
         table(["network", "loss", "steps", "MB"], rows),

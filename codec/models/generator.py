@@ -23,8 +23,8 @@ SYNTHESIS = "synthesis"
 class Generator(Synthesis):
     """g_s with `counts` more blocks at 1/16, 1/8 and 1/4 of the resolution; shapes as `Synthesis`."""
 
-    def __init__(self, counts: tuple[int, int, int] = (1, 1, 1), scales: bool = False):
-        super().__init__(scales=scales)
+    def __init__(self, counts: tuple[int, int, int] = (1, 1, 1), scales: bool = False, noise: bool = False):
+        super().__init__(scales=scales, noise=noise)
         places = zip((self.res16, self.res8, self.res4), reversed(WIDTHS), counts, strict=True)
         for stage, width, count in places:
             stage.extend(NormBlock(width) for _ in range(count))
@@ -35,30 +35,32 @@ def build(architecture: str) -> Synthesis:
     """A network, with random weights, of an architecture named as in the manifest.
 
     "synthesis"; "synthesis-a-b-c" with a, b and c more of its residual blocks at 1/16, 1/8 and 1/4; "generator-a-b-c"
-    with as many of HiFiC's; any of them followed by "+scales" where it reads the entropy model's scales, too.
+    with as many of HiFiC's; any of them followed by "+scales" where it reads the entropy model's scales, too, and by
+    "+noise" where it reads noise.
     Raises ValueError.
     """
-    found = re.fullmatch(r"(synthesis|generator(?=-))(?:-(\d)-(\d)-(\d))?(\+scales)?", architecture)
+    found = re.fullmatch(r"(synthesis|generator(?=-))(?:-(\d)-(\d)-(\d))?(\+scales)?(\+noise)?", architecture)
     if not found:
         raise ValueError(f"There is no decoder architecture '{architecture}'.")
-    kind, *counts, scales = found.groups()
+    kind, *counts, scales, noise = found.groups()
+    extra = {"scales": bool(scales), "noise": bool(noise)}
     counts = tuple(int(n or 0) for n in counts)
     if kind == "generator":
-        return Generator(counts, bool(scales))
-    return Synthesis(depths=tuple(1 + n for n in reversed(counts)), scales=bool(scales))
+        return Generator(counts, **extra)
+    return Synthesis(depths=tuple(1 + n for n in reversed(counts)), **extra)
 
 
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a smaller network, in the shape of a larger one that computes the same.
 
-    The blocks that `state` lacks come from `larger` with zeros in their last layer, and what reads the scales is zero.
-    Raises ValueError where the two do not belong to networks that contain each other.
+    The blocks that `state` lacks come from `larger` with zeros in their last layer, and what reads the scales or
+    noise is zero. Raises ValueError where the two do not belong to networks that contain each other.
     """
     missing = [k for k in larger if k not in state]
-    parts = (".norm", ".conv", "scales.")
+    parts = (".norm", ".conv", "scales.", "noise.")
     if any(k not in larger for k in state) or any(not any(part in k for part in parts) for k in missing):
         raise ValueError("The decoders' architectures do not contain each other.")
-    shut = [k for k in missing if ".norm2." in k or "scales." in k]
+    shut = [k for k in missing if ".norm2." in k or k.startswith(("scales.", "noise."))]
     shut += [k for k in missing if ".conv2." in k and k.replace(".conv2.", ".norm2.") not in larger]
     closed = {k: torch.zeros_like(larger[k]) if k in shut else larger[k] for k in missing}
     return {k: state.get(k, closed.get(k)) for k in larger}

@@ -15,6 +15,7 @@ The arithmetic is spent in dense 3×3 kernels at 1/4 to 1/16 of the resolution, 
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,6 +35,17 @@ WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
 #: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s, before its
 #: blocks are filtered); rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
 MARGIN = 112
+
+
+GRAIN = 16  # numbers of noise for each latent: one for every 4×4 pixels
+GRAIN_PERIOD = 64  # latents after which the noise repeats itself
+
+
+def grain(height: int, width: int) -> Tensor:
+    """Noise that every decoder draws alike, by the place in the picture: (1, GRAIN, height, width), even in ±1."""
+    drawn = np.random.RandomState(0).uniform(-1, 1, (GRAIN, GRAIN_PERIOD, GRAIN_PERIOD))  # NumPy's frozen generator
+    rows, columns = (np.arange(n) % GRAIN_PERIOD for n in (height, width))
+    return torch.from_numpy(drawn[:, rows[:, None], columns]).float()[None]
 
 
 def reach(counts: Iterable[int]) -> int:
@@ -88,7 +100,8 @@ class Synthesis(nn.Module):
     With `scales` it reads a third input, (B, 320, h, w) in [0, 1]: on a logarithmic ladder the standard deviation that
     the entropy model gave every latent. The stream holds it anyway, and where a latent was rounded to its mean
     it tells how much was lost there: whether a surface was smooth, or too rough to be coded. `depths` counts the
-    residual blocks at 1/4, 1/8 and 1/16.
+    residual blocks at 1/4, 1/8 and 1/16. With `noise` it reads `grain`, too: where the latents say nothing, a network
+    without it can only repeat itself every 16 pixels.
     """
 
     def __init__(
@@ -98,6 +111,7 @@ class Synthesis(nn.Module):
         depths=(1, 1, 1),
         kernel: int = OVERLAPPED,
         scales: bool = False,
+        noise: bool = False,
     ):
         super().__init__()
         c4, c8, c16 = widths
@@ -112,14 +126,19 @@ class Synthesis(nn.Module):
         self.tail = conv(c4, 3 * 16)
         self.klt = OverlappedBlocks(channels, 3, kernel, PATCH, padding=(kernel - PATCH) // 2)
         self.deblocking = Deblocking()
+        self.noise = nn.Conv2d(GRAIN, c16, 3, padding=1, bias=False) if noise else None
 
-    def forward(self, y_hat: Tensor, level: Tensor, scales: Tensor | None = None) -> Tensor:
+    def forward(
+        self, y_hat: Tensor, level: Tensor, scales: Tensor | None = None, noise: Tensor | None = None
+    ) -> Tensor:
         # The first coefficients are two orders of magnitude above the last: asinh brings them into range. In bfloat16
         # their differences between neighbours, which deblocking lives on, would be lost.
         with torch.autocast(y_hat.device.type, enabled=False):
             h = self.head(torch.cat([torch.asinh(y_hat.float()), level.float()], 1))
             if self.scales is not None:
                 h = h + self.scales(scales.float())
+            if self.noise is not None:
+                h = h + self.noise(noise)
         h = F.pixel_shuffle(self.up8(act(self.res16(h))), 2)
         h = F.pixel_shuffle(self.up4(act(self.res8(h))), 2)
         detail = F.pixel_shuffle(self.tail(act(self.res4(h))), 4)

@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from codec import lpips
 from codec.models.gain import BYTE_MAX, TOP
 from codec.models.generator import build, extend
+from codec.models.transforms import GRAIN, grain
+from codec.pipeline import has_bfloat16
 from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
-from codec.training.latents import Latent, Pool, decoder_entry, halved, load_trunk, read_decoder
+from codec.training.latents import Latent, Pool, decoder_entry, halved, load_trunk, read_decoder, ready
 from codec.training.muon import Muon
 from codec.training.recipes import Objective, Recipe, Seen, adjusted
 from codec.training.trainer import Ema, schedule, whole_regions
@@ -62,11 +64,12 @@ class Settings:
     levels: str = ""  # another range of levels than the recipe's, as "0:5"
     architecture: str = ""  # another than the recipe's, as "generator-2-1-1"
     smooth_share: float = 0.15  # of crops whose level varies from place to place
+    skew: float = 1.0  # above 1, more crops at low rates; see `latents.byte_levels`
     reuse: int = 1  # steps that each encoded batch serves; see `latents.Pool`
     pool: int = 16  # batches that are mixed where that is more than one
     seed: int = 0
     device: str = "cpu"
-    precision: str = "bfloat16"
+    precision: str = ""  # "bfloat16" or "float32"; by default the first where the device computes in it
     compile: bool = False
     workers: int = 1
     validate_minutes: float = 8.0
@@ -107,7 +110,8 @@ class Trainer:
     """A decoder in training: `step` for one step, `run` for all of them."""
 
     def __init__(self, settings: Settings):
-        self.settings = s = settings
+        precision = settings.precision or ("bfloat16" if has_bfloat16(settings.device) else "float32")
+        self.settings = s = replace(settings, precision=precision)
         self.recipe: Recipe = adjusted(s.decoder, s.weights, s.levels, s.architecture)
         self.folder = Path(s.run or f"runs/{s.decoder}")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -184,6 +188,14 @@ class Trainer:
         module.zero_grad(set_to_none=True)
         return finite, norm
 
+    def noise(self, latent: Latent) -> Tensor | None:
+        """What stands for `transforms.grain` in a step, drawn anew for every crop."""
+        if self.decoder.noise is None:
+            return None
+        generator = np.random.default_rng([self.settings.seed, self.step_number, 4])
+        shape = (len(latent.y_hat), GRAIN, *latent.y_hat.shape[2:])
+        return ready(torch.from_numpy(generator.uniform(-1, 1, shape)).to(self.device))
+
     def step(self, x: Tensor, latent: Latent) -> dict[str, Tensor]:
         """One step on x (B, 3, H, W) in [0, 1] and its latents.
 
@@ -191,7 +203,7 @@ class Trainer:
         """
         s = self.settings
         with self._autocast():
-            x_hat = self.g(latent.y_hat, latent.level, latent.scales)
+            x_hat = self.g(latent.y_hat, latent.level, latent.scales, self.noise(latent))
         shown, row = losses.as_shown(x_hat.float()), {}
         seen = self.objective.see(shown, x, offset_of(s.seed, self.step_number)) if self.looks else None
         if self.discriminator:
@@ -317,7 +329,8 @@ class Trainer:
 
     def _measure(self, x: Tensor, latent: Latent) -> dict[str, float]:
         with self._autocast():
-            x_hat = self.decoder(latent.y_hat.float(), latent.level, latent.scales)
+            noise = grain(*latent.y_hat.shape[2:]).to(self.device) if self.decoder.noise else None
+            x_hat = self.decoder(latent.y_hat.float(), latent.level, latent.scales, noise)
             shown = losses.as_shown(x_hat.float())
             seen = self.objective.see(shown, x)
             terms = self.objective.terms(shown, x, seen)
@@ -347,7 +360,7 @@ class Trainer:
             datasets.Crops(
                 s.data, {k: float(v) for k, v in (kv.split("=") for kv in s.down_weight.split(",") if kv)}, s.varied
             ),
-            *(s.batch, s.crop, self.recipe.levels, s.smooth_share, s.seed, s.reuse, s.pool, s.workers),
+            *(s.batch, s.crop, self.recipe.levels, s.smooth_share, s.seed, s.reuse, s.pool, s.workers, s.skew),
         )
         clock = saved_at = validated_at = time.monotonic()
         sums: dict[str, Tensor] = {}

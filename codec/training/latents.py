@@ -96,11 +96,16 @@ def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tu
     return FrozenTrunk(trunk, precision), {k: v.clone() for k, v in model.g_s.state_dict().items()}
 
 
-def byte_levels(batch: int, cells: int, span: tuple[float, float], smooth_share: float, seed: list[int]) -> Tensor:
-    """Level maps uint8 (batch, 1, cells, cells) between two levels, most of them uniform; see `random_levels`."""
+def byte_levels(
+    batch: int, cells: int, span: tuple[float, float], smooth_share: float, seed: list[int], skew: float = 1.0
+) -> Tensor:
+    """Level maps uint8 (batch, 1, cells, cells) between two levels, most of them uniform; see `random_levels`.
+
+    skew is the exponent of what was drawn from 0…1: above 1, more of them are low.
+    """
     low, high = span
     generator = torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**62)))
-    levels = low + datasets.random_levels(batch, cells, cells, high - low, smooth_share, generator)
+    levels = low + (high - low) * datasets.random_levels(batch, cells, cells, 1.0, smooth_share, generator) ** skew
     return (levels * (BYTE_MAX / TOP)).round().clamp(0, BYTE_MAX).to(torch.uint8)
 
 
@@ -111,9 +116,11 @@ class Pool:
     quarter. What a step gets depends on the seed and its number only, so a run that is resumed goes on exactly.
     """
 
-    def __init__(self, trunk, crops, batch, crop, span, smooth_share=0.15, seed=0, reuse=1, size=16, workers=1):
+    def __init__(
+        self, trunk, crops, batch, crop, span, smooth_share=0.15, seed=0, reuse=1, size=16, workers=1, skew=1.0
+    ):
         self.trunk, self.crops, self.batch, self.crop, self.span = trunk, crops, batch, crop, span
-        self.smooth_share, self.seed, self.reuse, self.workers = smooth_share, seed, reuse, workers
+        self.smooth_share, self.skew, self.seed, self.reuse, self.workers = smooth_share, skew, seed, reuse, workers
         self.size = size if reuse > 1 else 1
         self.held: list[tuple[Tensor, Latent]] = []
         self.next: int | None = None  # number of the batch to be read next
@@ -121,7 +128,8 @@ class Pool:
 
     def _encode(self, number: int) -> tuple[Tensor, Latent]:
         x = next(self.source)
-        level = byte_levels(self.batch, self.crop // 64, self.span, self.smooth_share, [self.seed, number, 1])
+        seed = [self.seed, number, 1]
+        level = byte_levels(self.batch, self.crop // 64, self.span, self.smooth_share, seed, self.skew)
         latent = self.trunk.encode(x, level)
         if self.reuse > 1:  # kept for long: half the memory
             latent = halved(latent)

@@ -6,11 +6,13 @@ torch.optim.Muon takes matrices only; a kernel is used here as the matrix (out, 
 import torch
 from torch import Tensor
 
+from codec.pipeline import has_bfloat16
+
 
 def orthogonalize(g: Tensor, steps: int = 5) -> Tensor:
     """Nearest semi-orthogonal matrix to g (m, n), roughly, by a quintic Newton–Schulz iteration."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = g.bfloat16()
+    x = g.bfloat16() if has_bfloat16(g.device) else g.float()  # imitated, bfloat16 takes ten times as long
     transposed = x.shape[0] > x.shape[1]
     if transposed:
         x = x.T

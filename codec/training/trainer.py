@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from codec.models.gain import TOP
 from codec.models.trunk import Codec
+from codec.pipeline import has_bfloat16
 from codec.training import data as datasets
 from codec.training.export import shipped_state
 from codec.training.losses import rate_distortion
@@ -85,7 +86,7 @@ def validate(model: Codec, images: list[Tensor], device: str) -> dict[str, float
 
 
 def autocast(device: str):
-    return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
 class Ema:
