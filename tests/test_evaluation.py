@@ -202,6 +202,17 @@ def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
     assert f"Kodak {change:+.2f} ± {error:.2f} at 0.14 bpp" in text
     assert "**32.00**" in text and "**0.100**" in text and "**31.00**" not in text
     assert "0: 32.00 dB and 0.200, 0.5: 31.50 dB and 0.150, 1: 31.00 dB and 0.100" in text
+    # Where features are gone, the distances of pictures that are still the same are kept, and no others.
+    (tmp_path / "features of ours").mkdir()
+    for codec in ("ours", "ours:hific", "ours:hific@0.5"):
+        for file in tmp_path.glob(f"*-{codec.replace(':', '-')}-0.14.npy"):
+            file.rename(tmp_path / "features of ours" / file.name)
+    changed = [r | {"psnr": r["psnr"] + (r["codec"] == "ours:hific@0.5")} for r in rows]
+    again = iso.summarize({"points": changed}, tmp_path, result["equal_size"])["equal_size"][0]["codecs"]
+    assert [again[k].get("frechet") == at[k]["frechet"] for k in ("ours", "ours:hific", "ours:hific-nogan")] == [
+        True
+    ] * 3
+    assert "frechet" not in again["ours:hific@0.5"] and "frechet_over_nogan" not in again["ours:hific"]
     both = readme.equal_size(result | {"pictures": 2}, result | {"pictures": 2, "data_set": "CID22"})
     assert both.startswith(text.partition("<details>")[0].rstrip(" .\n"))
     assert f"; CID22 {change:+.2f} ± {error:.2f} at 0.14 bpp." in both

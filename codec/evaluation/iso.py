@@ -7,6 +7,7 @@ decoders of ours read the same streams. Given VGG-16, the distances of `percepti
 
 import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from codec.evaluation import perception
 from codec.evaluation.curves import complete_pictures, mean
 from codec.evaluation.points import METRICS, iso_points
 from codec.evaluation.rd import measure
-from codec.evaluation.results import OURS, WITH_GAN, WITHOUT_GAN
+from codec.evaluation.results import OURS, WITH_GAN, WITHOUT_GAN, read_json
 from codec.models import registry
 
 TARGETS = (0.14, 0.30, 0.45)  # bpp
@@ -36,7 +37,8 @@ def evaluate(
     """Measures what `out` does not hold yet, and writes it there. Returns the whole contents.
 
     backbones: the folder with VGG-16, for the distances of `perception`; "" leaves them out. What the Fréchet
-    distance is made of, a few hundred kB a point, is kept in a folder beside `out`.
+    distance is made of, a few hundred kB a point, is kept in a folder beside `out`; where that is gone, codecs that are
+    not measured again keep the distance that `out` has.
     """
     codecs = [OURS, *(c for c in codecs if c != OURS)]
     kept = out.with_suffix(".regions")
@@ -63,7 +65,7 @@ def evaluate(
                     np.save(region_file(kept, row | {"codec": codec}), row.pop(key).astype(np.float16))
         return rows
 
-    summary = functools.partial(summarize, regions=kept)
+    summary = functools.partial(summarize, regions=kept, before=read_json(out).get("equal_size", []))
     return measure(folder, out, codecs, iso_points, jobs, summary, workers, engine, address, receive)
 
 
@@ -72,13 +74,15 @@ def region_file(folder: Path, row: dict) -> Path:
     return folder / f"{row['image']}-{row['codec'].replace(':', '-')}{at}.npy"
 
 
-def summarize(result: dict, regions: Path | None = None) -> dict:
+def summarize(result: dict, regions: Path | None = None, before: Sequence[dict] = ()) -> dict:
     """Adds, for every target and codec, the means over the pictures on which the codec gets so small.
 
     Where that is not all of them, `ours_on_the_same` has our means over just these: the pictures that are
     missing are the hard ones, so the codec's own means flatter it. The Fréchet distance needs `regions`, the folder
-    with features of every picture, and is given where a codec reaches all pictures.
+    with features of every picture, and is given where a codec reaches all pictures. before: an earlier "equal_size",
+    the distances of which are taken where features are gone and all else is still the same.
     """
+    known = {(at["target_bpp"], name): row for at in before for name, row in at["codecs"].items()}
     complete = complete_pictures(result["points"])
     points = [p for p in result["points"] if p["image"] in complete]
     result["pictures_in_means"] = len(complete)
@@ -95,7 +99,7 @@ def summarize(result: dict, regions: Path | None = None) -> dict:
                 same = {p["image"] for p in reached}
                 rows[name]["ours_on_the_same"] = means([p for p in at if p["codec"] == OURS and p["image"] in same])
             elif reached and regions is not None:
-                rows[name] |= frechet(reached, regions)
+                rows[name] |= frechet(reached, regions) or earlier(rows[name], known.get((target, name), {}))
         if regions is not None and {WITH_GAN, WITHOUT_GAN} <= set(rows):
             rows[WITH_GAN] |= effect_of_the_gan([p for p in at if p["fits"]], regions)
         result["equal_size"].append({"target_bpp": target, "codecs": rows})
@@ -130,6 +134,12 @@ def frechet(points: list[dict], folder: Path) -> dict:
     decoded, originals = features(points, folder), features(points, folder, "original")
     found = distance(decoded, originals) if decoded and originals else None
     return {} if found is None else {"frechet": round(found, 3)}
+
+
+def earlier(row: dict, known: dict) -> dict:
+    """The distance that is known of these very pictures, {} where they are not the same."""
+    same = row.items() == {k: v for k, v in known.items() if not k.startswith("frechet")}.items()
+    return {"frechet": known["frechet"]} if same and "frechet" in known else {}
 
 
 def effect_of_the_gan(points: list[dict], folder: Path) -> dict:
