@@ -4,6 +4,7 @@ A picture arrives as its name and the bytes of its file, so that no worker has t
 """
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterator
 
@@ -67,6 +68,12 @@ def _classical(name: str, rgb: np.ndarray, codec: str, quality: float) -> dict:
     return point(name, codec, quality, rgb, data, decoded, 1e3 * (encoded - start), 1e3 * (finished - encoded))
 
 
+@functools.lru_cache(maxsize=1)
+def features_of(data: bytes, backbones: str) -> dict:
+    """`perception.features` of an image file, kept for the other targets of the same picture."""
+    return perception.features(load_image(data).rgb, backbones)
+
+
 def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbones: str = "") -> list[dict]:
     """Every codec at the largest size that is not above what ours comes to at `target` bpp.
 
@@ -76,7 +83,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
     """
     rgb = load_image(data).rgb
     rows = []
-    original = perception.features(rgb, backbones) if backbones else None
+    original = features_of(data, backbones) if backbones else None
     with one_thread():
         model, start = load(), time.perf_counter()
         coded, found = encode(rgb, bpp=target, codec=model)
