@@ -73,6 +73,7 @@ def export_decoder(
         **({"mixture": saved["mixture"]} if "mixture" in saved else {}),
         "weights": recipe.weights,
         "levels": list(recipe.levels),
+        **({"skew": skew} if (skew := saved["settings"].get("skew", 1.0)) != 1 else {}),
         "start": saved["start"],
         **({"partner": partner} if partner else {}),
         "steps": saved["total_steps"],
