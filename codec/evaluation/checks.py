@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from codec import bitstream
 from codec.api import encode, load
-from codec.evaluation.results import versions, write_json
+from codec.evaluation.results import machine, versions, write_json
 from codec.images import load_image
 from codec.metrics import bpp, psnr
 from codec.models.gain import ANCHORS
 from codec.models.registry import decoders, load_decoder, load_trunk, resolve
-from codec.pipeline import Codec, Timer
+from codec.pipeline import Codec, Timer, has_bfloat16
 
 TARGETS = (0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
 RANDOM_SIZES = 200
@@ -140,7 +140,8 @@ def check_speed(images: dict[str, np.ndarray]) -> dict:
     rgb = next(r for r in images.values() if r.shape[:2] in ((512, 768), (768, 512)))
     codec = load()
     result = {"size": f"{rgb.shape[1]}×{rgb.shape[0]}", "threads": torch.get_num_threads(), "runs": RUNS}
-    for precision in ("float32", "bfloat16"):
+    result["machine"] = machine()
+    for precision in ("float32", "bfloat16") if has_bfloat16() else ("float32",):
         fast = Codec(codec.trunk, precision=precision)
         totals, stages, targeted = [], [], []
         for _ in range(RUNS + 2):

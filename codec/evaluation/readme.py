@@ -256,10 +256,15 @@ def exactness(found: dict) -> str:
     )
 
 
+def of(found: dict) -> str:
+    """Of which machine these figures are."""
+    return f" of {found['machine']}" if "machine" in found else ""
+
+
 def speed(found: dict) -> str:
     single = found["float32"]
     return (
-        f"{found['size']}, {found['threads']} threads, median of {found['runs']}: compress and decompress "
+        f"{found['size']}, {found['threads']} threads{of(found)}, median of {found['runs']}: compress and decompress "
         f"{single['compress_and_decompress_ms']:.0f} ms ("
         + ", ".join(f"{k} {v:.0f}" for k, v in single["stages_ms"].items())
         + f"); to a target rate {single['rate_targeted_compress_ms']:.0f} ms. Decoding by every decoder: "

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
 from PIL import features
 
 from codec.image_files import register_heif
 from codec.images import load_image
 from codec.models import registry
+from codec.pipeline import has_bfloat16
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 PACKAGES = ("torch", "numpy", "pillow", "pillow-heif", "pillow-jxl-plugin", "constriction", "pytorch-msssim",
@@ -56,13 +58,14 @@ def data_set(paths: list[Path]) -> str:
 
 
 def machine() -> str:
-    """What this machine is, in words."""
+    """What this machine is, in words; processors of one name may have bfloat16 or lack it."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = cpuinfo.read_text().splitlines()
         model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
-    return f"{platform.machine()}, {os.cpu_count()} cores, {model}"
+    units = torch.backends.cpu.get_cpu_capability() + (" with bfloat16" if has_bfloat16() else "")
+    return f"{platform.machine()}, {os.cpu_count()} cores, {model}, {units}"
 
 
 def versions() -> dict[str, str]:
