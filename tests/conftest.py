@@ -152,15 +152,19 @@ def loaded(codec):
     return latents.load_trunk(str(registry.WEIGHTS))
 
 
+def with_pictures(root: Path, train: int, held_out: int, drawn) -> Path:
+    """The folder root with so many pictures in train and in held-out: `drawn` of their numbers."""
+    for name, count in (("train", train), ("held-out", held_out)):
+        (root / name).mkdir()
+        for i in range(count):
+            Image.fromarray(drawn(i)).save(root / name / f"{i}.png")
+    return root
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """A folder with a few small pictures in train and one in held-out."""
-    root = tmp_path_factory.mktemp("pictures")
-    for name, count in (("train", 4), ("held-out", 1)):
-        (root / name).mkdir()
-        for i in range(count):
-            Image.fromarray(picture(140, 128, seed=i, grain=8)).save(root / name / f"{i}.png")
-    return root
+    return with_pictures(tmp_path_factory.mktemp("pictures"), 4, 1, lambda i: picture(140, 128, seed=i, grain=8))
 
 
 @pytest.fixture

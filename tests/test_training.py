@@ -6,8 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import picture
-from PIL import Image
+from conftest import picture, with_pictures
 
 from codec.models.gain import ANCHORS, lambda_map
 from codec.models.trunk import Codec as TrainedCodec
@@ -21,12 +20,7 @@ from codec.training.trainer import Settings, train
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    for name, count in (("train", 5), ("held-out", 2)):
-        (root / name).mkdir()
-        for i in range(count):
-            Image.fromarray(picture(200, 192, seed=i)).save(root / name / f"{i}.png")
-    return root
+    return with_pictures(tmp_path_factory.mktemp("data"), 5, 2, lambda i: picture(200, 192, seed=i))
 
 
 @pytest.fixture(scope="module")

@@ -26,15 +26,11 @@ from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
 from codec.training.latents import Latent, Pool, decoder_entry, halved, load_trunk, read_decoder, ready
-from codec.training.muon import Muon
+from codec.training.optimizers import optimizers_of
 from codec.training.recipes import Objective, Recipe, Seen, adjusted
 from codec.training.trainer import Ema, schedule, whole_regions
 from codec.training.vgg import load_vgg
 
-LEARNING_RATES = {"adam": 2e-4, "muon": 3e-3}
-TYPICAL_WEIGHT = 0.08  # root mean square of the kernels' weights
-SCALES_RATE = 12  # how much faster the kernel that reads the scales learns by Muon
-NEW_RATE = 4  # how much faster kernels learn by Muon that the weights to start from lacked
 PATIENCE = 10  # steps in a row without a finite gradient before the averaged weights come back
 
 
@@ -52,7 +48,7 @@ class Settings:
     batch: int = 8
     crop: int = 192
     optimizer: str = "adam"  # or muon, for the kernels
-    lr: float = 0.0  # 0: as LEARNING_RATES has it
+    lr: float = 0.0  # 0: as `optimizers.LEARNING_RATES` has it
     d_lr: float = 2e-4  # of the discriminator
     gan_ramp: int = 300  # steps in which the weight of the GAN grows from nothing
     warmup: int = 50
@@ -77,33 +73,6 @@ class Settings:
     save_minutes: float = 4.0
     down_weight: str = "bsds500=0.3"
     varied: float = 0.0  # share of crops that are shrunk and recoloured; see `data.Crops`
-
-
-def optimizers_of(
-    decoder: nn.Module, kind: str, lr: float, new: frozenset[str] = frozenset()
-) -> list[torch.optim.Optimizer]:
-    """Adam for everything, or Muon for the networks' kernels and Adam for the rest.
-
-    Adam moves every weight by about lr. The weights of the linear path are ten times smaller than the others, so
-    they get a rate by their own scale; with that of the others a hundred steps at 1e-4 cost 1.2 dB at 0.6 bpp, not 0.1.
-    Muon moves every kernel by as much: those that read the scales, which start from nothing and whose input is a tenth
-    of that of the others, would take thousands of steps. So would `new` ones, kernels that the weights to start from
-    lacked.
-    """
-    lr, adam_lr = lr or LEARNING_RATES[kind], lr if lr and kind == "adam" else LEARNING_RATES["adam"]
-    klt = decoder.klt.weight
-    rates = {name: NEW_RATE if name in new else 1 for name, p in decoder.named_parameters() if p.ndim == 4}
-    rates |= {name: SCALES_RATE for name in rates if name.startswith("scales.")}
-    kernels = {name: p for name, p in decoder.named_parameters() if name in rates and p is not klt}
-    vectors = [p for p in decoder.parameters() if p.ndim < 4]
-    groups = [
-        {"params": vectors if kind == "muon" else [*kernels.values(), *vectors]},
-        {"params": [klt], "lr": adam_lr * klt.detach().square().mean().sqrt().item() / TYPICAL_WEIGHT},
-    ]
-    adam = torch.optim.Adam(groups, lr=adam_lr, betas=(0.9, 0.99), fused=True)
-    if kind != "muon":
-        return [adam]
-    return [Muon([{"params": [p], "lr": rates[name] * lr} for name, p in kernels.items()], lr=lr), adam]
 
 
 class Trainer:
