@@ -217,6 +217,19 @@ def test_a_link_is_the_first_thing_compressed_and_its_model_is_explained(browser
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("tab", "picture", "lmbda"),  # a λ of its own: nothing has been made before
+    [("Where the bits go", "#bit-map img", 0.0111), ("Inside", "#channels img", 0.0122)],
+)
+def test_a_tab_opened_too_early_waits_for_the_picture(browser, url, tab, picture, lmbda):
+    page = opened(browser, f"{url}?lambda={lmbda}")
+    page.get_by_role("tab", name=tab).click()
+    assert not page.locator("#headline .big").count()
+    page.locator(picture).first.wait_for()
+    assert not page.get_by_text("Compress a picture first").count()
+    page.close()
+
+
 def test_painting_with_the_mouse_moves_bits(browser, url):
     foreign = []
     page = opened(

@@ -95,7 +95,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             said = gr.HTML(elem_id="ledger", padding=False)
     parts.hint("The same picture at three prices of distortion, each map on its own scale:")
     along = parts.strip("along-lambda", 3, buttons=None)
-    tab.select(
+    parts.opening(tab)(
         run, [stream, original], [pair, said, along], api_name="bits", concurrency_id="codec", show_progress_on=pair
     )
     region.build(tab, stream, original)

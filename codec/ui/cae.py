@@ -205,7 +205,7 @@ def build(tab: gr.Tab, original: gr.File) -> None:
     drawn = {"show_progress_on": pair}
     which, made = [experiment, crop], [pair, said, file]
     tab.select(opened, which, [experiments, curves], show_progress_on=curves, **private)
-    tab.select(run_if_any, [original, *which], made, **drawn, **private)
+    parts.opening(tab)(run_if_any, [original, *which], made, **drawn, **private)
     experiment.change(run, [original, *which], made, api_name="cae", **drawn, **how)
     crop.change(run, [original, *which], made, **drawn, **private)
     gr.on([experiment.change, crop.change], redraw, which, curves, **private)

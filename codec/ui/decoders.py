@@ -234,6 +234,6 @@ def build(demo: gr.Blocks, tab: gr.Tab, stream: gr.DownloadButton, original: gr.
     numbers = gr.JSON(visible=False)
     how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": plot}
     inputs, outputs = [stream, original, realism], [pictures, plot, figures, numbers]
-    tab.select(run, inputs, outputs, api_name="decoders", **how)
+    parts.opening(tab)(run, inputs, outputs, api_name="decoders", **how)
     realism.release(run, inputs, outputs, api_visibility="private", **how)
     demo.load(what_is_here, None, [about, realism], queue=False, show_progress="hidden", api_visibility="private")

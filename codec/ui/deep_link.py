@@ -9,7 +9,7 @@ from codec.ui import compare, examples
 from codec.ui.compare_work import BY_LAMBDA, BY_RATE
 
 HEAD = f"<script>{Path(__file__).with_name('page.js').read_text(encoding='utf-8')}</script>"
-WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.settled(); }"
+WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.made(); }"
 DONE_JS = "() => { window.codecPage.opened = true; }"
 
 

@@ -320,7 +320,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             broken = parts.picture(elem_id="broken", height=360)
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     private = {"api_visibility": "private"}
-    opened = tab.select(run, stream, [rungs, channels], api_name="inside", **how)
+    opened = parts.opening(tab)(run, stream, [rungs, channels], api_name="inside", **how)
     seen = opened.then(look, [stream, rank], [maps, plot], api_name="channel", concurrency_id="codec")
     seen.success(beside_2017, [stream, original], past, api_name="inside_2017", concurrency_id="codec")
     rank.release(look, [stream, rank], [maps, plot], **private, **how)

@@ -16,14 +16,12 @@
   };
   if (new URLSearchParams(location.search).get("lecture") === "1") root.classList.add("lecture");
 
-  // A deep link is followed once the page's first picture is there.
-  page.settled = async () => {
-    let before = "", since = Date.now();
-    for (const start = Date.now(); Date.now() - start < 120000;) {
-      const text = document.querySelector("#headline")?.innerText ?? "";
-      if (text !== before || !text || text.includes("…")) { before = text; since = Date.now(); }
-      if (Date.now() - since > 900) return;
-      await new Promise(done => setTimeout(done, 100));
+  // Tabs show what the first one makes: one that is opened, by hand or by a link, while that is at work waits for it.
+  page.made = async () => {
+    const busy = "#comparison :is(.translucent, .generating):not(.hide, .hidden)";
+    for (const start = Date.now(); Date.now() - start < 60000;) {
+      if (document.querySelector("#headline .big") && !document.querySelector(busy)) return;
+      await new Promise(done => setTimeout(done, 50));
     }
   };
 

@@ -9,6 +9,7 @@ import gradio as gr
 from codec.errors import CodecError
 
 NO_PICTURE = "Compress a picture first, in the tab 'Compare'."
+MADE_JS = "async () => { await window.codecPage.made(); }"
 
 
 @contextmanager
@@ -27,6 +28,11 @@ def need(*files: str | None) -> None:
     """Says what to do first where one of the files of the first tab is not there yet."""
     if not all(files):
         raise gr.Error(NO_PICTURE, print_exception=False)
+
+
+def opening(tab: gr.Tab) -> Callable:
+    """The event to connect to a tab that shows the picture: its opening, once the first tab is done with that."""
+    return tab.select(None, js=MADE_JS, queue=False, api_visibility="private").then
 
 
 def where_it_fits(work: Callable[[str], Iterator]) -> Iterator:

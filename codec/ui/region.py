@@ -195,7 +195,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     shown = gr.State(None)
     # In the queue although nobody presses a button for it: it reads a picture.
     hidden = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.select(canvas, [original, shown], [editor, shown], concurrency_id="codec", **hidden)
+    parts.opening(tab)(canvas, [original, shown], [editor, shown], concurrency_id="codec", **hidden)
     button.click(
         run,
         [stream, original, editor, factor, part],
