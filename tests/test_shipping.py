@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from conftest import batch, picture
 from PIL import Image
 from safetensors.torch import save_file
 
+import codec as package
 from codec import api
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
@@ -144,7 +146,7 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
 
 
 def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_path, monkeypatch):
-    out, _, trainer = exported
+    (out, _, trainer), shipped = exported, Path(package.__file__).parents[1] / "weights"
     checkpoint, mixed = str(trainer.folder / "best.pt"), tmp_path / "mixed.pt"
     said = mix([f"{checkpoint}=1.25", "mse=-0.25"], str(mixed), str(out))
     steps = json.loads((out / "manifest.json").read_text())
@@ -171,9 +173,20 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
         name = f"res4.1.{layer}.weight"
         assert torch.allclose(both["ema"][name], share * state[name])
 
+    # What is shipped is a source like any other, here and in another folder, and its own mixture is not forgotten.
+    stored = latents.read_decoder(out, "hific")
+    again = mix(["hific=1", f"{shipped}/hific-nogan=0.5", "hific-nogan=-0.25", "mse=-0.25"], str(mixed), str(out))
+    nogan = json.loads((out / "manifest.json").read_text())["decoders"][f"{trainer.trunk.name}/hific-nogan"]["steps"]
+    assert again == said.replace("- 0.25", "- 0.5") + f" + 0.25·hific-nogan after {nogan:,} steps"
+    both, other = torch.load(mixed, weights_only=True)["ema"], latents.read_decoder(out, "hific-nogan")
+    for name, value in stored.items():
+        assert torch.allclose(both[name], value + 0.25 * (other[name] - mse.get(name, 0.0)), atol=1e-5), name
+    entry = export_decoder(str(mixed), str(out), str(folders / "held-out"))
+    assert entry["steps"] == 2 and entry["mixture"] == again and entry["batch"] == [2, 64]
+
     torch.save(larger | {"trunk": "00000000"}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match="different trunks: 00000000, "):
         mix([f"{checkpoint}=0.5", f"{tmp_path / 'other.pt'}=0.5"], str(mixed), str(out))
-    for parts, why in ((["mse=0.5", f"{checkpoint}=0.5"], "must be a checkpoint"), ([f"{checkpoint}=0.5"], "add up")):
+    for parts, why in ((["mse=0.5", f"{checkpoint}=0.5"], "must be first"), ([f"{checkpoint}=0.5"], "add up")):
         with pytest.raises(ValueError, match=why):
             mix(parts, str(mixed), str(out))

@@ -63,7 +63,7 @@ def main() -> int:
     one.add_argument("--images", type=int, default=0, help="how many to measure; by default all")
     one.add_argument("--device", default="cpu")
     mix = add("mix", "a mean of decoders' weights, as a checkpoint to export or to start from")
-    mix.add_argument("parts", nargs="+", metavar="SOURCE=SHARE", help="a checkpoint, or the name of a decoder")
+    mix.add_argument("parts", nargs="+", metavar="SOURCE=SHARE", help="a checkpoint, a decoder's NAME, or FOLDER/NAME")
     mix.add_argument("--out", required=True)
     mix.add_argument("--weights", default="weights", help="the folder with the decoders that are named")
     follow = add("follow", "bring decoders to a trunk that was trained on from theirs", "validation")

@@ -6,6 +6,8 @@ often a better one than any of them (Wortsman et al., "Model soups", ICML 2022; 
 
 import json
 import math
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -13,19 +15,38 @@ from torch import Tensor
 
 from codec.models.generator import SYNTHESIS, extend
 from codec.training.latents import decoder_entry, read_decoder
+from codec.training.recipes import RECIPES
+
+TERM = re.compile(r"(?:([+-]) )?([\d.e-]+)·([\w-]+ after [\d,]+ steps)")  # of a mixture in words
 
 
 def checkpoint_of(source: str, weights: str) -> dict:
-    """A decoder's checkpoint, or what stands for one of a decoder of the weights folder. Raises ValueError, OSError."""
+    """A decoder's checkpoint, or what stands for one: a NAME in the folder `weights`, or a FOLDER/NAME.
+
+    Raises ValueError, OSError.
+    """
     if source.endswith(".pt"):
         return torch.load(source, map_location="cpu", weights_only=True)
-    entry = decoder_entry(weights, source)
+    folder, _, name = source.rpartition("/")
+    folder = folder or weights
+    entry = decoder_entry(folder, name)
+    batch, crop = entry.get("batch", (None, None))
+    changed = {k: entry[k] for k in ("weights", "levels") if k in entry}
     return {
-        "decoder": source,
-        "trunk": json.loads((Path(weights) / "manifest.json").read_text())["trunk"],
-        "recipe": {"architecture": entry.get("architecture", SYNTHESIS)},
+        "decoder": name,
+        "start": entry.get("start", "trunk"),
+        "trunk": json.loads((Path(folder) / "manifest.json").read_text())["trunk"],
+        "recipe": asdict(replace(RECIPES[name], **changed, architecture=entry.get("architecture", SYNTHESIS))),
+        "settings": {
+            "batch": batch,
+            "crop": crop,
+            **{k: entry.get(k) for k in ("optimizer", "device", "seed")},
+            "skew": entry.get("skew", 1.0),
+        },
         "total_steps": entry["steps"],
-        "ema": read_decoder(weights, source),
+        "total_seconds": 60 * entry["wall_minutes"],
+        "ema": read_decoder(folder, name),
+        **({"mixture": entry["mixture"]} if "mixture" in entry else {}),
     }
 
 
@@ -40,17 +61,23 @@ def mean(states: list[tuple[float, dict[str, Tensor]]]) -> dict[str, Tensor]:
     return {k: sum(share * state[k] for share, state in whole) for k in largest}
 
 
-def words(parts: list[tuple[float, str, int]]) -> str:
-    """A mixture in a line, as the manifest says it, of shares, names and steps."""
-    signed = (f"{'-' if share < 0 else '+'} {abs(share):.4g}·{name} after {n:,} steps" for share, name, n in parts)
+def words(parts: list[tuple[float, dict]]) -> str:
+    """A mixture in a line, as the manifest says it, of shares and checkpoints; mixtures among these are opened."""
+    shares: dict[str, float] = {}
+    for share, part in parts:
+        said = part.get("mixture") or f"1·{part['decoder']} after {part['total_steps']:,} steps"
+        for sign, factor, name in TERM.findall(said):
+            shares[name] = shares.get(name, 0.0) + share * float(factor) * (-1 if sign == "-" else 1)
+    kept = {name: share for name, share in shares.items() if not math.isclose(share, 0, abs_tol=1e-6)}
+    signed = (f"{'-' if share < 0 else '+'} {abs(share):.4g}·{name}" for name, share in kept.items())
     return " ".join(signed).removeprefix("+ ")
 
 
 def mix(parts: list[str], out: str, weights: str = "weights") -> str:
     """Writes a checkpoint with Σ share·weights; returns the mixture in words.
 
-    parts: "SOURCE=SHARE", a source being a decoder's checkpoint or the name of a decoder in the folder `weights`. The
-    first must be a checkpoint, to whose training the mixture is ascribed. Shares may be negative; they add up to 1. The
+    parts: "SOURCE=SHARE", a source being a decoder's checkpoint, the name of a decoder in the folder `weights`, or
+    FOLDER/NAME. The mixture is ascribed to the training of the first. Shares may be negative; they add up to 1. The
     mixture has the largest of the architectures. Raises ValueError where the shares do not, where the sources were
     trained on different trunks, or where their architectures do not contain each other.
     """
@@ -58,9 +85,9 @@ def mix(parts: list[str], out: str, weights: str = "weights") -> str:
     sources, shares = [source for source, _, _ in pairs], [float(share) for _, _, share in pairs]
     if not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise ValueError(f"The shares add up to {sum(shares):g}; they must add up to 1.")
-    if not sources[0].endswith(".pt"):
-        raise ValueError(f"The first source, '{sources[0]}', must be a checkpoint: the mixture is ascribed to its run.")
     saved = [checkpoint_of(source, weights) for source in sources]
+    if saved[0]["decoder"] == "mse":
+        raise ValueError("The mse decoder belongs to its trunk; a mixture is ascribed to another, which must be first.")
     if len(trunks := {part["trunk"] for part in saved}) > 1:
         raise ValueError(f"The sources were trained on different trunks: {', '.join(sorted(trunks))}.")
     kept = ("decoder", "start", "trunk", "recipe", "settings", "total_steps", "total_seconds")
@@ -69,8 +96,7 @@ def mix(parts: list[str], out: str, weights: str = "weights") -> str:
     largest = max(saved, key=lambda part: len(part["ema"]))
     mixed["recipe"] = mixed["recipe"] | {"architecture": largest["recipe"]["architecture"]}
     mixed["ema"] = mean(states)
-    names = [(share, part["decoder"], part["total_steps"]) for share, part in zip(shares, saved, strict=True)]
-    mixed["mixture"] = words(names)
+    mixed["mixture"] = words(list(zip(shares, saved, strict=True)))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     torch.save(mixed, out)
     print(f"wrote {out}: {mixed['mixture']}")
