@@ -11,7 +11,7 @@ from conftest import picture, with_pictures
 from codec.models.gain import ANCHORS, lambda_map
 from codec.models.trunk import Codec as TrainedCodec
 from codec.models.trunk import Output
-from codec.training import data, export
+from codec.training import data, export, muon
 from codec.training.data import Crops, random_levels
 from codec.training.losses import REFERENCE_LAMBDA, rate_distortion
 from codec.training.muon import Muon, orthogonalize
@@ -116,6 +116,9 @@ def test_muon_steps_are_orthogonal_matrices():
     update = orthogonalize(torch.randn(6, 40))
     singular = torch.linalg.svdvals(update.float())
     assert singular.min() > 0.6 and singular.max() < 1.3
+    uneven = torch.randn(6, 40) * torch.logspace(0, -3, 6)[:, None]
+    unit = uneven / uneven.norm()
+    assert torch.allclose(muon._iterate(unit, 5), muon._iterate_gram(unit, 5), atol=1e-4)
     p = torch.nn.Parameter(torch.zeros(6, 10, 2, 2))
     p.grad = torch.randn_like(p)
     Muon([p], lr=0.5).step()
