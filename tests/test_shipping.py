@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from conftest import batch, picture
 from PIL import Image
 from safetensors.torch import save_file
 
-import codec as package
 from codec import api
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
@@ -146,7 +144,7 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
 
 
 def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_path, monkeypatch):
-    (out, _, trainer), shipped = exported, Path(package.__file__).parents[1] / "weights"
+    out, _, trainer = exported
     checkpoint, mixed = str(trainer.folder / "best.pt"), tmp_path / "mixed.pt"
     said = mix([f"{checkpoint}=1.25", "mse=-0.25"], str(mixed), str(out))
     steps = json.loads((out / "manifest.json").read_text())
@@ -174,10 +172,13 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
         assert torch.allclose(both["ema"][name], share * state[name])
 
     # What is shipped is a source like any other, here and in another folder, and its own mixture is not forgotten.
-    stored = latents.read_decoder(out, "hific")
-    again = mix(["hific=1", f"{shipped}/hific-nogan=0.5", "hific-nogan=-0.25", "mse=-0.25"], str(mixed), str(out))
-    nogan = json.loads((out / "manifest.json").read_text())["decoders"][f"{trainer.trunk.name}/hific-nogan"]["steps"]
-    assert again == said.replace("- 0.25", "- 0.5") + f" + 0.25·hific-nogan after {nogan:,} steps"
+    stored, known = latents.read_decoder(out, "hific"), json.loads((out / "manifest.json").read_text())
+    nogan = known["decoders"][f"{trainer.trunk.name}/hific-nogan"]
+    nogan["mixture"] = "0.75·hific-nogan after 1,234 steps + 0.25·mse after 5 steps"
+    (out / "manifest.json").write_text(json.dumps(known))
+    again = mix(["hific=1", f"{out}/hific-nogan=0.5", "hific-nogan=-0.25", "mse=-0.25"], str(mixed), str(out))
+    added = " + 0.1875·hific-nogan after 1,234 steps + 0.0625·mse after 5 steps"
+    assert again == said.replace("- 0.25", "- 0.5") + added
     both, other = torch.load(mixed, weights_only=True)["ema"], latents.read_decoder(out, "hific-nogan")
     for name, value in stored.items():
         assert torch.allclose(both[name], value + 0.25 * (other[name] - mse.get(name, 0.0)), atol=1e-5), name
