@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,24 @@ def test_a_tab_opened_too_early_waits_for_the_picture(browser, url, tab, picture
     page.get_by_role("tab", name=tab).click()
     page.locator(picture).first.wait_for()
     assert not page.get_by_text("Compress a picture first").count()
+    page.close()
+
+
+def test_a_tab_opened_while_a_picture_is_on_its_way_shows_that_picture(browser, url, tmp_path):
+    picture = tmp_path / "mine.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)).save(picture)
+    page = opened(browser, url)
+    page.locator("#headline .big").wait_for()
+    before = page.locator("#headline").inner_text()
+    page.route("**/upload?**", lambda route: (time.sleep(2), route.continue_()))
+    page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
+    page.locator("#upload input[type=file]").set_input_files(picture)
+    page.get_by_role("tab", name="Where the bits go").click()
+    page.locator("#bit-map img").first.wait_for()
+    size = int(page.locator("#ledger b").last.inner_text().replace(",", ""))
+    page.get_by_role("tab", name="Compare").click()
+    headline = page.locator("#headline").inner_text()
+    assert headline != before and f"{size / 1000:.1f} kB" in headline
     page.close()
 
 
