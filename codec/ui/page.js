@@ -20,7 +20,7 @@
   // on its way to it, waits. It looks twice, as there may be a moment between upload and work; and where nothing has
   // been made and nothing happens for ten seconds, it goes on, to say so.
   page.made = async () => {
-    const busy = "#comparison :is(.translucent, .generating):not(.hide, .hidden), #upload .uploading";
+    const busy = "#comparison :is(.translucent, .generating):not(.hide, .hidden, :has(.error)), #upload .uploading";
     for (let start = Date.now(), quiet = 0; Date.now() - start < 60000;) {
       quiet = document.querySelector(busy) ? 0 : quiet + 1;
       if (quiet >= (document.querySelector("#headline .big") ? 2 : 200)) return;
