@@ -17,12 +17,16 @@
   if (new URLSearchParams(location.search).get("lecture") === "1") root.classList.add("lecture");
 
   // Tabs show what the first one makes: one that is opened, by hand or by a link, while that is at work, or a picture
-  // on its way to it, waits. It looks twice, as there may be a moment between upload and work; and where nothing has
-  // been made and nothing happens for ten seconds, it goes on, to say so.
+  // on its way to it, waits. It looks twice, as there may be a moment between upload and work, and half a second of it
+  // before an upload is to be seen; and where nothing has been made and nothing happens for ten seconds, it goes on, to
+  // say so.
+  let asked = 0;
+  for (const event of ["change", "drop"])
+    document.addEventListener(event, e => { if (e.target.closest?.("#upload")) asked = Date.now(); }, true);
   page.made = async () => {
     const busy = "#comparison :is(.translucent, .generating):not(.hide, .hidden, :has(.error)), #upload .uploading";
     for (let start = Date.now(), quiet = 0; Date.now() - start < 60000;) {
-      quiet = document.querySelector(busy) ? 0 : quiet + 1;
+      quiet = document.querySelector(busy) || Date.now() - asked < 500 ? 0 : quiet + 1;
       if (quiet >= (document.querySelector("#headline .big") ? 2 : 200)) return;
       await new Promise(done => setTimeout(done, 50));
     }
