@@ -17,17 +17,19 @@
   if (new URLSearchParams(location.search).get("lecture") === "1") root.classList.add("lecture");
 
   // Tabs show what the first one makes: one that is opened, by hand or by a link, while that is at work, or a picture
-  // on its way to it, waits. It looks twice, as there may be a moment between upload and work, and half a second of it
-  // before an upload is to be seen; and where nothing has been made and nothing happens for ten seconds, it goes on, to
-  // say so.
+  // on its way to it, waits. Half a second passes before an upload is to be seen, and there are moments of rest until
+  // the last run has been called off and the next one begins: so it looks longer where a picture has just come. Where
+  // nothing has been made and nothing happens for ten seconds, it goes on, to say so.
   let asked = 0;
   for (const event of ["change", "drop"])
     document.addEventListener(event, e => { if (e.target.closest?.("#upload")) asked = Date.now(); }, true);
   page.made = async () => {
-    const busy = "#comparison :is(.translucent, .generating):not(.hide, .hidden, :has(.error)), #upload .uploading";
+    const busy = "#comparison :is(.translucent, .generating):not(.hide, .hidden, :has(.error))";
     for (let start = Date.now(), quiet = 0; Date.now() - start < 60000;) {
+      if (document.querySelector("#upload .uploading")) asked = Date.now();
       quiet = document.querySelector(busy) || Date.now() - asked < 500 ? 0 : quiet + 1;
-      if (quiet >= (document.querySelector("#headline .big") ? 2 : 200)) return;
+      const enough = Date.now() - asked < 10000 ? 10 : 2; // looks, of which there are 20 in a second
+      if (quiet >= (document.querySelector("#headline .big") ? enough : 200)) return;
       await new Promise(done => setTimeout(done, 50));
     }
   };
