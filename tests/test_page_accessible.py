@@ -1,5 +1,8 @@
 """What axe-core finds in every tab, light and dark: names, contrast, roles, structure."""
 
+import json
+from urllib.request import urlopen
+
 import pytest
 from test_page_tabs import opened
 
@@ -8,7 +11,7 @@ SIGNS = {  # what a tab draws last
     "decoders": "#decoder-figures tbody tr:nth-child(5)",
     "curves": "#curves",
     "bits": "#code-region",
-    "generative": "#drawn",
+    "generative": "#drawn img",
     "inside": "#channel-histogram .js-plotly-plot",
     "lesson": "#step-picture-1 img",
     "digits": "#digit-plane .js-plotly-plot",
@@ -17,6 +20,14 @@ SIGNS = {  # what a tab draws last
     "method": "#method table",
 }
 GRAVE = ("serious", "critical")
+
+
+def test_every_picture_is_named_before_its_own_sentence_comes(url):
+    with urlopen(f"{url}config") as answer:
+        components = json.load(answer)["components"]
+    pictures = [c["props"] for c in components if c["type"] == "image"]
+    assert len(pictures) >= 10  # the lesson's alone
+    assert [p["elem_id"] for p in pictures if not p["alt_text"]] == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

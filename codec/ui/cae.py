@@ -199,7 +199,7 @@ def build(tab: gr.Tab, original: gr.File) -> None:
     curves = gr.Plot(show_label=False, elem_id="cae-curves")
     with gr.Accordion("Open a file (.cae)", open=False), gr.Row():
         upload = gr.File(label="A file (.cae)", type="filepath", height=130, elem_id="cae-upload")
-        opened_picture = gr.Image(label="Decoded picture", format="png", type="filepath", interactive=False)
+        opened_picture = parts.picture("The decoded picture", label="Decoded picture", show_label=True)
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private = how | {"api_visibility": "private"}
     drawn = {"show_progress_on": pair}

@@ -317,7 +317,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
             button = gr.Button("Break it", variant="primary", elem_id="break")
             said = gr.HTML(elem_id="broken-said", padding=False)
         with gr.Column(scale=2, min_width=320):
-            broken = parts.picture(elem_id="broken", height=360)
+            broken = parts.picture("The picture decoded from the broken stream", elem_id="broken", height=360)
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     private = {"api_visibility": "private"}
     opened = parts.opening(tab)(run, stream, [rungs, channels], api_name="inside", **how)

@@ -99,6 +99,7 @@ def build(demo: gr.Blocks, tab: gr.Tab, original: gr.File) -> None:
                 with gr.Row(equal_height=False):
                     with gr.Column(scale=3, min_width=320):
                         picture = parts.picture(
+                            f"Step {number}",
                             height=380,
                             elem_id=f"step-picture-{number}",
                             elem_classes="step-picture",

@@ -35,6 +35,6 @@ def build() -> None:
             button = gr.Button("Open", variant="primary")
             header = gr.JSON(label="Header")
         with gr.Column(scale=3, min_width=320):
-            picture = gr.Image(label="Decoded picture", format="png", type="filepath", interactive=False)
+            picture = parts.picture("The decoded picture", label="Decoded picture", show_label=True)
     button.click(run, upload, [picture, header], api_name="decompress", concurrency_id="codec")
     upload.upload(run, upload, [picture, header], api_visibility="private", concurrency_id="codec")

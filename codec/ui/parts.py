@@ -47,9 +47,10 @@ def hint(text: str) -> gr.HTML:
     return gr.HTML(text, elem_classes="hint", padding=False)
 
 
-def picture(**options) -> gr.Image:
-    """One picture to look at."""
-    return gr.Image(**{"show_label": False, "format": "png", "type": "filepath", "interactive": False} | options)
+def picture(alt_text: str, **options) -> gr.Image:
+    """One picture to look at; `alt_text` names it, and the button around it, for screen readers."""
+    usual = {"show_label": False, "format": "png", "type": "filepath", "interactive": False}
+    return gr.Image(alt_text=alt_text, **usual | options)
 
 
 def pair(label: str, elem_id: str, **options) -> gr.ImageSlider:

@@ -152,7 +152,7 @@ def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:
     names = list(results.decoders())
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            picture = parts.picture(elem_id="drawn", height=520, buttons=["download", "fullscreen"])
+            picture = parts.picture("What was drawn", elem_id="drawn", height=520, buttons=["download", "fullscreen"])
             said = gr.HTML(elem_id="drawn-said", padding=False)
         with gr.Column(scale=1, min_width=280):
             mode = gr.Radio(list(MODES), value=EVERYTHING, label="Draw")
