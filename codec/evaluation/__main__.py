@@ -1,4 +1,4 @@
-"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | sheet | bd | speed | checks | readme`.
+"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | sheet | weak | bd | speed | checks | readme`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """
@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help=text)
     over_folder("jpeg", "our JPEG curve against the published one, cause by cause")
     over_folder("sheet", "crops of Kodak by every decoder, as a lossless WebP")
+    command = commands.add_parser("weak", help="the same of what the decoders are bad at, of the page's examples")
+    command.add_argument("--out", type=Path, required=True)
     command = commands.add_parser("plot", help="curves as HTML and PNG")
     command.add_argument("results", type=Path, help="what rd has written")
     command.add_argument("--out", type=Path, required=True, help="a folder")
@@ -101,9 +103,13 @@ def dispatch(args: argparse.Namespace) -> int:
 
         compare(args.folder, args.out)
     elif args.command == "sheet":
-        from codec.evaluation.sheet import draw as draw_sheet
+        from codec.evaluation import sheet
 
-        draw_sheet(args.folder, args.out)
+        sheet.draw(sheet.kodak(args.folder), args.out)
+    elif args.command == "weak":
+        from codec.evaluation import sheet
+
+        sheet.draw(sheet.weak(), args.out)
     elif args.command == "plot":
         from codec.evaluation.plot import draw
 

@@ -1,4 +1,4 @@
-"""A contact sheet: crops of Kodak pictures beside what every decoder makes of them, and other codecs of the same size.
+"""Contact sheets: crops of pictures beside what every decoder makes of them, and other codecs of the same size.
 
 One row a crop, all of it at one rate but for the columns of HiFiC mi and hi, which have their own. Nothing is scaled.
 """
@@ -15,11 +15,14 @@ from codec.evaluation.curves import NAMES
 from codec.images import load_image
 from codec.models import registry
 from codec.rate import OPERATING_POINTS
+from codec.ui import examples
 
 SIDE, GAP, HEAD = 160, 4, 40  # pixels
 TARGET = 0.14  # bpp
 #: Picture numbers, and the left upper corner of the crop: a face, lettering, water, a fence, feathers, a painted wall.
 CROPS = {4: (180, 200), 8: (500, 250), 13: (250, 250), 19: (20, 560), 23: (400, 40), 24: (300, 120)}
+#: What the decoders are bad at, of the page's examples: lettering, a face, line art, a chart.
+WEAK = {"text": (36, 236), "portrait": (150, 60), "comic": (430, 150), "chart": (20, 340)}
 OTHERS = ("jpeg", "heic")
 
 
@@ -29,14 +32,27 @@ def columns() -> list[tuple[str, str, float]]:
     return [(name, name, OPERATING_POINTS.get(name, TARGET)) for name in names]
 
 
-def draw(folder: Path, out: Path) -> None:
-    """Writes the sheet as lossless WebP. Raises FileNotFoundError where a picture is not in the folder."""
+def kodak(folder: Path) -> dict[Path, tuple[int, int]]:
+    """The left upper corners of crops by file. Raises FileNotFoundError where a picture is not in the folder."""
     files = {int(n.group()): p for p in folder.iterdir() if (n := re.search(r"\d+", p.stem))}
     if missing := CROPS.keys() - files.keys():
         raise FileNotFoundError(f"The pictures {sorted(missing)} of Kodak are not in '{folder}'.")
+    return {files[number]: corner for number, corner in CROPS.items()}
+
+
+def weak() -> dict[Path, tuple[int, int]]:
+    """The same of what the decoders are bad at. Raises FileNotFoundError without scikit-image, whose the face is."""
+    files = examples.sources()
+    if missing := WEAK.keys() - files.keys():
+        raise FileNotFoundError(f"There is no example {sorted(missing)}: pip install scikit-image.")
+    return {files[name]: corner for name, corner in WEAK.items()}
+
+
+def draw(crops: dict[Path, tuple[int, int]], out: Path) -> None:
+    """Writes the sheet as lossless WebP."""
     rows, heads = [], []
-    for number, corner in CROPS.items():
-        cells = row(load_image(files[number]).rgb, corner)
+    for file, corner in crops.items():
+        cells = row(load_image(file).rgb, corner)
         heads = [title for title, _ in cells]
         rows.append([crop for _, crop in cells])
     width, height = (len(heads) * (SIDE + GAP) - GAP, HEAD + len(rows) * (SIDE + GAP) - GAP)
