@@ -38,6 +38,36 @@ def test_what_repeats_in_neighbouring_blocks_counts_as_lattice():
         losses.lattice(x_hat[..., :96], x[..., :96])
 
 
+def test_spectrum_by_loops():
+    x, x_hat = np.random.default_rng(0).random((2, 2, 3, 13, 20), dtype=np.float32)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(8) / 8)
+    window, noise = np.outer(hann, hann), (1 / 255) ** 2 * (hann**2).sum() ** 2  # Σ window²·σ²
+    found = np.zeros(2)
+    for n in range(2):
+        logs = []
+        for picture in (x_hat[n], x[n]):
+            tiles = [c[i : i + 8, j : j + 8] for c in picture for i in (0, 4) for j in (0, 4, 8, 12)]
+            amplitudes = [np.abs(np.fft.fft2((tile - tile.mean()) * window))[:, :5] for tile in tiles]
+            logs.append(np.log(np.array(amplitudes) / noise**0.5 + 1))
+        found[n] = np.square(logs[0] - logs[1]).mean()
+    values = losses.spectrum(torch.from_numpy(x_hat), torch.from_numpy(x), side=8).tolist()
+    assert values == pytest.approx(found, rel=1e-4)
+
+
+def test_spectrum_asks_for_the_texture_and_not_for_its_place():
+    generator = torch.Generator().manual_seed(0)
+    x, other, third = (torch.randn(1, 3, 128, 128, generator=generator) * 0.04 + 0.5 for _ in range(3))
+    weave = other[..., :4, :4].tile(32, 32)  # of the same power, but the same every 4 pixels
+    moved, flat = x.roll(5, 3), torch.full_like(x, 0.5)
+    places, same, woven, none = (losses.spectrum(x_hat, x).item() for x_hat in (moved, third, weave, flat))
+    assert places < same < woven / 3 < none
+    x_hat = flat.clone().requires_grad_()
+    losses.spectrum(x_hat, flat).sum().backward()
+    assert (x_hat.grad == 0).all()  # not nan
+    with pytest.raises(ValueError, match="128×31"):
+        losses.spectrum(x[..., :31, :], x[..., :31, :])
+
+
 def test_a_shown_picture_is_clipped_and_has_8_bits():
     x = torch.tensor([-0.3, 0.0, 0.1003, 0.5, 1.0, 1.7])
     assert (255 * losses.as_shown(x)).tolist() == pytest.approx([0, 0, 26, 128, 255, 255])

@@ -86,6 +86,27 @@ def lattice(x_hat: Tensor, x: Tensor, period: int = PATCH, repeats: int = 8) -> 
     return 255**2 * (pattern - pattern.mean((3, 5), keepdim=True)).square().flatten(1).mean(1)
 
 
+def spectrum(x_hat: Tensor, x: Tensor, side: int = 32) -> Tensor:
+    """mean (log(A_hat + 1) - log(A + 1))², per picture (B,).
+
+    A is the amplitude of a frequency of a colour in one of the windows (Hann) of side × side pixels that overlap by
+    half, less its mean, scaled such that white noise of standard deviation 1/255 has A² = 1 on average. This is
+    texture without its place; a pattern where the original is rough and has none is seen by its peaks, and by what is
+    missing between them. Raises ValueError for a picture with no room for a window.
+    """
+    if min(x.shape[2:]) < side:
+        raise ValueError(f"For windows of {side} pixels a picture of {x.shape[3]}×{x.shape[2]} pixels is too small.")
+    hann = torch.hann_window(side, device=x.device)
+    window = 255 * hann[:, None] * hann / hann.square().sum()
+
+    def logarithms(x: Tensor) -> Tensor:
+        windows = x.float().unfold(2, side, side // 2).unfold(3, side, side // 2)
+        f = torch.fft.rfft2((windows - windows.mean((4, 5), keepdim=True)) * window)
+        return (f.real.square() + f.imag.square() + 1e-6).sqrt().log1p()  # at 0 the root has no gradient
+
+    return (logarithms(x_hat) - logarithms(x)).square().flatten(1).mean(1)
+
+
 def feature_mse(f_hat: Tensor, f: Tensor) -> Tensor:
     """mean (φ(x_hat) - φ(x))² over channels and places of one layer, per picture (B,); f (B, C, h, w).
 

@@ -17,7 +17,7 @@ from codec.training.vgg import STRIDES, Vgg16
 class Recipe:
     """A decoder's loss is Σ weight·term; see `losses` for the terms."""
 
-    weights: dict[str, float]  # of mse, lattice, vgg2, vgg5, gram2, gram5, lpips and gan
+    weights: dict[str, float]  # of mse, lattice, spectrum, vgg2, vgg5, gram2, gram5, lpips and gan
     start: str = "mse"  # the decoder that it is fine-tuned from
     levels: tuple[float, float] = (0.0, float(TOP))  # of the range of rates it is trained for
     architecture: str = SYNTHESIS
@@ -51,6 +51,7 @@ for _point in ("hific-lo", "hific-mi", "hific-hi"):  # for a rate that measures 
 NAMES = {
     "mse": "MSE",
     "lattice": "MSE of what repeats every 16 pixels",
+    "spectrum": "MSE of log spectra in windows of 32 pixels",
     "vgg2": "MSE of VGG-16 block 2",
     "vgg5": "MSE of VGG-16 block 5",
     "gram2": "MSE of Gram matrices of block 2",
@@ -110,6 +111,8 @@ class Objective:
         found, weights = {"mse": losses.mse255(x_hat, x)}, self.recipe.weights
         if "lattice" in weights:
             found["lattice"] = losses.lattice(x_hat, x)
+        if "spectrum" in weights:
+            found["spectrum"] = losses.spectrum(x_hat, x)
         if self.needs_vgg(self.recipe):
             with torch.no_grad():
                 target = self.vgg(x)
