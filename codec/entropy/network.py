@@ -6,7 +6,7 @@ The counterpart, layer by layer, of `codec.models.entropy_model`, from whose wei
 import torch
 from torch import Tensor
 
-from codec.entropy.integer import MAX_COLUMNS, ONE, IntegerConv, act
+from codec.entropy.integer import LIMIT, MAX_COLUMNS, ONE, IntegerConv, act
 from codec.models.entropy_model import N_SCALES, T_UNIT, EntropyModel, step_masks
 from codec.models.gain import BYTE_MAX
 
@@ -23,6 +23,7 @@ def quantize(model: EntropyModel) -> dict[str, Tensor]:
     out_scale = torch.cat([unit, torch.full_like(unit, T_UNIT)])
     for i, head in enumerate(model.heads):
         layers[f"head{i}a"] = IntegerConv.quantize(head.conv1.weight, head.conv1.bias)
+        layers[f"head{i}m"] = IntegerConv.quantize(head.inner.weight, head.inner.bias)
         layers[f"head{i}b"] = IntegerConv.quantize(head.conv2.weight, head.conv2.bias, out_scale=out_scale)
     return {f"{layer}.{name}": t for layer, parts in layers.items() for name, t in parts.items()}
 
@@ -64,6 +65,8 @@ class IntegerEntropyModel:
         rows = max(2, MAX_COLUMNS // h.shape[3] // 2 * 2)  # a few at a time: what they hold stays in the cache
         for top in range(0, h.shape[2], rows):
             part = self.layers[f"head{step}a"](act(h[:, :, top : top + rows]))
+            if f"head{step}m" in self.layers:
+                part = part.add_(self.layers[f"head{step}m"](act(part))).clamp_(-LIMIT, LIMIT)
             parts.append(self.last(step, act(part), level[:, :, top : top + rows]))
         mu, index = zip(*parts, strict=True)
         return torch.cat(mu, 3), torch.cat(index, 3)

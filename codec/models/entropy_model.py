@@ -86,11 +86,13 @@ class StepHead(nn.Module):
     def __init__(self, channels: int, psi: int = PSI_CHANNELS, width: int = HEAD_CHANNELS):
         super().__init__()
         self.conv1 = conv(psi, width, kernel=1)
+        self.inner = conv(width, width, kernel=1)
         self.conv2 = conv(width + 1, 2 * channels, kernel=1)
 
     def forward(self, h: Tensor, level: Tensor) -> Tensor:
-        h = act(self.conv1(act(h)))
-        return self.conv2(torch.cat([h, level], 1))
+        h = self.conv1(act(h))
+        h = h + self.inner(act(h))
+        return self.conv2(torch.cat([act(h), level], 1))
 
 
 class LogisticMixture(nn.Module):

@@ -50,11 +50,11 @@ def to_int8(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def to_difference(state: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
+def to_difference(state: dict[str, Tensor], base: dict[str, Tensor], limit: int = FEW) -> dict[str, Tensor]:
     """Float tensors -> what to store of them beside `base`: kernels that both have as their difference in half bytes.
 
     The KLT's difference takes a byte: it lies closest to the picture. What `base` lacks, or has in another shape, is
-    stored as `to_int8` does.
+    stored as `to_int8` does. With a limit of 127 every difference takes a byte: near enough to train on from.
     """
     stored = {}
     for name, value in state.items():
@@ -63,8 +63,8 @@ def to_difference(state: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str
             stored |= to_int8({name: w})
             continue
         w = w - base[name]
-        q, scales = integers(name, w, 127 if name == KLT else FEW)
-        stored |= {name + DIFFERENCE: q if name == KLT else packed(q), **scales}
+        q, scales = integers(name, w, 127 if name == KLT else limit)
+        stored |= {name + DIFFERENCE: packed(q) if name != KLT and limit == FEW else q, **scales}
     return stored
 
 

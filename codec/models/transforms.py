@@ -32,6 +32,7 @@ OVERLAPPED = 24
 Y_CHANNELS = 320
 Y_UNIT = 16.0  # y counts orthonormal coefficients of a 0…255 image in units of this many
 WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
+DEPTHS = (1, 2, 2)  # residual blocks at 1/4, 1/8 and 1/16
 #: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s, before its
 #: blocks are filtered); rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
 MARGIN = 112
@@ -58,10 +59,17 @@ def blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
+class PatchConv(nn.Conv2d):
+    """A convolution of disjoint patches as one matrix product: stride and kernel are the same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pixel_unshuffle(x, self.stride[0]), self.weight.flatten(1)[..., None, None], self.bias)
+
+
 class Analysis(nn.Module):
     """g_a: x (B, 3, H, W) in [0, 1], H and W multiples of 16 -> y (B, 320, H/16, W/16)."""
 
-    def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1)):
+    def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=DEPTHS):
         super().__init__()
         c4, c8, c16 = widths
         self.head = conv(3 * 16, c4)
@@ -71,7 +79,7 @@ class Analysis(nn.Module):
         self.down16 = conv(c8, c16, stride=2)
         self.res16 = blocks(c16, depths[2])
         self.tail = conv(c16, channels)
-        self.klt = nn.Conv2d(3, channels, PATCH, PATCH)
+        self.klt = PatchConv(3, channels, PATCH, PATCH)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.res4(self.head(F.pixel_unshuffle(2 * x - 1, 4)))
@@ -108,7 +116,7 @@ class Synthesis(nn.Module):
         self,
         channels: int = Y_CHANNELS,
         widths=WIDTHS,
-        depths=(1, 1, 1),
+        depths=DEPTHS,
         kernel: int = OVERLAPPED,
         scales: bool = False,
         noise: bool = False,

@@ -12,7 +12,7 @@ import dataclasses
 import os
 import sys
 
-from codec.training import decoders, trainer
+from codec.training import decoders, sprint, trainer
 
 
 def add_settings(parser: argparse.ArgumentParser, settings: type, defaults: dict) -> None:
@@ -77,11 +77,11 @@ def main() -> int:
     plot.add_argument("--out", default="progress.html")
     check = add("check", "time a decoder's training here; on CUDA, see that CPU and GPU decode the same")
     add_settings(check, decoders.Settings, defaults | {"decoder": "hific-nogan", "steps": 10})
+    quick = add("sprint", "check a GPU, then train the trunk and all decoders on it by the clock")
+    add_settings(quick, sprint.Settings, {})
     pack = add("pack", "data and backbones in one small folder", "data", "validation", "backbones")
     pack.add_argument("--out", default="data/pack")
-    pack.add_argument("--mib", type=float, default=24.0, help="of training tiles")
-    pack.add_argument("--tile", type=int, default=384)
-    pack.add_argument("--quality", type=int, default=95)
+    pack.add_argument("--mib", default="40", help="of pictures in each part, separated by commas")
     pack.add_argument("--images", type=int, default=12, help="of the validation's")
     pack.add_argument("--eight-bit", action="store_true", help="store the backbones in 8 bits")
 
@@ -91,6 +91,8 @@ def main() -> int:
         trainer.train(trainer.Settings(**args))
     elif command == "decoder":
         decoders.Trainer(decoders.Settings(**args)).run()
+    elif command == "sprint":
+        return 0 if sprint.sprint(sprint.Settings(**args)) else 1
     elif command == "check":
         from codec.training.check import check as run_check
 

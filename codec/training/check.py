@@ -1,5 +1,6 @@
 """Is this machine fit to train on, and how fast? Does it decode what another device encoded?"""
 
+import copy
 import importlib.util
 import tempfile
 import time
@@ -8,13 +9,18 @@ import numpy as np
 import torch
 
 from codec import bitstream
+from codec.entropy import tables
 from codec.entropy.integer import ONE
 from codec.entropy.network import scatter, upsample
 from codec.models import registry
 from codec.models.entropy_model import STEPS
+from codec.models.transforms import Synthesis
+from codec.models.trunk import CAUTION
+from codec.models.trunk import Codec as TrainedCodec
 from codec.pipeline import Codec, Symbols
 from codec.training import data as datasets
 from codec.training.decoders import Settings, Trainer
+from codec.training.export import Z_SUPPORT, trunk_tensors
 
 LEVELS = (20, 90, 200)
 
@@ -38,13 +44,31 @@ def replay(codec: Codec, symbols: Symbols) -> tuple[bool, torch.Tensor]:
     return same, y_hat.cpu()
 
 
-def equality(rgb: np.ndarray, device: str) -> bool:
-    """Encodes a picture on the CPU and on `device`, decodes each on the other, prints and returns whether all agree."""
-    codecs = [Codec(registry.load_trunk(device=name), name) for name in ("cpu", device)]
+def on_devices(model: TrainedCodec, devices: tuple[str, ...]) -> list[tuple[Codec, Synthesis]]:
+    """A codec in training as it would be shipped, but for its probability tables, and its g_s, on each device."""
+    z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
+    tensors = trunk_tensors(model, tables.fit_y(), z_tables)
+    return [
+        (
+            Codec(registry.Trunk.from_tensors(tensors, "00000000", CAUTION, device)),
+            copy.deepcopy(model.g_s).to(device).eval().requires_grad_(False),
+        )
+        for device in devices
+    ]
+
+
+def equality(rgb: np.ndarray, device: str, codecs: list[tuple[Codec, Synthesis]] | None = None) -> bool:
+    """Encodes a picture on the CPU and on `device`, decodes each on the other, prints and returns whether all agree.
+
+    The codecs, each with its g_s, are those of the current weights unless they are given.
+    """
+    if codecs is None:
+        codecs = [Codec(registry.load_trunk(device=name), name) for name in ("cpu", device)]
+        codecs = [(codec, codec.decoder("mse")) for codec in codecs]
     height, width = rgb.shape[:2]
     coder = importlib.util.find_spec("constriction") is not None
     agreed = True
-    for source, target in (codecs, codecs[::-1]):
+    for (source, _), (target, _) in (codecs, codecs[::-1]):
         for level in LEVELS:
             symbols = source.quantise(source.analyse(rgb), level)
             same, y_hat = replay(target, symbols)
@@ -53,8 +77,7 @@ def equality(rgb: np.ndarray, device: str) -> bool:
                 stream = bitstream.read(source.write(symbols, width, height))
                 same &= torch.equal(target.read(stream).y_hat.cpu(), symbols.y_hat.cpu())
             one, other = (
-                codec.synthesise(symbols_on(symbols, codec), codec.decoder("mse"), width, height).astype(int)
-                for codec in codecs
+                codec.synthesise(symbols_on(symbols, codec), g_s, width, height).astype(int) for codec, g_s in codecs
             )
             apart = np.abs(one - other)
             print(

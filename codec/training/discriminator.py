@@ -10,6 +10,8 @@ features that know pictures already (Sauer et al., "Projected GANs converge fast
 within a hundred, and cost little where LPIPS has computed the features anyway.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +24,39 @@ CONDITION = 12  # channels of the latent that each branch sees
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Module:
     return spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2 if kernel % 2 else 1))
+
+
+class FeatureDiscriminator(nn.Module):
+    """The same on features of VGG-16, of blocks 2 to 5, and on pixels: logits, one tensor (B, 1, h, w) for each.
+
+    x (B, 3, n, n) in [0, 1] is a window of a crop, `cut` cuts the same window out of what lies on the crop's pixels, and
+    f are features of the window, at whatever scale. y_hat (B, 320, H/16, W/16) is the crop's. No gradient reaches y_hat.
+    """
+
+    HEADS = {2: (128, 48), 3: (256, 64), 4: (512, 96), 5: (512, 96)}  # block: its channels, and the head's
+
+    def __init__(self, channels: int = Y_CHANNELS):
+        super().__init__()
+        self.condition = conv(channels, CONDITION, 3)
+        inputs = (3 + CONDITION, *Discriminator.WIDTHS)
+        self.pixels = nn.ModuleList(
+            conv(i, o, 4, stride) for i, o, stride in zip(inputs, inputs[1:], Discriminator.STRIDES, strict=False)
+        )
+        self.heads = nn.ModuleDict(
+            {
+                str(block): nn.ModuleList((conv(n + CONDITION, width, 3), conv(width, width, 3), conv(width, 1, 1)))
+                for block, (n, width) in self.HEADS.items()
+            }
+        )
+
+    def forward(self, x: Tensor, f: dict[int, Tensor], y_hat: Tensor, cut: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        c = F.leaky_relu(self.condition(torch.asinh(y_hat.detach())), 0.2)
+        c = cut(F.interpolate(c, scale_factor=PATCH, mode="nearest"))
+        logits = [Discriminator._judge(self.pixels, 2 * x - 1, c)]
+        for block, head in self.heads.items():
+            a = torch.log1p(f[int(block)])
+            logits.append(Discriminator._judge(head, a, F.interpolate(c, a.shape[2:], mode="nearest")))
+        return logits
 
 
 class Discriminator(nn.Module):

@@ -24,6 +24,7 @@ from codec.training.losses import REFERENCE_LAMBDA
 DATA = "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500"
 RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
 Z_SUPPORT = 20
+HEAD_LAYERS = {"a": "conv1", "m": "inner", "b": "conv2"}  # of a step, as stored and as trained
 
 
 def trunk_tensors(model: TrainedCodec, y_tables: list[np.ndarray], z_tables: list[np.ndarray]) -> dict[str, Tensor]:
@@ -69,7 +70,7 @@ def restore(trunk: dict[str, Tensor], decoder: dict[str, Tensor]) -> dict[str, T
             elif stored.startswith("ctx"):
                 layer(stored, f"ctx.{int(stored[3:]) - 1}")
             else:
-                layer(stored, f"heads.{stored[4]}.conv{'ab'.index(stored[5]) + 1}")
+                layer(stored, f"heads.{stored[4]}.{HEAD_LAYERS[stored[5]]}")
     return state
 
 

@@ -12,21 +12,21 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalize(g: Tensor, steps: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrix to g (m, n), roughly, by a quintic Newton–Schulz iteration."""
+    """Nearest semi-orthogonal matrix to each of g (..., m, n), roughly, by a quintic Newton–Schulz iteration."""
     x = g.bfloat16() if has_bfloat16(g.device) else g.float()  # imitated, bfloat16 takes ten times as long
-    transposed = x.shape[0] > x.shape[1]
+    transposed = x.shape[-2] > x.shape[-1]
     if transposed:
-        x = x.T
-    x = x / (x.norm() + 1e-7)
+        x = x.mT
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     x = _iterate(x, steps) if x.dtype == torch.bfloat16 else _iterate_gram(x, steps)
-    return (x.T if transposed else x).to(g.dtype)
+    return (x.mT if transposed else x).to(g.dtype)
 
 
 def _iterate(x: Tensor, steps: int) -> Tensor:
     """x ← (a + b·xxᵀ + c·(xxᵀ)²)·x, `steps` times."""
     a, b, c = COEFFICIENTS
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
     return x
 
@@ -37,10 +37,10 @@ def _iterate_gram(x: Tensor, steps: int) -> Tensor:
     For float32: what xxᵀ keeps in bfloat16 of the small singular values is not enough.
     """
     a, b, c = COEFFICIENTS
-    gram, factors = x @ x.T, None
+    gram, factors = x @ x.mT, None
     for step in range(steps):
-        p = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        p.diagonal().add_(a)
+        p = b * gram + c * (gram @ gram)
+        p.diagonal(dim1=-2, dim2=-1).add_(a)
         factors = p if factors is None else p @ factors
         if step < steps - 1:
             gram = p @ gram @ p  # they commute
@@ -48,7 +48,10 @@ def _iterate_gram(x: Tensor, steps: int) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum whose update is orthogonalised; a step changes the spectral norm by about lr."""
+    """Nesterov momentum whose update is orthogonalised; a step changes the spectral norm by about lr.
+
+    Kernels of one shape are orthogonalised together: a GPU would else wait for hundreds of small products.
+    """
 
     def __init__(self, params, lr: float = 0.02, momentum: float = 0.95):
         super().__init__(params, {"lr": lr, "momentum": momentum})
@@ -56,11 +59,15 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
+            shapes: dict[torch.Size, list[Tensor]] = {}
             for p in group["params"]:
-                if p.grad is None:
-                    continue
-                buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
-                scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                p.add_(orthogonalize(update).view_as(p), alpha=-group["lr"] * scale)
+                if p.grad is not None:
+                    shapes.setdefault(p.shape, []).append(p)
+            for shape, params in shapes.items():
+                gradients = [p.grad for p in params]
+                buffers = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in params]
+                torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+                updates = torch.stack(torch._foreach_lerp(gradients, buffers, group["momentum"])).flatten(2)
+                scale = max(1.0, updates.shape[1] / updates.shape[2]) ** 0.5
+                updates = orthogonalize(updates).view(-1, *shape)
+                torch._foreach_add_(params, list(updates.unbind(0)), alpha=-group["lr"] * scale)

@@ -4,6 +4,7 @@ Block 2 is what leaves the second ReLU of the second block (relu2_2, 128 channel
 third ReLU of the fifth (relu5_3, 512 channels at 1/16); both before the pooling that ends the block.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -38,7 +39,7 @@ class Vgg16(nn.Module):
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
-    def forward(self, x: Tensor) -> dict[int, Tensor]:
+    def forward(self, x: Tensor, blocks: Collection[int] = tuple(STRIDES)) -> dict[int, Tensor]:
         found = {}
         with torch.autocast(x.device.type, enabled=False):
             h = self.convs["0"]((x.float() - self.mean) / self.std)
@@ -47,7 +48,7 @@ class Vgg16(nn.Module):
                 h = F.max_pool2d(h, 2)
             for place in places:
                 h = F.relu(h if place == 0 else self.convs[str(place)](h))
-            if block in STRIDES:
+            if block in blocks:
                 found[block] = h
         return found
 
