@@ -5,6 +5,7 @@ python -m codec.training decoder | export-decoder            another decoder on 
 python -m codec.training mix                                 a mean of decoders' checkpoints
 python -m codec.training follow                              the decoders of one trunk for the next
 python -m codec.training plot | check | pack                 progress; a machine's speed; data for another machine
+python -m codec.training pages                               pictures of text, screens, charts and line art
 """
 
 import argparse
@@ -84,6 +85,13 @@ def main() -> int:
     pack.add_argument("--mib", default="40", help="of pictures in each part, separated by commas")
     pack.add_argument("--images", type=int, default=12, help="of the validation's")
     pack.add_argument("--eight-bit", action="store_true", help="store the backbones in 8 bits")
+    page = add("pages", "draw training images of text, user interfaces, charts, line art and comics")
+    page.add_argument("--out", required=True)
+    page.add_argument("--count", type=int, default=60)
+    page.add_argument("--seed", type=int, default=0)
+    page.add_argument("--size", default="768x768", help="width and height, in pixels")
+    page.add_argument("--fonts", nargs="*", help="folders or files; by default the system's fonts")
+    page.add_argument("--photos", default="", help="a folder with pictures to be shown in pages")
 
     args = vars(parser.parse_args())
     command = args.pop("command")
@@ -100,10 +108,11 @@ def main() -> int:
     else:
         # These need packages that a machine for training may not have.
         from codec.training import export as trunk_export
-        from codec.training import export_decoder, mixture, pack, plot
+        from codec.training import export_decoder, mixture, pack, pages, plot
 
         work = {"export": trunk_export.export, "export-decoder": export_decoder.export_decoder}
         work |= {"follow": export_decoder.follow, "plot": plot.plot, "pack": pack.pack, "mix": mixture.mix}
+        work["pages"] = pages.pages
         work[command](**args)
     return 0
 
