@@ -29,11 +29,11 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Module:
 class FeatureDiscriminator(nn.Module):
     """The same on features of VGG-16, of blocks 2 to 5, and on pixels: logits, one tensor (B, 1, h, w) for each.
 
-    x (B, 3, n, n) in [0, 1] is a window of a crop, `cut` cuts the same window out of what lies on the crop's pixels, and
-    f are features of the window, at whatever scale. y_hat (B, 320, H/16, W/16) is the crop's. No gradient reaches y_hat.
+    x (B, 3, n, n) in [0, 1] is a window of a crop. `cut` cuts the same window out of a map on the crop's pixels.
+    f holds the features of the window at any scale. y_hat (B, 320, H/16, W/16) is the crop's; it gets no gradient.
     """
 
-    HEADS = {2: (128, 48), 3: (256, 64), 4: (512, 96), 5: (512, 96)}  # block: its channels, and the head's
+    HEADS = ((2, 128, 48), (3, 256, 64), (4, 512, 96), (5, 512, 96))  # block, its channels, those of the head
 
     def __init__(self, channels: int = Y_CHANNELS):
         super().__init__()
@@ -45,7 +45,7 @@ class FeatureDiscriminator(nn.Module):
         self.heads = nn.ModuleDict(
             {
                 str(block): nn.ModuleList((conv(n + CONDITION, width, 3), conv(width, width, 3), conv(width, 1, 1)))
-                for block, (n, width) in self.HEADS.items()
+                for block, n, width in self.HEADS
             }
         )
 

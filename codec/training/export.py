@@ -88,6 +88,37 @@ def shipped_state(folder: str | Path) -> dict[str, Tensor]:
     return restore(tensors(known["trunks"][trunk]), decoder)
 
 
+def widened(before: dict[str, Tensor], model: TrainedCodec) -> dict[str, Tensor]:
+    """The state of a narrower codec in the shape of `model`, computing the same on the part of the ladder it had.
+
+    New residual blocks start as identity. The ladder of levels has grown at its lower end: gains are extrapolated
+    there, and whatever reads the level, scaled to 0…1, is made to read the new scale.
+    """
+    fresh, new = model.state_dict(), TOP + 1 - len(before["gain.log_gain"])
+    state = {k: before.get(k, v) for k, v in fresh.items()}
+    for name in fresh.keys() - before.keys():
+        if name.endswith((".conv2.weight", ".conv2.bias", ".inner.weight", ".inner.bias")):
+            state[name] = torch.zeros_like(fresh[name])
+    if not new:
+        return state
+    gain = before["gain.log_gain"]
+    slope = (gain[2] - gain[0]) / 2
+    lower = torch.stack([gain[0] - slope * (new - i) for i in range(new)])
+    state["gain.log_gain"] = torch.cat([lower, gain])
+    stretch = TOP / (TOP - new)  # level before = stretch·level - offset, both in 0…1
+    offset = new / (TOP - new)
+    readers = ["entropy.h_s.up1", "g_s.head", *(f"entropy.heads.{i}.conv2" for i in range(4))]
+    for name in readers:
+        weight, bias = state[f"{name}.weight"].clone(), state[f"{name}.bias"].clone()
+        bias -= offset * weight[:, -1].flatten(1).sum(1)
+        weight[:, -1] *= stretch
+        state[f"{name}.weight"], state[f"{name}.bias"] = weight, bias
+    for name in ("g_s.deblocking.step", "g_s.deblocking.movement"):
+        at, more = state[name]
+        state[name] = torch.stack([at - offset * more, stretch * more])
+    return state
+
+
 class Counts:
     """Occurrences of symbols under each table, the escape last."""
 

@@ -10,10 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from codec.models.gain import TOP
 from codec.training import data as datasets
 
 SCALES = (1.0, 0.7, 0.5)  # at which a photograph is kept where it is large enough
 SHORTEST = 320  # pixels of the shorter side below which a picture is not scaled down
+LOW_SHARE = 0.2  # of the crops of the trunk's training that are coded at the lowest steps of the ladder
+LOW_TOP = 3.0  # level above those
 PAGES = "pages"  # the folder of generated pages, which are neither mirrored nor scaled down
 
 
@@ -44,7 +47,9 @@ class Resident:
             groups = list(pool.map(lambda path: scaled_copies(path, least), paths))
         images = [image for group in groups for image in group]
         names = [path.parent.name for path, group in zip(paths, groups, strict=True) for _ in group]
-        share = np.array([math.sqrt(i.shape[0] * i.shape[1]) * weights.get(n, 1.0) for i, n in zip(images, names)])
+        share = np.array(
+            [math.sqrt(i.shape[0] * i.shape[1]) * weights.get(n, 1.0) for i, n in zip(images, names, strict=True)]
+        )
         page = np.array([n == PAGES for n in names])
         if page.any() and not page.all():
             share[page] *= pages / (1 - pages) * share[~page].sum() / share[page].sum()
@@ -88,3 +93,10 @@ def random_levels(
     fields = torch.nn.functional.interpolate(coarse, (cells, cells), mode="bilinear", align_corners=True)
     u = torch.where(torch.rand(batch, 1, 1, 1, device=device) < smooth, uniform + span * (fields - uniform), uniform)
     return low + (high - low) * u**skew
+
+
+def trunk_levels(batch: int, cells: int, device, span: float = 1.0) -> Tensor:
+    u = random_levels(batch, cells, 0.0, 1.0, device, span=span)
+    return torch.where(
+        u < LOW_SHARE, u / LOW_SHARE * LOW_TOP, LOW_TOP + (u - LOW_SHARE) / (1 - LOW_SHARE) * (TOP - LOW_TOP)
+    )

@@ -4,8 +4,8 @@
     trunk      R + λ·D of the whole codec, from the shipped weights, widened by blocks that start as identity
     decoders   perceptual, texture, hific-nogan and hific at once, on one encoded batch of the frozen trunk
 
-Each stage ends by the clock, with its learning rate at zero, and writes averaged weights in files under 16 MiB. A machine
-needs PyTorch, NumPy, Pillow and safetensors for it, and the folder that `python -m codec.training pack` makes.
+Each stage ends by the clock, with its learning rate at zero, and writes averaged weights in files under 16 MiB. The
+machine needs PyTorch, NumPy, Pillow and safetensors, and the folder that `python -m codec.training pack` makes.
 """
 
 import contextlib
@@ -33,16 +33,14 @@ from codec.training import data as datasets
 from codec.training import losses
 from codec.training.check import equality, on_devices
 from codec.training.discriminator import FeatureDiscriminator
-from codec.training.export import shipped_state
+from codec.training.export import shipped_state, widened
 from codec.training.losses import rate_distortion
 from codec.training.muon import Muon
 from codec.training.recipes import RECIPES
-from codec.training.resident import Resident, random_levels
+from codec.training.resident import Resident, random_levels, trunk_levels
 from codec.training.trainer import autocast, whole_regions
 from codec.training.vgg import STRIDES, load_vgg
 
-LOW_SHARE = 0.2  # of the crops that are coded at the three lowest steps of the ladder
-LOW_TOP = 3.0  # level above those
 WINDOW = 248  # pixels of a crop that the networks of the losses see
 SIDES = (192, 216, 248, 280, 304)  # to which the window is scaled: 0.77…1.23
 VALIDATION_LEVELS = (1.0, 3.0, 5.0, 7.0, 9.0)
@@ -73,37 +71,6 @@ class Settings:
 
 
 # The trunk
-
-
-def widened(before: dict[str, Tensor], model: Codec) -> dict[str, Tensor]:
-    """The state of a narrower codec in the shape of `model`, computing the same on the part of the ladder it had.
-
-    New residual blocks start as identity. The ladder of levels has grown at its lower end: gains are extrapolated
-    there, and whatever reads the level, scaled to 0…1, is made to read the new scale.
-    """
-    fresh, new = model.state_dict(), TOP + 1 - len(before["gain.log_gain"])
-    state = {k: before.get(k, v) for k, v in fresh.items()}
-    for name in fresh.keys() - before.keys():
-        if name.endswith((".conv2.weight", ".conv2.bias", ".inner.weight", ".inner.bias")):
-            state[name] = torch.zeros_like(fresh[name])
-    if not new:
-        return state
-    gain = before["gain.log_gain"]
-    slope = (gain[2] - gain[0]) / 2
-    lower = torch.stack([gain[0] - slope * (new - i) for i in range(new)])
-    state["gain.log_gain"] = torch.cat([lower, gain])
-    stretch = TOP / (TOP - new)  # level before = stretch·level - offset, both in 0…1
-    offset = new / (TOP - new)
-    readers = ["entropy.h_s.up1", "g_s.head", *(f"entropy.heads.{i}.conv2" for i in range(4))]
-    for name in readers:
-        weight, bias = state[f"{name}.weight"].clone(), state[f"{name}.bias"].clone()
-        bias -= offset * weight[:, -1].flatten(1).sum(1)
-        weight[:, -1] *= stretch
-        state[f"{name}.weight"], state[f"{name}.bias"] = weight, bias
-    for name in ("g_s.deblocking.step", "g_s.deblocking.movement"):
-        at, more = state[name]
-        state[name] = torch.stack([at - offset * more, stretch * more])
-    return state
 
 
 def start(settings: Settings) -> Codec:
@@ -207,13 +174,6 @@ def falling(progress: float, step: int, warmup: int, power: float = 1.2) -> floa
     return min(1.0, (step + 1) / warmup) * max(0.0, 1 - progress) ** power
 
 
-def trunk_levels(batch: int, cells: int, device, span: float = 1.0) -> Tensor:
-    u = random_levels(batch, cells, 0.0, 1.0, device, span=span)
-    return torch.where(
-        u < LOW_SHARE, u / LOW_SHARE * LOW_TOP, LOW_TOP + (u - LOW_SHARE) / (1 - LOW_SHARE) * (TOP - LOW_TOP)
-    )
-
-
 def trunk_loss(model: Codec, device: str) -> Callable:
     def loss(x: Tensor, level: Tensor) -> dict[str, Tensor]:
         with autocast(device):
@@ -250,7 +210,10 @@ def train_trunk(settings: Settings, store: Resident, model: Codec, pictures: lis
             means = torch.stack(rows).mean(0).tolist()
             rows = []
             names = ("loss", "bpp", "z_bpp", "mse", "norm")
-            log({"stage": "trunk", "step": step + 1, "seconds": time.monotonic() - begun} | dict(zip(names, means)))
+            log(
+                {"stage": "trunk", "step": step + 1, "seconds": time.monotonic() - begun}
+                | dict(zip(names, means, strict=True))
+            )
         if saves and time.monotonic() - begun > saves[0]:
             saves.pop(0)
             save_trunk(average.state(), s.out)
@@ -524,7 +487,10 @@ def train_decoders(settings: Settings, store: Resident, model: Codec, pictures: 
             means = torch.stack(rows).mean(0).tolist()
             rows = []
             seconds = time.monotonic() - begun
-            log({"stage": "decoders", "step": quartet.step_number, "seconds": seconds} | dict(zip(row, means)))
+            log(
+                {"stage": "decoders", "step": quartet.step_number, "seconds": seconds}
+                | dict(zip(row, means, strict=True))
+            )
     clock.parent.mkdir(parents=True, exist_ok=True)
     clock.write_text(json.dumps(spent + time.monotonic() - begun))
     quartet.save(s.out, model.g_s.state_dict())
