@@ -1,13 +1,13 @@
 """The four steps of the entropy model as `IntegerEntropyModel.step` computes them, bit for bit, in half the time.
 
-The latent is held as four planes, one for each phase of a 2×2 block. A plane holds its known channels only, in the order
-in which they are coded, with one row and one column of zeros. So the context convolution of step s multiplies what is
-known, s quarters of the latent, and never a zero; what a place of the kernel sees is an offset in a plane, not a copy.
+The latent is held as four planes, one for each phase of a 2×2 block. A plane holds its known channels only, in coding
+order, with one row and one column of zeros. So the context convolution of step s multiplies what is known, s quarters
+of the latent, and never a zero. What a place of the kernel sees is an offset in a plane, not a copy.
 Scales are folded into the weights, which is exact, since they are powers of two. floor(t) followed by the leaky ReLU of
 integers is floor(leaky(t)), so that a layer takes two passes.
 
-`IntegerEntropyModel` clips every layer's input and output to ±LIMIT. No real picture comes near. Here values are compared
-with half of it instead, and a latent that goes beyond is left to the reference from there on.
+`IntegerEntropyModel` clips every layer's input and output to ±LIMIT. No real picture comes near. Here values are
+compared with half of it instead, and a latent that goes beyond is left to the reference from there on.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.entropy.integer import LIMIT, ONE
-from codec.entropy.network import IntegerEntropyModel, act, gather, level_fixed, phase_of, scatter, step_pattern, upsample
-from codec.models.entropy_model import N_SCALES, STEPS
-from codec.models.layers import SLOPE
+from codec.entropy.integer import LIMIT, ONE, IntegerEntropyModel, act, level_fixed, phase_of, scatter, upsample
+from codec.spec import N_SCALES, SLOPE, STEPS, step_pattern
 
 SAFE = LIMIT / 2
 PHASES = 4
@@ -144,7 +142,9 @@ class Walk:
         else:
             columns = self.height * self.long
             total = self.psi.new_zeros(PHASES, count, self.height, self.long)
-            torch.add(self.psi.view(PHASES, count, self.height, self.width), bias[:, :, None], out=total[..., : self.width])
+            torch.add(
+                self.psi.view(PHASES, count, self.height, self.width), bias[:, :, None], out=total[..., : self.width]
+            )
             total, known = total.view(PHASES, count, columns), networks.group * step
             for run in runs:
                 start = run.row * self.long + run.column

@@ -9,15 +9,13 @@ import numpy as np
 import torch
 
 from codec import bitstream
+from codec import weights as registry
 from codec.entropy import tables
-from codec.entropy.integer import ONE
-from codec.entropy.network import scatter, upsample
-from codec.models import registry
-from codec.models.entropy_model import STEPS
-from codec.models.transforms import Synthesis
-from codec.models.trunk import CAUTION
-from codec.models.trunk import Codec as TrainedCodec
-from codec.pipeline import Codec, Symbols
+from codec.entropy.integer import ONE, scatter, upsample
+from codec.networks.model import CAUTION, CodecModel
+from codec.networks.transforms import Synthesis
+from codec.pipeline import Codec, Latent
+from codec.spec import STEPS
 from codec.training import data as datasets
 from codec.training.decoders import Settings, Trainer
 from codec.training.export import Z_SUPPORT, trunk_tensors
@@ -26,13 +24,13 @@ LEVELS = (20, 90, 200)
 
 
 @torch.inference_mode()
-def replay(codec: Codec, symbols: Symbols) -> tuple[bool, torch.Tensor]:
+def replay(codec: Codec, symbols: Latent) -> tuple[bool, torch.Tensor]:
     """Decodes known symbols on the codec's device, as reading a stream does but for the range coder.
 
     Returns whether every scale index is the one the encoder had, and y_hat in fixed point, float64 (1, C, h, w).
     """
     device, entropy, same = codec.device, codec.trunk.entropy, True
-    level64 = torch.from_numpy(symbols.level.copy()).to(device)[None, None]
+    level64 = torch.from_numpy(symbols.q.copy()).to(device)[None, None]
     level16 = upsample(level64)
     psi = entropy.psi(torch.from_numpy(symbols.z).to(device)[None], level64)
     y_hat = torch.zeros(symbols.y_hat.shape, dtype=torch.float64, device=device)
@@ -44,7 +42,7 @@ def replay(codec: Codec, symbols: Symbols) -> tuple[bool, torch.Tensor]:
     return same, y_hat.cpu()
 
 
-def on_devices(model: TrainedCodec, devices: tuple[str, ...]) -> list[tuple[Codec, Synthesis]]:
+def on_devices(model: CodecModel, devices: tuple[str, ...]) -> list[tuple[Codec, Synthesis]]:
     """A codec in training as it would be shipped, but for its probability tables, and its g_s, on each device."""
     z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
     tensors = trunk_tensors(model, tables.fit_y(), z_tables)
@@ -91,8 +89,8 @@ def equality(rgb: np.ndarray, device: str, codecs: list[tuple[Codec, Synthesis]]
     return agreed
 
 
-def symbols_on(symbols: Symbols, codec: Codec) -> Symbols:
-    return Symbols(symbols.z, symbols.y, symbols.index, symbols.y_hat.to(codec.device), symbols.level)
+def symbols_on(symbols: Latent, codec: Codec) -> Latent:
+    return Latent(symbols.z, symbols.y, symbols.index, symbols.y_hat.to(codec.device), symbols.q)
 
 
 def throughput(settings: Settings, steps: int) -> dict[str, float]:

@@ -8,22 +8,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.models.gain import lambda_map
-from codec.models.transforms import PATCH
-from codec.models.trunk import Output
+from codec.networks.gain import lambda_map
+from codec.networks.model import Output
+from codec.networks.transforms import PATCH
+from codec.spec import ANCHORS
 
 #: The rate–distortion loss grows about as the square root of λ; dividing by it makes a relative gain count
 #: the same at every rate, which is how BD-rate counts.
 REFERENCE_LAMBDA = 0.0067
 
 
-def rate_distortion(output: Output, x: Tensor, level: Tensor) -> dict[str, Tensor]:
+def rate_distortion(
+    output: Output, x: Tensor, level: Tensor, anchors: tuple[float, ...] = ANCHORS
+) -> dict[str, Tensor]:
     """R + λ·255²·MSE with λ given per location, weighted by (λ/0.0067)^-1/2.
 
     x (B, 3, H, W) in [0, 1]; level (B, 1, H/64, W/64). Returns scalars: loss, bpp, mse, z_bpp (bits per pixel).
     """
     pixels = x.shape[0] * x.shape[2] * x.shape[3]
-    lmbda = lambda_map(level)
+    lmbda = lambda_map(level, anchors)
     weight = (lmbda / REFERENCE_LAMBDA) ** -0.5
 
     def per_region(values: Tensor) -> Tensor:  # sums over channels and over each 64×64 region

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from codec.models.gain import TOP
 from codec.training import data as datasets
 
 SCALES = (1.0, 0.7, 0.5)  # at which a photograph is kept where it is large enough
@@ -95,8 +94,9 @@ def random_levels(
     return low + (high - low) * u**skew
 
 
-def trunk_levels(batch: int, cells: int, device, span: float = 1.0) -> Tensor:
+def trunk_levels(batch: int, cells: int, top: int, device, span: float = 1.0) -> Tensor:
+    """Level maps (batch, 1, cells, cells) in [0, top] for the trunk's training."""
     u = random_levels(batch, cells, 0.0, 1.0, device, span=span)
     return torch.where(
-        u < LOW_SHARE, u / LOW_SHARE * LOW_TOP, LOW_TOP + (u - LOW_SHARE) / (1 - LOW_SHARE) * (TOP - LOW_TOP)
+        u < LOW_SHARE, u / LOW_SHARE * LOW_TOP, LOW_TOP + (u - LOW_SHARE) / (1 - LOW_SHARE) * (top - LOW_TOP)
     )

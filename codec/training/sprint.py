@@ -22,13 +22,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from codec import lpips
-from codec.models import storage
-from codec.models.entropy_model import N_SCALES
-from codec.models.gain import TOP, error_worth, lambda_map
-from codec.models.generator import build, extend
-from codec.models.transforms import GRAIN, grain
-from codec.models.trunk import CAUTION, Codec
+from codec.metrics import alexnet as lpips
+from codec.networks import storage
+from codec.networks.gain import lambda_map, rdo_weight
+from codec.networks.generator import build, extend
+from codec.networks.model import CAUTION, CodecModel
+from codec.networks.transforms import GRAIN, noise_field
+from codec.spec import N_SCALES
 from codec.training import data as datasets
 from codec.training import losses
 from codec.training.check import equality, on_devices
@@ -73,9 +73,9 @@ class Settings:
 # The trunk
 
 
-def start(settings: Settings) -> Codec:
+def start(settings: Settings) -> CodecModel:
     torch.manual_seed(settings.seed)
-    model = Codec()
+    model = CodecModel()
     kept = Path(settings.keep) / "trunk.pt"
     if kept.exists():
         model.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
@@ -174,16 +174,18 @@ def falling(progress: float, step: int, warmup: int, power: float = 1.2) -> floa
     return min(1.0, (step + 1) / warmup) * max(0.0, 1 - progress) ** power
 
 
-def trunk_loss(model: Codec, device: str) -> Callable:
+def trunk_loss(model: CodecModel, device: str) -> Callable:
     def loss(x: Tensor, level: Tensor) -> dict[str, Tensor]:
         with autocast(device):
             output = model(x, level)
-        return rate_distortion(output, x, level)
+        return rate_distortion(output, x, level, model.anchors)
 
     return loss
 
 
-def train_trunk(settings: Settings, store: Resident, model: Codec, pictures: list[Tensor], log) -> dict[str, Tensor]:
+def train_trunk(
+    settings: Settings, store: Resident, model: CodecModel, pictures: list[Tensor], log
+) -> dict[str, Tensor]:
     """Trains until the clock says stop; returns the averaged state."""
     device, s = settings.device, settings
     model.train()
@@ -201,7 +203,7 @@ def train_trunk(settings: Settings, store: Resident, model: Codec, pictures: lis
         if progress >= 1:
             break
         x = store.sample(s.batch, s.crop)
-        values = loss(x, trunk_levels(s.batch, s.crop // 64, device, span=min(1.0, 0.1 + 4 * progress)))
+        values = loss(x, trunk_levels(s.batch, s.crop // 64, model.top, device, span=min(1.0, 0.1 + 4 * progress)))
         values["loss"].backward()
         norm = steps.step(falling(progress, step, s.warmup))
         average.update()
@@ -228,7 +230,7 @@ def train_trunk(settings: Settings, store: Resident, model: Codec, pictures: lis
 
 
 @torch.no_grad()
-def validate_trunk(model: Codec, pictures: list[Tensor], device: str) -> dict:
+def validate_trunk(model: CodecModel, pictures: list[Tensor], device: str) -> dict:
     """Estimated rate and PSNR of whole held-out pictures; `score` is the mean weighted loss over the old ladder."""
     model.eval()
     sums = np.zeros((len(VALIDATION_LEVELS), 3))
@@ -238,7 +240,7 @@ def validate_trunk(model: Codec, pictures: list[Tensor], device: str) -> dict:
             level = torch.full((1, 1, x.shape[2] // 64, x.shape[3] // 64), value, device=device)
             with autocast(device):
                 output = model(x, level)
-            values = rate_distortion(output._replace(x_hat=output.x_hat.clamp(0, 1)), x, level)
+            values = rate_distortion(output._replace(x_hat=output.x_hat.clamp(0, 1)), x, level, model.anchors)
             psnr = 10 * math.log10(255**2 / values["mse"].item())
             sums[i] += [values["loss"].item(), values["bpp"].item(), psnr]
     model.train()
@@ -253,10 +255,10 @@ def validate_trunk(model: Codec, pictures: list[Tensor], device: str) -> dict:
 # The decoders
 
 ARCHITECTURES = {
-    "perceptual": "synthesis-0-1-2+scales",
-    "texture": "synthesis-0-2-3+scales",
-    "hific-nogan": "synthesis-0-5-6+scales",
-    "hific": "synthesis-0-5-6+scales+noise",
+    "perceptual": "synthesis-1-2-2+scales",
+    "texture": "synthesis-1-3-3+scales",
+    "hific-nogan": "synthesis-1-6-6+scales",
+    "hific": "synthesis-1-6-6+scales+noise",
 }
 #: As in the recipes; LPIPS counts on two networks, and both see the pictures moved, scaled and mirrored at random.
 WEIGHTS = {
@@ -309,7 +311,7 @@ class Moved:
 class Quartet(nn.Module):
     """The four decoders, with their averages, optimizers, and hific's discriminator."""
 
-    def __init__(self, settings: Settings, model: Codec, backbones: Path):
+    def __init__(self, settings: Settings, model: CodecModel, backbones: Path):
         super().__init__()
         self.s, self.device, self.step_number = settings, settings.device, 0
         base = {k: v.float() for k, v in model.g_s.state_dict().items()}
@@ -448,25 +450,25 @@ class Quartet(nn.Module):
 
 
 @torch.no_grad()
-def encode(model: Codec, x: Tensor, level: Tensor, device: str) -> tuple[tuple[Tensor, ...], Tensor]:
+def encode(model: CodecModel, x: Tensor, level: Tensor, device: str) -> tuple[tuple[Tensor, ...], Tensor]:
     """(y_hat without gain, level in 0…1, scales in 0…1, mean λ) of a batch, as the decoders get them, and its bpp."""
     level16 = level.repeat_interleave(4, 2).repeat_interleave(4, 3)
     with autocast(device):
         y = model.g_a(x)
         gain = model.gain(level16)
-        worth = CAUTION * error_worth(gain, lambda_map(level16))
-        prediction, y_bits, z_bits = model.entropy(y * gain, level / TOP, worth)
+        weight = CAUTION * rdo_weight(gain, lambda_map(level16, model.anchors))
+        prediction, y_bits, z_bits = model.entropy(y * gain, level / model.top, weight)
     bpp = (y_bits.flatten(1).sum(1) + z_bits.flatten(1).sum(1)) / (x.shape[2] * x.shape[3])
     latent = (
         prediction.y_hat / gain,
-        level16 / TOP,
+        level16 / model.top,
         torch.round(prediction.t) / N_SCALES,
-        lambda_map(level).flatten(1).mean(1),
+        lambda_map(level, model.anchors).flatten(1).mean(1),
     )
     return tuple(v.float().contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for v in latent), bpp
 
 
-def train_decoders(settings: Settings, store: Resident, model: Codec, pictures: list[Tensor], log) -> None:
+def train_decoders(settings: Settings, store: Resident, model: CodecModel, pictures: list[Tensor], log) -> None:
     s, device = settings, settings.device
     model.eval().requires_grad_(False)
     quartet = Quartet(s, model, Path(s.pack.split(",")[0]) / "backbones")
@@ -479,7 +481,7 @@ def train_decoders(settings: Settings, store: Resident, model: Codec, pictures: 
     while time.monotonic() - begun < s.decoder_seconds and quartet.step_number - first < s.steps:
         progress = (spent + time.monotonic() - begun) / total
         x = store.sample(s.decoder_batch, s.crop)
-        level = random_levels(s.decoder_batch, s.crop // 64, 0.0, float(TOP), device, SKEW, 0.15)
+        level = random_levels(s.decoder_batch, s.crop // 64, 0.0, float(model.top), device, SKEW, 0.15)
         latent, bpp = encode(model, x, level, device)
         row = quartet.step(x, latent, progress) | {"bpp": bpp.mean()}
         rows.append(torch.stack(list(row.values())))
@@ -499,7 +501,7 @@ def train_decoders(settings: Settings, store: Resident, model: Codec, pictures: 
 
 
 @torch.no_grad()
-def validate_decoders(quartet: Quartet, model: Codec, pictures: list[Tensor], device: str) -> dict:
+def validate_decoders(quartet: Quartet, model: CodecModel, pictures: list[Tensor], device: str) -> dict:
     """PSNR, LPIPS on AlexNet and on VGG-16 of every decoder's average, and of mse, at three levels."""
     results: dict[str, list] = {}
     for name in ("mse", *quartet.decoders):
@@ -511,7 +513,7 @@ def validate_decoders(quartet: Quartet, model: Codec, pictures: list[Tensor], de
                     x = picture.to(device)[None].float().div(255)
                     level = torch.full((1, 1, x.shape[2] // 64, x.shape[3] // 64), value, device=device)
                     (y_hat, level16, scales, _), bpp = encode(model, x, level, device)
-                    noise = grain(*y_hat.shape[2:]).to(device) if decoder.noise is not None else None
+                    noise = noise_field(*y_hat.shape[2:]).to(device) if decoder.noise is not None else None
                     with autocast(device):
                         shown = losses.as_shown(decoder(y_hat, level16, scales, noise).float())
                         f_hat, f = (quartet.vgg(p, (1, 2, 3, 4, 5)) for p in (shown, x))
@@ -525,7 +527,7 @@ def validate_decoders(quartet: Quartet, model: Codec, pictures: list[Tensor], de
 # All of it
 
 
-def speed(settings: Settings, store: Resident, model: Codec, seconds: float, log) -> None:
+def speed(settings: Settings, store: Resident, model: CodecModel, seconds: float, log) -> None:
     """Milliseconds of a training step of the trunk, eager and, if that is asked for, compiled."""
     s = settings
     sync = torch.cuda.synchronize if s.device == "cuda" else lambda: None
@@ -540,7 +542,9 @@ def speed(settings: Settings, store: Resident, model: Codec, seconds: float, log
                 if i == 3:
                     sync()
                     first, again = time.monotonic() - begun, time.monotonic()
-                loss(store.sample(batch, s.crop), trunk_levels(batch, s.crop // 64, s.device))["loss"].backward()
+                loss(store.sample(batch, s.crop), trunk_levels(batch, s.crop // 64, model.top, s.device))[
+                    "loss"
+                ].backward()
                 steps.step(0.0)
             sync()
             each = (time.monotonic() - again) / 10

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codec.models.trunk import Codec
-from codec.pipeline import has_bfloat16
+from codec.device import has_bfloat16
+from codec.networks.model import CodecModel
 from codec.training import data as datasets
 from codec.training.export import shipped_state, widened
 from codec.training.losses import rate_distortion
@@ -47,7 +47,7 @@ class Settings:
     down_weight: str = "art=0.5"
 
 
-def parameter_groups(model: Codec, settings: Settings) -> list[torch.optim.Optimizer]:
+def parameter_groups(model: CodecModel, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the kernels of the networks; Adam for the rest, and for the linear paths by their own scale."""
     klt = [model.g_a.klt.weight, model.g_s.klt.weight]
     kernels = [p for p in model.parameters() if p.ndim == 4 and all(p is not k for k in klt)]
@@ -64,7 +64,7 @@ def schedule(progress: float, step: int, settings: Settings) -> float:
 
 
 @torch.no_grad()
-def validate(model: Codec, images: list[Tensor], device: str) -> dict[str, float]:
+def validate(model: CodecModel, images: list[Tensor], device: str) -> dict[str, float]:
     """Estimated rate and PSNR on whole images at four levels; `score` is their mean weighted loss."""
     model.eval()
     sums = np.zeros((len(VALIDATION_LEVELS), 3))
@@ -74,7 +74,7 @@ def validate(model: Codec, images: list[Tensor], device: str) -> dict[str, float
             level = torch.full((1, 1, x.shape[2] // 64, x.shape[3] // 64), value, device=device)
             with autocast(device):
                 output = model(x, level)
-            parts = rate_distortion(output._replace(x_hat=output.x_hat.clamp(0, 1)), x, level)
+            parts = rate_distortion(output._replace(x_hat=output.x_hat.clamp(0, 1)), x, level, model.anchors)
             sums[i] += [parts["loss"].item(), parts["bpp"].item(), 10 * math.log10(255**2 / parts["mse"].item())]
     model.train()
     means = sums / len(images)
@@ -132,7 +132,7 @@ def train(settings: Settings) -> None:
     crops = Resident([settings.data], device, least, {k: float(v) for k, v in weights.items()}, settings.pages)
     held_out = [whole_regions(datasets.read_rgb(p)) for p in datasets.image_files(settings.validation)]
 
-    model = Codec().to(device)
+    model = CodecModel().to(device)
     steps_before, seconds_before = 0, 0.0
     if settings.init.endswith(".pt"):
         before = torch.load(settings.init, map_location=device, weights_only=True)
@@ -208,10 +208,10 @@ def train(settings: Settings) -> None:
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * factor
         x = crops.sample(settings.batch, settings.crop)
-        level = trunk_levels(settings.batch, settings.crop // 64, device, span=min(1.0, 0.1 + step / 1000))
+        level = trunk_levels(settings.batch, settings.crop // 64, model.top, device, span=min(1.0, 0.1 + step / 1000))
         with autocast(device):
             output = forward(x, level)
-        parts = rate_distortion(output, x, level)
+        parts = rate_distortion(output, x, level, model.anchors)
         parts["loss"].backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         if torch.isfinite(norm):

@@ -134,7 +134,7 @@ class Job:
     @functools.cached_property
     def rgb(self) -> np.ndarray:
         from codec import bitstream
-        from codec.reading import read_picture
+        from codec.pictures.sandbox import read_picture
 
         header = bitstream.read(self.stream)
         rgb = read_picture(self.original).rgb if self._rgb is None else self._rgb
@@ -142,55 +142,55 @@ class Job:
             raise CodecError("The picture and the stream are of different sizes: the one was not made of the other.")
         return rgb
 
-    def symbols(self, device: str, tick=None):
+    def symbols(self, device: str, progress=None):
         """The entropy-decoded stream, once for all decoders, and the milliseconds that took."""
         if device not in self._symbols:
-            self._symbols = {device: self._read(device, tick)}
+            self._symbols = {device: self._read(device, progress)}
         return self._symbols[device]
 
-    def _read(self, device: str, tick):
+    def _read(self, device: str, progress):
         from codec import bitstream
         from codec.api import load
-        from codec.pipeline import Timer
+        from codec.device import Timer
 
         timer = Timer()
         with timer.stage("read"):
             stream = bitstream.read(self.stream)
             codec = load(stream.trunk, device)
-            symbols = codec.read(stream, tick)
+            symbols = codec.read(stream, progress)
         return stream, codec, symbols, timer.ms["read"]
 
     def decoder(self, key: str) -> str:
         """The name of the network behind a key of ours: the one that the stream suggests behind "ours"."""
         from codec import bitstream
-        from codec.models import registry
+        from codec import weights as registry
 
         header = bitstream.read(self.stream)
         return registry.resolve(header.trunk, header.decoder if key == OURS else key)[0]
 
 
-def encoding(rgb: np.ndarray, model: str, wanted: dict, tick=None) -> Encoding:
+def encoding(rgb: np.ndarray, model: str, wanted: dict, progress=None) -> Encoding:
     """The stream of a picture, uint8 (H, W, 3), at the λ or rate `wanted`, as `api.encode` takes it. Raises CodecError.
 
     A number that is typed asks for it when the field is left, and the click on the button that follows once more.
     """
     key = (digest(rgb.tobytes()), rgb.shape, model, *wanted.items())
-    return CACHE.made(key, lambda: encode(rgb, model, wanted, tick), lambda made: len(made.data) + ENTRY_BYTES)
+    return CACHE.made(key, lambda: encode(rgb, model, wanted, progress), lambda made: len(made.data) + ENTRY_BYTES)
 
 
-def encode(rgb: np.ndarray, model: str, wanted: dict, tick) -> Encoding:
-    from codec import api
+def encode(rgb: np.ndarray, model: str, wanted: dict, progress) -> Encoding:
+    from codec import api, device
 
     def work(device: str):
-        return api.encode(rgb, model=model, codec=api.load(device=device), tick=tick, **wanted)
+        return api.encode(rgb, model=model, codec=api.load(device=device), progress=progress, **wanted)
 
-    coded, found = api.where_it_fits(work)
-    return Encoding(coded.data, coded.level, found.reached, found.at_top, sum(coded.timer.ms.values()))
+    coded, found = device.where_it_fits(work)
+    return Encoding(coded.data, coded.q, found.reached, found.at_top, sum(coded.timer.ms.values()))
 
 
 def networks() -> list[str]:
     """Names of the decoders that are here, each network once: HiFiC's three points may share one."""
-    from codec.models import registry
+    from codec import weights as registry
 
     trunk = registry.manifest()["trunk"]
     found = {registry.resolve(trunk, name)[0] for name in registry.decoders(trunk)}
@@ -216,31 +216,30 @@ def trained(key: str) -> str:
     return f"{key} was trained here for {found['steps']:,} steps of {found['batch']} crops, from {found['start']}."
 
 
-def rendition(job: Job, key: str, realism: float | None = None, tick=None) -> Rendition:
+def rendition(job: Job, key: str, realism: float | None = None, progress=None) -> Rendition:
     """The picture of this key: a decoder's name, "ours", a classical codec's, or "cae-2017". Raises CodecError."""
     if key in HISTORICAL:
         return CACHE.made((job.id[1], key), lambda: of_autoencoder(job, key), weight)
     if key in BASELINES:
         return CACHE.made((*job.id, key), lambda: of_baseline(job, key), weight)
     name = job.decoder(key)
-    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, tick), weight)
+    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, progress), weight)
 
 
 def weight(made: Rendition) -> int:
     return len(made.png) + len(made.data or b"") + ENTRY_BYTES
 
 
-def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Rendition:
-    from codec.api import where_it_fits
-    from codec.images import png_bytes
+def of_decoder(job: Job, name: str, realism: float | None, progress=None) -> Rendition:
+    from codec.device import Timer, where_it_fits
     from codec.metrics import psnr
-    from codec.pipeline import Timer
+    from codec.pictures.load import png_bytes
 
     timer = Timer()
 
     def draw(device: str) -> tuple[np.ndarray, float]:
-        stream, codec, symbols, read_ms = job.symbols(device, tick and (lambda share: tick(0.4 * share)))
-        g_s, part = codec.decoder(name, realism), tick and (lambda share: tick(0.4 + 0.6 * share))
+        stream, codec, symbols, read_ms = job.symbols(device, progress and (lambda share: progress(0.4 * share)))
+        g_s, part = codec.decoder(name, realism), progress and (lambda share: progress(0.4 + 0.6 * share))
         with timer.stage("synthesis"):
             return codec.synthesise(symbols, g_s, stream.width, stream.height, part), read_ms
 
@@ -257,9 +256,9 @@ def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Renditi
 
 def of_baseline(job: Job, name: str) -> Rendition:
     from codec import baselines
-    from codec.images import png_bytes
+    from codec.device import Timer
     from codec.metrics import psnr
-    from codec.pipeline import Timer
+    from codec.pictures.load import png_bytes
 
     timer = Timer()
     with timer.stage("encode"):
@@ -281,9 +280,9 @@ def of_baseline(job: Job, name: str) -> Rendition:
 
 def of_autoencoder(job: Job, key: str) -> Rendition:
     from codec.classroom import autoencoder
-    from codec.images import png_bytes
+    from codec.device import Timer
     from codec.metrics import bpp, psnr
-    from codec.pipeline import Timer
+    from codec.pictures.load import png_bytes
 
     (height, width), name, timer = job.rgb.shape[:2], HISTORICAL[key], Timer()
     if height * width > HISTORICAL_PIXELS:
@@ -309,7 +308,7 @@ def of_autoencoder(job: Job, key: str) -> Rendition:
 
 def pixels(png: bytes) -> np.ndarray:
     """uint8 (H, W, 3) of a rendition's PNG."""
-    from codec.images import load_image
+    from codec.pictures.load import load_image
 
     return load_image(png).rgb
 

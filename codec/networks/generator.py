@@ -14,8 +14,8 @@ import re
 import torch
 from torch import Tensor
 
-from codec.models.layers import NormBlock
-from codec.models.transforms import DEPTHS, WIDTHS, Synthesis, reach
+from codec.networks.layers import NormBlock
+from codec.networks.transforms import WIDTHS, Synthesis, reach
 
 SYNTHESIS = "synthesis"
 
@@ -47,7 +47,7 @@ def build(architecture: str) -> Synthesis:
     counts = tuple(int(n or 0) for n in counts)
     if kind == "generator":
         return Generator(counts, **extra)
-    return Synthesis(depths=tuple(d + n for d, n in zip(DEPTHS, reversed(counts), strict=True)), **extra)
+    return Synthesis(depths=tuple(1 + n for n in reversed(counts)), **extra)
 
 
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from codec.models.entropy_model import EntropyModel
-from codec.models.gain import ANCHORS, TOP, Gain, error_worth, lambda_map
-from codec.models.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
+from codec.networks.gain import Gain, lambda_map, rdo_weight
+from codec.networks.hyperprior import EntropyModel
+from codec.networks.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
+from codec.spec import NEXT_ANCHORS
 
+DEPTHS = (1, 2, 2)  # residual blocks at 1/4, 1/8 and 1/16 of g_a and g_s in training
 CAUTION = 2.0  # of the rounding in training: how much more than linear theory says an error is taken to cost
 
 
@@ -19,30 +21,31 @@ class Output(NamedTuple):
     z_bits: Tensor  # (B, 64, H/64, W/64)
 
 
-class Codec(nn.Module):
+class CodecModel(nn.Module):
     """g_a, gain, entropy model and g_s. H and W must be multiples of 64."""
 
-    def __init__(self):
+    def __init__(self, anchors: tuple[float, ...] = NEXT_ANCHORS, depths: tuple[int, int, int] = DEPTHS):
         super().__init__()
-        self.g_a = Analysis()
-        self.gain = Gain(Y_CHANNELS)
+        self.anchors, self.top = anchors, len(anchors) - 1
+        self.g_a = Analysis(depths=depths)
+        self.gain = Gain(Y_CHANNELS, anchors)
         self.entropy = EntropyModel(Y_CHANNELS)
-        self.g_s = Synthesis()
+        self.g_s = Synthesis(depths=depths)
 
     def init_linear(self, patches: Tensor) -> None:
         """Makes the untrained model a linear transform codec; patches (n, 3, 16, 16) in [0, 1]."""
         std = init_klt(self.g_a, self.g_s, patches)
         # At high rate R + λ·D is least for a step of about 4.9/sqrt(λ) on 0…255 coefficients.
-        gain = torch.tensor([Y_UNIT * math.sqrt(lmbda) / 4.9 for lmbda in ANCHORS])
+        gain = torch.tensor([Y_UNIT * math.sqrt(lmbda) / 4.9 for lmbda in self.anchors])
         with torch.no_grad():
             self.gain.log_gain.copy_(gain.log()[:, None].expand_as(self.gain.log_gain))
         self.entropy.init_scales(std * gain[0], math.log(gain[-1] / gain[0]))
 
     def forward(self, x: Tensor, level: Tensor) -> Output:
-        """x (B, 3, H, W) in [0, 1]; level (B, 1, H/64, W/64) in [0, TOP]."""
+        """x (B, 3, H, W) in [0, 1]; level (B, 1, H/64, W/64) in [0, top]."""
         y = self.g_a(x)
         level16 = level.repeat_interleave(4, 2).repeat_interleave(4, 3)
         gain = self.gain(level16)
-        worth = CAUTION * error_worth(gain.detach(), lambda_map(level16))
-        prediction, y_bits, z_bits = self.entropy(y * gain, level / TOP, worth)
-        return Output(self.g_s(prediction.y_hat / gain, level16 / TOP), y_bits, z_bits)
+        weight = CAUTION * rdo_weight(gain.detach(), lambda_map(level16, self.anchors))
+        prediction, y_bits, z_bits = self.entropy(y * gain, level / self.top, weight)
+        return Output(self.g_s(prediction.y_hat / gain, level16 / self.top), y_bits, z_bits)

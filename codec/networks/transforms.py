@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.deblocking import BLOCK, Deblocking
-from codec.models.layers import ResidualBlock, act, conv
+from codec.networks.deblocking import BLOCK, Deblocking
+from codec.networks.layers import ResidualBlock, act, conv
 
 PATCH = 16  # the latent's stride in pixels
 #: Side of the linear path's kernels in the synthesis. They start as 16×16 blocks with zeros around them; the overlap
@@ -32,7 +32,6 @@ OVERLAPPED = 24
 Y_CHANNELS = 320
 Y_UNIT = 16.0  # y counts orthonormal coefficients of a 0…255 image in units of this many
 WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
-DEPTHS = (1, 2, 2)  # residual blocks at 1/4, 1/8 and 1/16
 #: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s, before its
 #: blocks are filtered); rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
 MARGIN = 112
@@ -42,7 +41,7 @@ GRAIN = 16  # numbers of noise for each latent: one for every 4×4 pixels
 GRAIN_PERIOD = 64  # latents after which the noise repeats itself
 
 
-def grain(height: int, width: int) -> Tensor:
+def noise_field(height: int, width: int) -> Tensor:
     """Noise that every decoder draws alike, by the place in the picture: (1, GRAIN, height, width), even in ±1."""
     drawn = np.random.RandomState(0).uniform(-1, 1, (GRAIN, GRAIN_PERIOD, GRAIN_PERIOD))  # NumPy's frozen generator
     rows, columns = (np.arange(n) % GRAIN_PERIOD for n in (height, width))
@@ -69,7 +68,7 @@ class PatchConv(nn.Conv2d):
 class Analysis(nn.Module):
     """g_a: x (B, 3, H, W) in [0, 1], H and W multiples of 16 -> y (B, 320, H/16, W/16)."""
 
-    def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=DEPTHS):
+    def __init__(self, channels: int = Y_CHANNELS, widths=WIDTHS, depths=(1, 1, 1)):
         super().__init__()
         c4, c8, c16 = widths
         self.head = conv(3 * 16, c4)
@@ -108,15 +107,15 @@ class Synthesis(nn.Module):
     With `scales` it reads a third input, (B, 320, h, w) in [0, 1]: on a logarithmic ladder the standard deviation that
     the entropy model gave every latent. The stream holds it anyway, and where a latent was rounded to its mean
     it tells how much was lost there: whether a surface was smooth, or too rough to be coded. `depths` counts the
-    residual blocks at 1/4, 1/8 and 1/16. With `noise` it reads `grain`, too: where the latents say nothing, a network
-    without it can only repeat itself every 16 pixels.
+    residual blocks at 1/4, 1/8 and 1/16. With `noise` it reads `noise_field`, too: where the latents say nothing,
+    a network without it can only repeat itself every 16 pixels.
     """
 
     def __init__(
         self,
         channels: int = Y_CHANNELS,
         widths=WIDTHS,
-        depths=DEPTHS,
+        depths=(1, 1, 1),
         kernel: int = OVERLAPPED,
         scales: bool = False,
         noise: bool = False,
