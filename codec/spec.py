@@ -42,11 +42,11 @@ def lambda_from_level(level: float, anchors: tuple[float, ...] = ANCHORS) -> flo
     return anchors[i] * (anchors[i + 1] / anchors[i]) ** (level - i)
 
 
-def quality_index(lmbda: float) -> int:
+def quality_index(lmbda: float, anchors: tuple[float, ...] = ANCHORS) -> int:
     """The quality index of a λ. Raises CodecError outside the trained range."""
-    if not (math.isfinite(lmbda) and LAMBDA_MIN * 0.999 <= lmbda <= LAMBDA_MAX * 1.001):
-        raise CodecError(f"λ is {lmbda:g}; it must lie between {LAMBDA_MIN:g} and {LAMBDA_MAX:g}.")
-    return round(level_from_lambda(lmbda) / TOP * BYTE_MAX)
+    if not (math.isfinite(lmbda) and anchors[0] * 0.999 <= lmbda <= anchors[-1] * 1.001):
+        raise CodecError(f"λ is {lmbda:g}; it must lie between {anchors[0]:g} and {anchors[-1]:g}.")
+    return round(level_from_lambda(lmbda, anchors) / (len(anchors) - 1) * BYTE_MAX)
 
 
 def lambda_of(q: int) -> float:

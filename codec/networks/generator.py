@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from codec.networks.layers import NormBlock
-from codec.networks.transforms import WIDTHS, Synthesis, reach
+from codec.networks.transforms import WIDTHS, Synthesis, depths_of, reach
 
 SYNTHESIS = "synthesis"
 
@@ -48,6 +48,22 @@ def build(architecture: str) -> Synthesis:
     if kind == "generator":
         return Generator(counts, **extra)
     return Synthesis(depths=tuple(1 + n for n in reversed(counts)), **extra)
+
+
+def assemble(architecture: str, state: dict[str, Tensor], device: str = "cpu") -> Synthesis:
+    """A network of this architecture with these weights, ready for use."""
+    with torch.device("meta"):  # its random weights would only cost time
+        net = build(architecture)
+    net.load_state_dict(state, assign=True)
+    net = net.to(device=device, memory_format=torch.channels_last)
+    return net.eval().requires_grad_(False)
+
+
+def architecture_of(state: dict[str, Tensor]) -> str:
+    """The name of the Synthesis that a state dict without HiFiC's blocks belongs to."""
+    more = [n - 1 for n in reversed(depths_of(state))]
+    name = SYNTHESIS + ("-{}-{}-{}".format(*more) if any(more) else "")
+    return name + "".join(f"+{part}" for part in ("scales", "noise") if f"{part}.weight" in state)
 
 
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -58,6 +58,13 @@ def blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
+def depths_of(state: dict[str, Tensor]) -> tuple[int, int, int]:
+    """How many residual blocks a transform with this state dict has at 1/4, 1/8 and 1/16."""
+    return tuple(
+        len({k.split(".")[1] for k in state if k.startswith(f"{name}.")}) for name in ("res4", "res8", "res16")
+    )
+
+
 class PatchConv(nn.Conv2d):
     """A convolution of disjoint patches as one matrix product: stride and kernel are the same."""
 

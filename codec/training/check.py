@@ -4,42 +4,31 @@ import copy
 import importlib.util
 import tempfile
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from codec import bitstream
-from codec import weights as registry
 from codec.entropy import tables
-from codec.entropy.integer import ONE, scatter, upsample
-from codec.networks.model import CAUTION, CodecModel
+from codec.networks.model import CAUTION, CodecModel, Trunk
 from codec.networks.transforms import Synthesis
 from codec.pipeline import Codec, Latent
-from codec.spec import STEPS
 from codec.training import data as datasets
 from codec.training.decoders import Settings, Trainer
 from codec.training.export import Z_SUPPORT, trunk_tensors
+from codec.weights import default
 
 LEVELS = (20, 90, 200)
 
 
-@torch.inference_mode()
-def replay(codec: Codec, symbols: Latent) -> tuple[bool, torch.Tensor]:
+def replay(codec: Codec, latent: Latent) -> tuple[bool, torch.Tensor]:
     """Decodes known symbols on the codec's device, as reading a stream does but for the range coder.
 
     Returns whether every scale index is the one the encoder had, and y_hat in fixed point, float64 (1, C, h, w).
     """
-    device, entropy, same = codec.device, codec.trunk.entropy, True
-    level64 = torch.from_numpy(symbols.q.copy()).to(device)[None, None]
-    level16 = upsample(level64)
-    psi = entropy.psi(torch.from_numpy(symbols.z).to(device)[None], level64)
-    y_hat = torch.zeros(symbols.y_hat.shape, dtype=torch.float64, device=device)
-    for step in range(STEPS):
-        mu, index = entropy.step(step, psi, level16, y_hat)
-        same &= np.array_equal(index.flatten().cpu().numpy(), symbols.index[step])
-        q = torch.from_numpy(symbols.y[step]).to(device).view(mu.shape)
-        scatter(y_hat, step, q.double() * ONE + mu)
-    return same, y_hat.cpu()
+    again = codec.rebuild(latent.z, latent.q, lambda step, mu, index: torch.from_numpy(latent.y[step]))
+    same = all(np.array_equal(*pair) for pair in zip(again.index, latent.index, strict=True))
+    return same, again.y_hat.cpu()
 
 
 def on_devices(model: CodecModel, devices: tuple[str, ...]) -> list[tuple[Codec, Synthesis]]:
@@ -48,7 +37,7 @@ def on_devices(model: CodecModel, devices: tuple[str, ...]) -> list[tuple[Codec,
     tensors = trunk_tensors(model, tables.fit_y(), z_tables)
     return [
         (
-            Codec(registry.Trunk.from_tensors(tensors, "00000000", CAUTION, device)),
+            Codec(Trunk.from_tensors(tensors, "00000000", CAUTION, device)),
             copy.deepcopy(model.g_s).to(device).eval().requires_grad_(False),
         )
         for device in devices
@@ -61,21 +50,21 @@ def equality(rgb: np.ndarray, device: str, codecs: list[tuple[Codec, Synthesis]]
     The codecs, each with its g_s, are those of the current weights unless they are given.
     """
     if codecs is None:
-        codecs = [Codec(registry.load_trunk(device=name), name) for name in ("cpu", device)]
+        codecs = [Codec(default().trunk(device=name)) for name in ("cpu", device)]
         codecs = [(codec, codec.decoder("mse")) for codec in codecs]
     height, width = rgb.shape[:2]
     coder = importlib.util.find_spec("constriction") is not None
     agreed = True
     for (source, _), (target, _) in (codecs, codecs[::-1]):
         for level in LEVELS:
-            symbols = source.quantise(source.analyse(rgb), level)
-            same, y_hat = replay(target, symbols)
-            same &= torch.equal(y_hat, symbols.y_hat.cpu())
+            latent = source.quantise(source.analyse(rgb), level)
+            same, y_hat = replay(target, latent)
+            same &= torch.equal(y_hat, latent.y_hat.cpu())
             if coder:
-                stream = bitstream.read(source.write(symbols, width, height))
-                same &= torch.equal(target.read(stream).y_hat.cpu(), symbols.y_hat.cpu())
+                stream = source.write(latent, width, height)
+                same &= torch.equal(target.read(stream).y_hat.cpu(), latent.y_hat.cpu())
             one, other = (
-                codec.synthesise(symbols_on(symbols, codec), g_s, width, height).astype(int) for codec, g_s in codecs
+                codec.synthesise(moved(latent, codec), g_s, width, height).astype(int) for codec, g_s in codecs
             )
             apart = np.abs(one - other)
             print(
@@ -89,8 +78,9 @@ def equality(rgb: np.ndarray, device: str, codecs: list[tuple[Codec, Synthesis]]
     return agreed
 
 
-def symbols_on(symbols: Latent, codec: Codec) -> Latent:
-    return Latent(symbols.z, symbols.y, symbols.index, symbols.y_hat.to(codec.device), symbols.q)
+def moved(latent: Latent, codec: Codec) -> Latent:
+    """The same latent on the codec's device."""
+    return replace(latent, y_hat=latent.y_hat.to(codec.device))
 
 
 def throughput(settings: Settings, steps: int) -> dict[str, float]:
