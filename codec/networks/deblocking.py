@@ -6,6 +6,8 @@ blocks into a ramp, unless what lies beside it moves so much that the step may w
 there it is no part of the coding loop, and its limits are weights of the decoder, trained with the others.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -19,10 +21,11 @@ class Deblocking(nn.Module):
 
     def __init__(self):
         super().__init__()
+        # Logarithms by `math`: on the meta device `Tensor.log` would import all of torch._dynamo, in two seconds.
         # All as fitted to the decoder for MSE. Logarithms of the largest step, and of the most movement beside it, in
         # 0…255, that count in full; twice as much counts nothing. First at level 0, then what level 1 adds.
-        self.step = nn.Parameter(torch.tensor([24.0, 0.2]).log())
-        self.movement = nn.Parameter(torch.tensor([32.0, 0.26]).log())
+        self.step = nn.Parameter(torch.tensor([math.log(24.0), math.log(0.2)]))
+        self.movement = nn.Parameter(torch.tensor([math.log(32.0), math.log(0.26)]))
         # Of the step, what goes to the pixels from the edge outwards where they are still, and where they are not.
         self.still = nn.Parameter(torch.tensor([0.43, 0.34, 0.22, 0.15, 0.1, 0.05, 0.02, 0.0]))
         self.moving = nn.Parameter(torch.tensor([0.3, 0.07] + [0.0] * (REACH - 2)))

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.networks.deblocking import BLOCK, Deblocking
-from codec.networks.layers import ResidualBlock, act, conv
+from codec.networks.layers import ResidualBlock, act, asinh, conv
 
 PATCH = 16  # the latent's stride in pixels
 #: Side of the linear path's kernels in the synthesis. They start as 16×16 blocks with zeros around them; the overlap
@@ -102,10 +102,18 @@ class OverlappedBlocks(nn.ConvTranspose2d):
 
     def forward(self, y: Tensor) -> Tensor:
         (size, _), (stride, _), (border, _) = self.kernel_size, self.stride, self.padding
-        height, width = (stride * (n - 1) + size for n in y.shape[2:])
-        pieces = self.weight.flatten(1).T @ y.flatten(2)  # (B, 3·size², h·w)
-        x = F.fold(pieces, (height, width), size, stride=stride)
-        return x[:, :, border : height - border, border : width - border] + self.bias.view(1, -1, 1, 1)
+        batch, _, h, w = y.shape
+        unit = size - stride  # blocks are cut into squares that two neighbours share or not
+        parts, step = size // unit, stride // unit
+        pieces = (self.weight.flatten(1).T @ y.flatten(2)).view(batch, 3, parts, unit, parts, unit, h, w)
+        x = y.new_zeros(batch, 3, step * (h - 1) + parts, unit, step * (w - 1) + parts, unit)
+        for row in range(parts):
+            for column in range(parts):
+                place = x[:, :, row : row + step * h : step, :, column : column + step * w : step]
+                place += pieces[:, :, row, :, column].permute(0, 1, 4, 2, 5, 3)
+        x = x.flatten(4, 5).flatten(2, 3)
+        x = x[:, :, border : x.shape[2] - border, border : x.shape[3] - border]
+        return x + self.bias.view(1, -1, 1, 1)
 
 
 class Synthesis(nn.Module):
@@ -148,7 +156,7 @@ class Synthesis(nn.Module):
         # The first coefficients are two orders of magnitude above the last: asinh brings them into range. In bfloat16
         # their differences between neighbours, which deblocking lives on, would be lost.
         with torch.autocast(y_hat.device.type, enabled=False):
-            h = self.head(torch.cat([torch.asinh(y_hat.float()), level.float()], 1))
+            h = self.head(torch.cat([asinh(y_hat.float()), level.float()], 1))
             if self.scales is not None:
                 h = h + self.scales(scales.float())
             if self.noise is not None:
