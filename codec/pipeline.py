@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec import tiling
+from codec import strips
 from codec.bitstream import Stream
 from codec.device import Timer, has_bfloat16
 from codec.entropy.integer import ONE, gather, scatter, upsample
+from codec.entropy.polyphase import Walk
 from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
 from codec.networks.model import Trunk
@@ -71,7 +72,7 @@ class LatentBatch(NamedTuple):
 class Codec:
     """A trunk, and the decoders of its weights. `precision` is that of the transforms: "float32" or "bfloat16".
 
-    No choice made here (device, precision, threads, tile) changes what y_hat is decoded from given bytes.
+    No choice made here (device, precision, threads, strip) changes what y_hat is decoded from given bytes.
     """
 
     def __init__(
@@ -80,13 +81,13 @@ class Codec:
         weights: Weights | None = None,
         *,
         precision: str = "float32",
-        tile: int | None = None,
+        strip: int | None = None,
     ):
         self.weights = weights or default()
         self.trunk = trunk or self.weights.trunk()
         self.device = self.trunk.device
         self.precision = precision
-        self.tile = tile
+        self.strip = strip  # pixels, of what the transforms take at a time; by default by the picture's size
 
     def decoder(self, name: str, realism: float | None = None) -> Synthesis:
         """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""
@@ -101,9 +102,9 @@ class Codec:
         Large pictures go in bfloat16 where the processor has it: 40 % less time for at most 0.2 % of the bytes and
         0.006 dB on Kodak, either way.
         """
-        large = rgb.shape[0] * rgb.shape[1] > tiling.TILE_ABOVE
+        large = rgb.shape[0] * rgb.shape[1] > strips.WHOLE_PIXELS
         with self._autocast(large and self.device.type == "cpu" and has_bfloat16()):
-            return tiling.analyse(self.trunk.g_a, rgb, self.device, self.tile, progress)
+            return strips.analyse(self.trunk.g_a, rgb, self.device, self.strip, progress)
 
     def quantise(self, y: Tensor, q: int | np.ndarray, progress: Progress = None) -> Latent:
         """y float32 (1, C, h, w) at a quality index, or at a map uint8 (h/4, w/4) of them -> Latent.
@@ -170,20 +171,18 @@ class Codec:
     @torch.inference_mode()
     def steps(self, z: Tensor, q64: Tensor, choose: Choose, progress: Progress = None) -> LatentBatch:
         """The loop over the four steps: z integers (B, 64, h/4, w/4) and q64 uint8 (B, 1, h/4, w/4) -> latents."""
-        entropy, q16 = self.trunk.entropy, upsample(q64)
-        psi = entropy.psi(z, q64)
-        shape = (len(z), entropy.channels, *q16.shape[2:])
-        y_hat = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        walks = [Walk(self.trunk.steps, z[i : i + 1], q64[i : i + 1]) for i in range(len(z))]
         y, indices = [], []
         for step in range(STEPS):
-            mu, index = entropy.step(step, psi, q16, y_hat)
+            mu, index = (torch.stack(parts) for parts in zip(*(walk.predict(step) for walk in walks), strict=True))
             symbols = choose(step, mu, index).to(self.device).view(mu.shape)
-            scatter(y_hat, step, symbols.double().mul_(ONE).add_(mu))
+            for walk, values in zip(walks, symbols.double().mul_(ONE).add_(mu), strict=True):
+                walk.put(step, values)
             y.append(symbols)
             indices.append(index)
             if progress:
                 progress((step + 1) / STEPS)
-        return LatentBatch(z, y, indices, y_hat, q64)
+        return LatentBatch(z, y, indices, torch.cat([walk.y_hat for walk in walks]), q64)
 
     def rebuild(self, z: np.ndarray, q: np.ndarray, choose: Choose) -> Latent:
         """`steps` of one picture: z int32 (64, h/4, w/4) and q uint8 (h/4, w/4)."""
@@ -239,7 +238,7 @@ class Codec:
         if g_s.noise:
             inputs = (*inputs, noise_field(*latent.y_hat.shape[2:]).to(self.device))
         with self._autocast():
-            return tiling.synthesise(g_s, inputs, width, height, self.tile, progress)
+            return strips.synthesise(g_s, inputs, width, height, self.strip, progress)
 
     def decode(
         self,

@@ -31,7 +31,7 @@ def strip_rows(width: int, height: int, strip: int | None) -> int:
     """Rows of latents in a strip of a padded picture; `strip` asks for a height in pixels."""
     if strip is not None:
         return max(1, strip // PATCH)
-    return height // PATCH if width * height <= WHOLE_PIXELS else max(4, STRIP_PIXELS // (width * PATCH))
+    return height // PATCH if width * height <= WHOLE_PIXELS else max(1, STRIP_PIXELS // (width * PATCH))
 
 
 def channels_last(x: Tensor) -> Tensor:

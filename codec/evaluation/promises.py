@@ -109,7 +109,7 @@ def check_exactness(images: dict[str, np.ndarray]) -> dict:
     encoders = {
         "float32": Codec(trunk),
         "bfloat16": Codec(trunk, precision="bfloat16"),
-        "tiled": Codec(trunk, tile=128),
+        "tiled": Codec(trunk, strip=128),
     }
     if torch.cuda.is_available():
         encoders["cuda"] = Codec(default().trunk(device="cuda"))
@@ -215,7 +215,7 @@ def memory_child(folder: Path) -> dict:
     times.append(time.perf_counter())
     peak = peak_mb()
     stream = coded.stream
-    whole_codec = Codec(codec.trunk, tile=1 << 20)
+    whole_codec = Codec(codec.trunk, strip=1 << 20)
     symbols = whole_codec.read(stream)
     whole = whole_codec.synthesise(symbols, whole_codec.decoder("mse"), stream.width, stream.height)
     whole_symbols = encode(rgb, codec=whole_codec)[0].latent

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from codec.networks.layers import NormBlock
-from codec.networks.transforms import WIDTHS, Synthesis, depths_of, reach
+from codec.networks.transforms import WIDTHS, Synthesis, depths_of
 
 SYNTHESIS = "synthesis"
 
@@ -28,7 +28,6 @@ class Generator(Synthesis):
         places = zip((self.res16, self.res8, self.res4), reversed(WIDTHS), counts, strict=True)
         for stage, width, count in places:
             stage.extend(NormBlock(width) for _ in range(count))
-        self.margin += reach(reversed(counts))
 
 
 def build(architecture: str) -> Synthesis:

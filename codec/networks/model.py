@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.entropy.integer import IntegerEntropyModel
+from codec.entropy.polyphase import StepNetworks
 from codec.entropy.range_coder import TableSet
 from codec.entropy.tables import bit_costs, unpack
 from codec.networks.gain import Gain, byte_lambdas, lambda_map, rdo_weight
@@ -66,6 +67,7 @@ class Trunk:
     h_a: HyperAnalysis
     gain: Tensor  # float32 (256, C), by quality index
     entropy: IntegerEntropyModel
+    steps: StepNetworks  # the same, arranged for speed
     y_tables: TableSet
     z_tables: TableSet
     y_costs: Tensor  # float32, bits of each symbol under each table
@@ -88,6 +90,7 @@ class Trunk:
             return net.eval().requires_grad_(False)
 
         y_tables, z_tables, gain = tables("y"), tables("z"), tensors["gain"].float()
+        entropy = IntegerEntropyModel(select("int."), device)
         anchors = LADDERS[len(tensors["train.log_gain"])]
         return cls(
             id=name,
@@ -95,7 +98,8 @@ class Trunk:
             anchors=anchors,
             h_a=module(HyperAnalysis(Y_CHANNELS), "h_a."),
             gain=gain.to(device),
-            entropy=IntegerEntropyModel(select("int."), device),
+            entropy=entropy,
+            steps=StepNetworks(entropy),
             y_tables=y_tables,
             z_tables=z_tables,
             y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),

@@ -13,14 +13,12 @@ codec is a linear transform codec before its first training step and the network
 The arithmetic is spent in dense 3×3 kernels at 1/4 to 1/16 of the resolution, where CPUs are quick.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.networks.deblocking import BLOCK, Deblocking
+from codec.networks.deblocking import Deblocking
 from codec.networks.layers import ResidualBlock, act, asinh, conv
 
 PATCH = 16  # the latent's stride in pixels
@@ -32,9 +30,6 @@ OVERLAPPED = 24
 Y_CHANNELS = 320
 Y_UNIT = 16.0  # y counts orthonormal coefficients of a 0…255 image in units of this many
 WIDTHS = (64, 128, 256)  # channels at 1/4, 1/8 and 1/16
-#: Pixels on each side of a latent's own patch that can influence it (g_a), or that it can influence (g_s, before its
-#: blocks are filtered); rounded up to the stride of the latent. Tiles that overlap by this much show no seam.
-MARGIN = 112
 
 
 GRAIN = 16  # numbers of noise for each latent: one for every 4×4 pixels
@@ -46,12 +41,6 @@ def noise_field(height: int, width: int) -> Tensor:
     drawn = np.random.RandomState(0).uniform(-1, 1, (GRAIN, GRAIN_PERIOD, GRAIN_PERIOD))  # NumPy's frozen generator
     rows, columns = (np.arange(n) % GRAIN_PERIOD for n in (height, width))
     return torch.from_numpy(drawn[:, rows[:, None], columns]).float()[None]
-
-
-def reach(counts: Iterable[int]) -> int:
-    """How many pixels further blocks make a latent reach, `counts` of them at 1/4, 1/8 and 1/16; a multiple of 16."""
-    pixels = sum(2 * stride * count for stride, count in zip((4, 8, 16), counts, strict=True))  # two 3×3 kernels each
-    return -(-pixels // PATCH) * PATCH
 
 
 def blocks(channels: int, count: int) -> nn.Sequential:
@@ -137,7 +126,6 @@ class Synthesis(nn.Module):
     ):
         super().__init__()
         c4, c8, c16 = widths
-        self.margin = MARGIN + BLOCK + reach(n - 1 for n in depths)
         self.head = conv(channels + 1, c16)
         self.scales = conv(channels, c16) if scales else None
         self.res16 = blocks(c16, depths[2])
