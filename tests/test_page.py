@@ -50,7 +50,7 @@ def test_the_map_of_bits_sums_to_the_file(client, photo):
     stream = compress(client, photo)[4]
     pair, ledger, along = client.predict(handle_file(stream), handle_file(photo), api_name="/bits")
     assert f"{Path(stream).stat().st_size:,}</b> bytes, the whole file" in ledger
-    decoded = np.asarray(Image.open(pair[0]).convert("RGB"))
+    decoded = np.asarray(Image.open(pair["pictures"][0]["file"]).convert("RGB"))
     assert (decoded == np.asarray(package.decompress(Path(stream).read_bytes()))).all()
     assert len(along) == 3
 
@@ -58,10 +58,10 @@ def test_the_map_of_bits_sums_to_the_file(client, photo):
 def test_the_prior_draws_the_same_for_the_same_seed(client, photo):
     from gradio_client import handle_file
 
-    from codec.ui.sampling import MODES
+    from codec.ui.names import SAMPLES
 
     stream = handle_file(compress(client, photo)[4])
-    prior, side, channels = MODES
+    prior, side, channels = SAMPLES
 
     def draw(mode, seed, stream=None):
         picture, said = client.predict(mode, seed, 1.0, 100, "256×256", 16, stream, api_name="/sample")
@@ -78,7 +78,8 @@ def test_a_sweep_measures_every_point_and_its_line_of_equal_cost_touches(client,
 
     from gradio_client import handle_file
 
-    from codec.ui.rd_plot import MSE, iso_cost
+    from codec.ui.jobs.rd_plot import iso_cost
+    from codec.ui.names import MSE
 
     *_, table = client.predict(handle_file(photo), ["jpeg"], MSE, api_name="/sweep")
     with open(table) as file:
