@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import picture
 
 from codec import api
-from codec.images import save_png
+from codec.pictures.load import save_png
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
         "one-pixel": (picture(1, 1), {"lmbda": 0.0067}),
         "odd-size": (picture(101, 67, seed=1), {"lmbda": 0.0018}),
         "high-rate": (picture(96, 64, seed=2), {"lmbda": 0.0483}),
-        "level-map": (picture(170, 100, seed=3), {"level": level_map}),
+        "level-map": (picture(170, 100, seed=3), {"q": level_map}),
         "noise": (np.random.default_rng(4).integers(0, 256, (64, 64, 3), dtype=np.uint8), {"lmbda": 0.02}),
     }
     expected = {}

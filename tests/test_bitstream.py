@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from codec import bitstream
 from codec.bitstream import Stream
 from codec.errors import StreamError
+from codec.spec import NUMBERED
 
 
 def make(width=100, height=70, level: int | np.ndarray = 90, z=b"zzz", y=b"yyyyy") -> Stream:
@@ -18,7 +19,7 @@ def make(width=100, height=70, level: int | np.ndarray = 90, z=b"zzz", y=b"yyyyy
     st.integers(0, 255),
     st.binary(max_size=300),
     st.binary(max_size=300),
-    st.sampled_from(bitstream.DECODERS),
+    st.sampled_from(list(NUMBERED.values())),
 )
 def test_every_field_survives(width, height, level, z, y, decoder):
     stream = Stream("0123abcd", decoder, width, height, level, z, y)
@@ -34,11 +35,11 @@ def test_a_uniform_level_costs_a_small_header():
 def test_a_level_map_survives():
     level = np.random.default_rng(0).integers(0, 256, (2, 2), dtype=np.uint8)
     found = bitstream.read(bitstream.write(make(level=level)))
-    assert (found.level == level).all() and (found.level_map() == level).all()
+    assert (found.q == level).all() and (found.q_map() == level).all()
 
 
 def test_a_flat_map_becomes_a_uniform_level():
-    assert bitstream.read(bitstream.write(make(level=np.full((2, 2), 7, np.uint8)))).level == 7
+    assert bitstream.read(bitstream.write(make(level=np.full((2, 2), 7, np.uint8)))).q == 7
 
 
 def test_every_single_changed_byte_is_refused():

@@ -13,7 +13,7 @@ SCRIPT = """
 import hashlib, json, sys, torch
 from pathlib import Path
 from codec import api, bitstream
-from codec.images import load_image
+from codec.pictures.load import load_image
 threads, cuda = int(sys.argv[1]), sys.argv[2] == "cuda"
 torch.set_num_threads(threads)
 found = {"capability": torch.backends.cpu.get_cpu_capability()}
@@ -29,7 +29,7 @@ for path in sorted(Path(sys.argv[3]).glob("*.lic")):
         continue
     # What this machine encodes it decodes, too: the network that runs in floats has no part in it.
     rgb = load_image(path.with_suffix(".png")).rgb
-    coded, _ = api.encode(rgb, level=180, codec=codec)
+    coded, _ = api.encode(rgb, q=180, codec=codec)
     assert torch.equal(codec.read(bitstream.read(coded.data)).y_hat, coded.symbols.y_hat), path.stem
 print(json.dumps(found))
 """

@@ -13,7 +13,7 @@ from PIL import Image
 from test_page import compress
 
 import codec as package
-from codec import bitstream, results
+from codec import results, spec
 from codec.ui import links, names
 from codec.ui.jobs import rd_plot
 from codec.ui.tabs import about
@@ -75,7 +75,7 @@ def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, origina
     painting = {"background": original, "layers": [handle_file(tmp_path / "layer.png")], "composite": None}
     pair, said, maps, out = client.predict(stream, original, painting, 16, BRUSH, api_name="/region")
     before, after = (Path(f).read_bytes() for f in (stream["path"], out))
-    assert len(after) <= len(before) and f"{len(after):,}" in said and "16 % of the picture" in said
+    assert len(after) <= len(before) and f"{len(after):,}" in said and "16 % of the image" in said
     decoded = np.asarray(package.decompress(after))
     assert (np.asarray(Image.open(pair["pictures"][1]["file"])) == decoded).all() and len(maps) == 2
     assert "level_map" in package.info(after)
@@ -168,7 +168,7 @@ def test_a_latent_and_a_channel_can_be_broken(client, stream):
 def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp_path):
     words = client.predict(api_name="/method")
     assert all(f"## {part}" in words for part in ("Results", "How it was trained", "Limits", "Sources"))
-    assert f"Up to {bitstream.MAX_PIXELS // 10**6} megapixels" in words
+    assert f"Up to {spec.MAX_PIXELS // 10**6} megapixels" in words
     assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
     models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
     assert all(links.parse({"model": model}, TABS, 0) == {"model": model} for model in models)

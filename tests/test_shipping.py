@@ -11,11 +11,12 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from codec import api
+from codec import weights as registry
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
 from codec.evaluation import card
-from codec.models import registry, storage
-from codec.models.generator import build
+from codec.networks import storage
+from codec.networks.generator import build
 from codec.training import decoders, latents
 from codec.training.export_decoder import export_decoder, follow
 from codec.training.mixture import mix
@@ -76,7 +77,7 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     coded, found = api.encode(photo, model="hific-lo")
     assert found.reached and 0.08 < 8 * len(coded.data) / (256 * 192) <= 0.14
     coded, found = api.encode(photo[:8, :8], model="hific-lo")
-    assert found.reached and found.level == 0
+    assert found.reached and found.q == 0
 
     for t in np.linspace(0.1, 0.9, 9):
         registry.load_between(trunk, "hific", float(t))

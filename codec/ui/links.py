@@ -6,8 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 
+from codec.spec import LAMBDA_MAX, LAMBDA_MIN
 from codec.ui import examples, jobs
-from codec.ui.names import BY_LAMBDA, BY_RATE, LAMBDA_MAX, LAMBDA_MIN, MODELS
+from codec.ui.names import BY_LAMBDA, BY_RATE, MODELS
 from codec.ui.tabs import compare
 from codec.ui.texts import section, t
 from codec.ui.widgets import QUICK

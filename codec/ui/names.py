@@ -1,23 +1,13 @@
 """The keys by which the page and its endpoints name images, models and rates, and what people read for them."""
 
+from codec import spec
 from codec.baselines import CODECS, NAMES
 from codec.ui.texts import t
 
 ORIGINAL, OURS = "original", "ours"
 #: Decoders by their names in the manifest. Which of them are here, `jobs.renditions.networks` says.
-DECODERS = {
-    "mse": "MSE",
-    "perceptual": "Perceptual",
-    "texture": "Texture",
-    "hific-nogan": "HiFiC without GAN",
-    "hific": "HiFiC",
-    "hific-lo": "HiFiC lo",
-    "hific-mi": "HiFiC mi",
-    "hific-hi": "HiFiC hi",
-}
+DECODERS = {decoder.name: decoder.title for decoder in spec.DECODERS.values()}
 MODELS = ("mse", "perceptual", "texture", "hific-lo", "hific-mi", "hific-hi")
-POINTS = {"hific-lo": 0.14, "hific-mi": 0.30, "hific-hi": 0.45}  # as codec.rate has them
-LAMBDA_MIN, LAMBDA_MAX = 0.0005, 0.0483  # as codec.rate has them; torch stays unloaded here
 BASELINES = {name: NAMES[name] for name in CODECS}
 #: The autoencoder of 2017 by its experiments, as `codec.classroom.autoencoder` names them. Each has one rate of its
 #: own, so it cannot be held to the size of anything.

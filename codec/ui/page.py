@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from codec import reading
+from codec.pictures import sandbox
 from codec.ui import jobs, links, viewer
 from codec.ui.hosting import cleanup, gradio_private, guard, queue, sessions
 from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
@@ -34,7 +34,7 @@ def theme() -> gr.themes.Base:
 def warm_up() -> None:
     """Loads the weights and runs the codec once, so that the first visitor does not wait for it."""
     jobs.warm_up.run()
-    reading.READERS.start()
+    sandbox.READERS.start()
 
 
 def build() -> gr.Blocks:

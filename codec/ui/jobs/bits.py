@@ -6,8 +6,10 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from codec import api, heat, importance
-from codec.reading import read_picture
+from codec import api
+from codec.device import each_where_it_fits
+from codec.inside import bits, heatmap
+from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
 from codec.ui.names import LAMBDAS
 from codec.ui.texts import t
@@ -20,19 +22,19 @@ def run(stream: str | None, original: str | None):
     common.need(stream)
     with common.workplace() as folder:
         data = Path(stream).read_bytes()
-        yield from api.each_where_it_fits(lambda device: results(folder, data, original, device))
+        yield from each_where_it_fits(lambda device: results(folder, data, original, device))
 
 
 def results(folder: Path, data: bytes, original: str | None, device: str):
     """The work of `run`, with a folder to write to: first the map of the stream, then those along λ."""
     stream, codec, symbols = common.read(data, device)
     decoded = codec.synthesise(symbols, codec.decoder(stream.decoder), stream.width, stream.height)
-    blocks = importance.block_bits(codec, symbols, len(stream.z) + len(stream.y))
+    blocks = bits.block_bits(codec, symbols, len(stream.z) + len(stream.y))
     top = float(np.quantile(blocks, 0.995))
     half = t("bits.half", percent=100 * half_of(blocks))
-    pictures = (t("bits.decoded"), "", decoded), (t("bits.map"), half, heat.over(decoded, blocks, top))
+    pictures = (t("bits.decoded"), "", decoded), (t("bits.map"), half, heatmap.over(decoded, blocks, top))
     pair = common.side_by_side(folder, decoded, *pictures)
-    said = ledger(importance.ledger(data), top, half)
+    said = ledger(bits.ledger(data), top, half)
     yield pair, said, gr.skip()
     if not original:
         return
@@ -40,8 +42,8 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     y = codec.analyse(rgb)
     for lmbda in LAMBDAS:
         coded, _ = api.encode(rgb, lmbda=lmbda, codec=codec, y=y)
-        blocks = importance.block_bits(codec, coded.symbols, coded.payload_bytes)
-        over = heat.over(rgb, blocks, float(np.quantile(blocks, 0.995)))
+        blocks = bits.block_bits(codec, coded.symbols, coded.payload_bytes)
+        over = heatmap.over(rgb, blocks, float(np.quantile(blocks, 0.995)))
         caption = t("bits.along", value=lmbda, size=len(coded.data), percent=100 * half_of(blocks))
         shown.append((common.saved(folder / f"lambda-{lmbda:g}.png", over), caption))
     yield pair, said, shown
@@ -64,7 +66,7 @@ def ledger(sizes: dict[str, int], top: float, half: str) -> str:
         names += f"<i class='swatch' style='background:{color}'></i><b>{size:,}</b> {escape(part)}"
     return (
         f"<div class='ledger'>{bar}</div><p>{t('bits.total', parts=names, total=total)}</p>"
-        f"<div class='scale' style='background:{heat.CSS_GRADIENT}'></div>"
+        f"<div class='scale' style='background:{heatmap.CSS_GRADIENT}'></div>"
         f"<div class='ends'><span>0</span><span>{t('bits.scale', top=top)}</span></div>"
         f"<p>{half} {t('bits.sum')}</p>"
     )

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from codec import results
 from codec.classroom import autoencoder
 from codec.metrics import psnr
-from codec.reading import read_picture
+from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
 from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.names import CAE_CROPS

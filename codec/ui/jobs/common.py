@@ -11,7 +11,7 @@ import numpy as np
 
 from codec import api, bitstream
 from codec.errors import CodecError
-from codec.images import save_png
+from codec.pictures.load import save_png
 from codec.ui import viewer
 from codec.ui.texts import t
 
@@ -64,11 +64,11 @@ def side_by_side(folder: Path, rgb: np.ndarray, *pictures: tuple[str, str, np.nd
     return viewer.value(folder.name, rgb, entries, *keys[:2], keys, columns=len(keys))
 
 
-def read(data: bytes, device: str, tick=None):
+def read(data: bytes, device: str, progress=None):
     """(stream, codec, symbols) of the bytes of a .lic file. Raises CodecError."""
     stream = bitstream.read(data)
     codec = api.load(stream.trunk, device)
-    return stream, codec, codec.read(stream, tick)
+    return stream, codec, codec.read(stream, progress)
 
 
 def sparing(progress: Callable, every: float = 0.5) -> Callable:

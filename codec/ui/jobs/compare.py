@@ -2,15 +2,18 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from html import escape
 from pathlib import Path
 
+import gradio as gr
+
+from codec import weights
 from codec.errors import CodecError
-from codec.images import png_bytes
 from codec.metrics import bpp
-from codec.models import registry
-from codec.rate import lambda_of_byte
-from codec.reading import read_picture
+from codec.pictures.load import png_bytes
+from codec.pictures.sandbox import read_picture
+from codec.spec import lambda_of
 from codec.ui import viewer
 from codec.ui.jobs import common, renditions
 from codec.ui.jobs.renditions import CACHE, MEASURED_PIXELS, SUFFIXES, Job, digest, encoding, historical, networks
@@ -22,12 +25,12 @@ from codec.ui.texts import t
 def installed() -> tuple[list[str], list[str], list[str]]:
     """The models, decoders and experiments of 2017 whose weights are here, which only PyTorch can tell."""
     with common.said_plainly():
-        return [m for m in MODELS if m in registry.models()], networks(), historical()
+        return [m for m in MODELS if m in weights.models()], networks(), historical()
 
 
 def has_model(name: str) -> bool:
     try:
-        return name in registry.models()
+        return name in weights.models()
     except CodecError:
         return False
 
@@ -39,7 +42,7 @@ def file_stem(path: str) -> str:
 
 def headline(ours: Row, level: int, lmbda: float | None, notes: list[str]) -> str:
     """The result in one line, how it came about in another. lmbda: what was asked for; level: the byte coded at."""
-    exact = lambda_of_byte(level)
+    exact = lambda_of(level)
     rate = t("compare.lambda", value=exact)
     if lmbda is not None:
         rate = t("compare.lambda_asked", value=lmbda, exact=exact, level=level)
@@ -76,11 +79,11 @@ def run(path: str | None, rate: tuple[str, float, float, float], model: str, sid
     if not path:
         common.refuse("errors.no_upload")
     with common.workplace() as folder:
-        yield results(folder, path, rate, model, sides, progress)
+        yield from results(folder, path, rate, model, sides, progress)
 
 
 def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
-    """The work of `run`, with a folder to write to."""
+    """The work of `run`, with a folder to write to: the original at once, everything else when it is there."""
     progress = common.sparing(progress)
     progress(0.0, desc=t("compare.reading"))
     image = read_picture(path)
@@ -94,10 +97,21 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
             raise CodecError(t("errors.size_not_positive"))
         wanted = {"max_bytes": int(kb * 1000)}
 
+    stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
+    size = Path(path).stat().st_size
+    entry = viewer.entry(ORIGINAL, t("compare.original"), kilobytes(size), original)
+    crops, step = [ORIGINAL, OURS, sides[2]], t("compare.encoding")
     with ThreadPoolExecutor(1) as pool:  # of what the codec does, part keeps one core only
-        shown = pool.submit(png_bytes, image.rgb)
-        step = t("compare.encoding")
-        coded = encoding(image.rgb, model, wanted, tick=lambda s: progress(0.05 + 0.45 * s, desc=step))
+        here = copy_context()  # which tells `progress` whose it is
+        coding = pool.submit(
+            here.run, encoding, image.rgb, model, wanted, lambda s: progress(0.05 + 0.45 * s, desc=step)
+        )
+        png = png_bytes(image.rgb)
+        original.write_bytes(png)
+        id_ = digest(png)
+        shown = viewer.value(id_, image.rgb, [entry], *sides[:2], crops)
+        yield gr.skip(), shown, *[gr.skip()] * 6
+        coded = coding.result()
     CACHE.put(("encode_ms", digest(coded.data)), coded.encode_ms)
     notes = list(image.notes)
     if not coded.reached:
@@ -107,23 +121,18 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
 
     step = t("compare.decoding")
     progress(0.5, desc=step)
-    stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
     stream.write_bytes(coded.data)
-    original.write_bytes(shown.result())
     job = Job(coded.data, original, image.rgb)
-    ours = renditions.rendition(job, OURS, tick=lambda s: progress(0.55 + 0.4 * s, desc=step))
+    ours = renditions.rendition(job, OURS, progress=lambda s: progress(0.55 + 0.4 * s, desc=step))
     decoded.write_bytes(ours.png)
-    source = row_of(job, ORIGINAL, t("compare.original_format", format=image.format), Path(path).stat().st_size)
+    source = row_of(job, ORIGINAL, t("compare.original_format", format=image.format), size)
     row = row_of(job, OURS, t("compare.ours_by", decoder=ours.name), ours.size, ours)
     row.pending = True
-    pictures = [
-        viewer.entry(ORIGINAL, t("compare.original"), kilobytes(source.bytes), original),
-        viewer.entry(OURS, row.name, remark(row), decoded),
-    ]
-    CACHE.put(("source", job.id[1]), source)
-    return (
-        headline(row, coded.level, lmbda if mode == BY_LAMBDA else None, notes),
-        viewer.value(job.id[1], image.rgb, pictures, *sides[:2], [ORIGINAL, OURS, sides[2]]),
+    pictures = [entry, viewer.entry(OURS, row.name, remark(row), decoded)]
+    CACHE.put(("source", id_), source)
+    yield (
+        headline(row, coded.q, lmbda if mode == BY_LAMBDA else None, notes),
+        viewer.value(id_, image.rgb, pictures, *sides[:2], crops),
         facts([row, source]),
         table([row, source]),
         str(stream),

@@ -6,10 +6,11 @@ from html import escape
 import gradio as gr
 
 from codec import api, baselines
-from codec.bd_rate import SCALES, bd_rate_of_curves
+from codec.device import each_where_it_fits, where_it_fits
 from codec.metrics import bpp, lpips, ms_ssim, psnr
-from codec.models.gain import ANCHORS
-from codec.reading import read_picture
+from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
+from codec.pictures.sandbox import read_picture
+from codec.spec import ANCHORS
 from codec.ui.jobs import common, rd_plot, renditions
 from codec.ui.jobs.rd_plot import Points
 from codec.ui.names import QUALITIES, curve_title
@@ -23,7 +24,7 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
     common.need(original)
     points: Points = []
     with common.workplace() as folder:
-        for points, total in api.each_where_it_fits(lambda device: sweep(original, names or [], device)):
+        for points, total in each_where_it_fits(lambda device: sweep(original, names or [], device)):
             progress(len(points) / total, desc=t("curves.progress", done=len(points), total=total))
             yield rd_plot.figure(points, axis, None, also), points, gr.skip(), gr.skip()
         path = folder / "rate-distortion.csv"
@@ -76,7 +77,7 @@ def show(original: str | None, key: str):
             rgb = read_picture(original).rgb
             if name.partition(":")[0] == "ours":
                 decoder = name.partition(":")[2] or "mse"
-                data, decoded = api.where_it_fits(lambda device: ours(rgb, value, decoder, device))
+                data, decoded = where_it_fits(lambda device: ours(rgb, value, decoder, device))
             else:
                 data = baselines.encode(rgb, name, value)
                 decoded = baselines.decode(data)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import api, bitstream, generative, importance
-from codec.entropy.coder import Decoder
+from codec import api, bitstream
+from codec.device import each_where_it_fits
 from codec.entropy.integer import ONE
+from codec.entropy.range_coder import Decoder
 from codec.errors import CodecError, StreamError
+from codec.inside import bits, prior
 from codec.metrics import psnr
 from codec.pipeline import z_index
 from codec.ui.jobs import common
@@ -23,10 +25,10 @@ def run(stream: str | None, position: float, override: bool, target: str, rank: 
     with common.workplace() as folder:
         data = Path(stream).read_bytes()
         if target == BYTE:
-            yield from api.each_where_it_fits(lambda device: of_byte(folder, data, position, override, device))
+            yield from each_where_it_fits(lambda device: of_byte(folder, data, position, override, device))
         else:
             whole = target == CHANNEL
-            yield from api.each_where_it_fits(lambda device: of_latent(folder, data, position, whole, rank, device))
+            yield from each_where_it_fits(lambda device: of_latent(folder, data, position, whole, rank, device))
 
 
 def described(said: str) -> str:
@@ -38,16 +40,16 @@ def of_latent(folder: Path, data: bytes, position: float, whole: bool, rank: flo
     """A value of the decoded latent pushed far off, or a channel of it lost."""
     parsed, codec, symbols = common.read(data, device)
     g_s = codec.decoder(parsed.decoder)
-    bits = importance.symbol_bits(codec, symbols)
-    channel = by_rank(bits, rank)
+    cost = bits.symbol_bits(codec, symbols)
+    channel = by_rank(cost, rank)
     if whole:
-        wrong = generative.spoil(symbols, channel)
-        share = 100 * float(bits[0, channel].sum() / bits.sum())
+        wrong = prior.spoil(symbols, channel)
+        share = 100 * float(cost[0, channel].sum() / cost.sum())
         said = t("damage.channel", channel=channel, percent=share)
     else:
         row, column = (parsed.height // 2) // 16, min(int(position * parsed.width), parsed.width - 1) // 16
         by = 4 * max(float(symbols.y_hat[0, channel].abs().max()) / ONE, 1.0)
-        wrong = generative.spoil(symbols, channel, row, column, by)
+        wrong = prior.spoil(symbols, channel, row, column, by)
         said = t("damage.value", channel=channel, by=by, column=column)
     before, after = (codec.synthesise(s, g_s, parsed.width, parsed.height) for s in (symbols, wrong))
     touched = 100 * float((before != after).any(2).mean())
@@ -96,7 +98,7 @@ def read_leniently(codec, stream):
     trunk, decoder = codec.trunk, Decoder(stream.y)
     shape = (len(trunk.z_tables), *stream.regions)
     z = get(Decoder(stream.z), z_index(shape), trunk.z_tables).reshape(shape)
-    symbols = generative.rebuild(
-        codec, z, stream.level_map(), lambda step, index: get(decoder, index.flatten().cpu().numpy(), trunk.y_tables)
+    symbols = prior.rebuild(
+        codec, z, stream.q_map(), lambda step, index: get(decoder, index.flatten().cpu().numpy(), trunk.y_tables)
     )
     return symbols, lost

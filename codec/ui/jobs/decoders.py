@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import heat
-from codec.images import png_bytes
-from codec.models import registry
+from codec import weights
+from codec.inside import heatmap
+from codec.pictures.load import png_bytes
 from codec.ui import viewer
 from codec.ui.jobs import common
 from codec.ui.jobs.compare import file_stem, remark, row_of, source_of
@@ -90,14 +90,14 @@ def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
     blocks = padded.reshape(padded.shape[0] // 4, 4, -1, 4).mean((1, 3))
     signed = np.clip(128 + AMPLIFIED * difference, 0, 255).astype(np.uint8)
     top = max(1.0, float(np.quantile(blocks, 0.995)))
-    return png_bytes(heat.over(rgb, blocks, top, 4)), png_bytes(signed), top
+    return png_bytes(heatmap.over(rgb, blocks, top, 4)), png_bytes(signed), top
 
 
 def losses() -> str:
     """What each decoder was trained for, as the manifest has it."""
-    trunk, names = registry.manifest()["trunk"], networks()
+    trunk, names = weights.manifest()["trunk"], networks()
     items = [
-        f"<b>{escape(DECODERS[n])}</b>: {escape(registry.resolve(trunk, n)[1].get('loss', t('decoders.not_recorded')))}"
+        f"<b>{escape(DECODERS[n])}</b>: {escape(weights.resolve(trunk, n)[1].get('loss', t('decoders.not_recorded')))}"
         for n in names
     ]
     if len(names) == 1:

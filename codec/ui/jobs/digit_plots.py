@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from codec.classroom import digits, prior
-from codec.images import png_bytes
+from codec.pictures.load import png_bytes
 from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.texts import t
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 
-from codec import api, heat, importance
 from codec.classroom import autoencoder
+from codec.device import where_it_fits
 from codec.errors import CodecError
-from codec.ladder import Rung, ladder
+from codec.inside import bits, heatmap
+from codec.inside.ladder import Rung, ladder
 from codec.ui.jobs import common, renditions
 from codec.ui.jobs.rd_plot import STYLES, on_any_page
 from codec.ui.names import HISTORICAL, OURS
@@ -25,19 +26,21 @@ def run(stream: str | None):
     """Yields the entropy ladder and the channels of the latent: see `tabs.inside.inside`."""
     common.need(stream)
     with common.workplace() as folder:
-        yield api.where_it_fits(lambda device: results(folder, Path(stream).read_bytes(), device))
+        yield where_it_fits(lambda device: results(folder, Path(stream).read_bytes(), device))
 
 
 def results(folder: Path, data: bytes, device: str):
     """The work of `run`, with a folder to write to."""
     parsed, codec, symbols = common.read(data, device)
-    cost = importance.symbol_bits(codec, symbols)[0]
-    estimate = (float(cost.sum()) + float(importance.hyper_bits(codec, symbols).sum())) / 8
+    cost = bits.symbol_bits(codec, symbols)[0]
+    estimate = (float(cost.sum()) + float(bits.hyper_bits(codec, symbols).sum())) / 8
     y_hat = codec.latent(symbols)[0].cpu().numpy()
-    bits, shown = cost.sum((1, 2)), []
-    for rank, c in enumerate(bits.argsort(descending=True)[:CHANNELS].tolist()):
+    by_channel, shown = cost.sum((1, 2)), []
+    for rank, c in enumerate(by_channel.argsort(descending=True)[:CHANNELS].tolist()):
         path = common.saved(folder / f"channel-{rank}.png", gray(y_hat[0, c]))
-        shown.append((path, t("inside.channel_share", channel=c, percent=100 * float(bits[c] / bits.sum()))))
+        shown.append(
+            (path, t("inside.channel_share", channel=c, percent=100 * float(by_channel[c] / by_channel.sum())))
+        )
     return rungs_html(ladder(symbols, parsed)) + f"<p>{t('inside.floor', size=estimate)}</p>", shown
 
 
@@ -54,20 +57,20 @@ def look(stream: str | None, rank: float):
     common.need(stream)
     with common.workplace() as folder:
         data = Path(stream).read_bytes()
-        parsed, codec, symbols = api.where_it_fits(lambda device: common.read(data, device))
-        channel = by_rank(importance.symbol_bits(codec, symbols), rank)
-        seen = importance.expectation(codec, symbols, channel)
-        figure = histogram(*importance.histogram(codec, symbols, channel), channel)
+        parsed, codec, symbols = where_it_fits(lambda device: common.read(data, device))
+        channel = by_rank(bits.symbol_bits(codec, symbols), rank)
+        seen = bits.expectation(codec, symbols, channel)
+        figure = histogram(*bits.histogram(codec, symbols, channel), channel)
         height, width = -(-parsed.height // 16), -(-parsed.width // 16)  # without what the picture was padded by
         centre, scale = float(np.median(seen.y_hat)), max(float(np.quantile(np.abs(seen.y_hat), 0.99)), 1e-6)
         ends = {name: {"low": v.min(), "high": v.max()} for name, v in vars(seen).items()}
-        zeros, bits = 100 * float((seen.q == 0).mean()), float(seen.bits.sum())
+        zeros = 100 * float((seen.q == 0).mean())
         pictures = [
             (gray(seen.y_hat, centre, scale), t("inside.y_hat", **ends["y_hat"])),
             (gray(seen.mu, centre, scale), t("inside.mu", **ends["mu"])),
             (warm(seen.sigma), t("inside.sigma", **ends["sigma"])),
             (gray(seen.q, 0.0), t("inside.q", most=np.abs(seen.q).max(), percent=zeros)),
-            (warm(seen.bits), t("inside.bits", size=bits / 8, most=seen.bits.max())),
+            (warm(seen.bits), t("inside.bits", size=seen.bits.sum() / 8, most=seen.bits.max())),
         ]
         shown = [
             (common.saved(folder / f"channel-{channel}-{i}.png", rgb[: SIZE * height, : SIZE * width]), said)
@@ -84,7 +87,7 @@ def by_rank(bits, rank: float) -> int:
 
 def warm(values: np.ndarray) -> np.ndarray:
     """Values (h, w) from 0 up as uint8 (8h, 8w, 3), in the colours of the map of bits."""
-    levels = heat.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
+    levels = heatmap.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
     return levels.repeat(SIZE, 0).repeat(SIZE, 1)
 
 

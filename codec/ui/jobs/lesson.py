@@ -1,7 +1,7 @@
 """A step of the lesson."""
 
 from codec.classroom import steps
-from codec.reading import read_picture
+from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from codec import api
+from codec.device import where_it_fits
 from codec.ui.jobs import common
 from codec.ui.jobs.compare import file_stem
 
@@ -14,5 +15,5 @@ def run(path: str | None):
     with common.workplace() as folder:
         data = Path(path).read_bytes()
         header = api.info(data)
-        decoded = api.where_it_fits(lambda device: api.load(header["trunk"], device).decode(data))
+        decoded = where_it_fits(lambda device: api.load(header["trunk"], device).decode(data))
         yield common.saved(folder / f"{file_stem(path)}.png", decoded), header

@@ -6,10 +6,12 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from codec import api, bitstream, heat, importance
+from codec import api, bitstream
+from codec.device import each_where_it_fits
 from codec.errors import CodecError
+from codec.inside import bits, heatmap, roi
 from codec.metrics import psnr
-from codec.reading import read_opacity, read_picture
+from codec.pictures.sandbox import read_opacity, read_picture
 from codec.ui.jobs import common
 from codec.ui.names import MIDDLE
 from codec.ui.tables import plain_table
@@ -23,7 +25,7 @@ def run(stream: str | None, original: str | None, painting: dict | None, factor:
     common.need(stream, original)
     with common.workplace() as folder:
         inputs = folder, Path(stream).read_bytes(), original, painting, factor, part
-        yield from api.each_where_it_fits(lambda device: results(*inputs, device))
+        yield from each_where_it_fits(lambda device: results(*inputs, device))
 
 
 def results(folder: Path, data: bytes, original: str, painting: dict | None, factor: float, part: str, device: str):
@@ -35,24 +37,22 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     size = (uniform.width, uniform.height)
     painted = middle(*size) if part == MIDDLE else mask(painting, *size)
     codec = api.load(uniform.trunk, device)
-    start = int(np.median(uniform.level_map()))
-    found = importance.encode_painted(
-        codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start
-    )
+    start = int(np.median(uniform.q_map()))
+    found = roi.encode_painted(codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start)
     named = {t("region.uniform"): (data, codec.read(uniform)), t("region.region"): (found.data, found.symbols)}
     decoded = {name: codec.decode(bytes_) for name, (bytes_, _) in named.items()}
     payloads = {name: bitstream.read(bytes_) for name, (bytes_, _) in named.items()}
     maps = {
-        name: importance.block_bits(codec, symbols, len(payloads[name].z) + len(payloads[name].y))
+        name: bits.block_bits(codec, symbols, len(payloads[name].z) + len(payloads[name].y))
         for name, (_, symbols) in named.items()
     }
     top = float(np.quantile(np.stack(list(maps.values())), 0.995))
     rows, shown, pictures = [], [], [(t("compare.original"), "", rgb)]
     for name, (bytes_, _) in named.items():
-        inside, outside = importance.psnr_in_and_out(rgb, decoded[name], painted)
+        inside, outside = roi.psnr_in_and_out(rgb, decoded[name], painted)
         rows.append((name, len(bytes_), inside, outside, psnr(rgb, decoded[name])))
-        share = 100 * importance.share_inside(maps[name], painted)
-        over = outlined(heat.over(rgb, maps[name], top), painted)
+        share = 100 * roi.share_inside(maps[name], painted)
+        over = outlined(heatmap.over(rgb, maps[name], top), painted)
         shown.append((common.saved(folder / f"map-{len(rows)}.png", over), t("region.share", name=name, percent=share)))
         pictures.append((name, t("region.remark", size=len(bytes_), psnr=inside), decoded[name]))
     out = folder / "region-of-interest.lic"

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import api, baselines, bitstream
+from codec import api, baselines, bitstream, weights
 from codec.classroom import autoencoder, store
+from codec.device import Timer, where_it_fits
 from codec.errors import CodecError
-from codec.images import load_image, png_bytes
 from codec.metrics import bpp, lpips, ms_ssim, psnr
-from codec.models import registry
-from codec.pipeline import Timer
-from codec.reading import read_picture
+from codec.pictures.load import load_image, png_bytes
+from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
 from codec.ui.names import BASELINES, DECODERS, HISTORICAL, OURS
 from codec.ui.texts import t
@@ -132,45 +131,45 @@ class Job:
             raise CodecError(t("errors.other_size"))
         return rgb
 
-    def symbols(self, device: str, tick=None):
+    def symbols(self, device: str, progress=None):
         """The entropy-decoded stream, once for all decoders, and the milliseconds that took."""
         if device not in self._symbols:
-            self._symbols = {device: self._read(device, tick)}
+            self._symbols = {device: self._read(device, progress)}
         return self._symbols[device]
 
-    def _read(self, device: str, tick):
+    def _read(self, device: str, progress):
         timer = Timer()
         with timer.stage("read"):
-            found = common.read(self.stream, device, tick)
+            found = common.read(self.stream, device, progress)
         return *found, timer.ms["read"]
 
     def decoder(self, key: str) -> str:
         """The name of the network behind a key of ours: the one that the stream suggests behind "ours"."""
         header = bitstream.read(self.stream)
-        return registry.resolve(header.trunk, header.decoder if key == OURS else key)[0]
+        return weights.resolve(header.trunk, header.decoder if key == OURS else key)[0]
 
 
-def encoding(rgb: np.ndarray, model: str, wanted: dict, tick=None) -> Encoding:
+def encoding(rgb: np.ndarray, model: str, wanted: dict, progress=None) -> Encoding:
     """The stream of a picture, uint8 (H, W, 3), at the λ or rate `wanted`, as `api.encode` takes it. Raises CodecError.
 
     A number that is typed asks for it when the field is left, and the click on the button that follows once more.
     """
     key = (digest(rgb.tobytes()), rgb.shape, model, *wanted.items())
-    return CACHE.made(key, lambda: encode(rgb, model, wanted, tick), lambda made: len(made.data) + ENTRY_BYTES)
+    return CACHE.made(key, lambda: encode(rgb, model, wanted, progress), lambda made: len(made.data) + ENTRY_BYTES)
 
 
-def encode(rgb: np.ndarray, model: str, wanted: dict, tick) -> Encoding:
+def encode(rgb: np.ndarray, model: str, wanted: dict, progress) -> Encoding:
     def work(device: str):
-        return api.encode(rgb, model=model, codec=api.load(device=device), tick=tick, **wanted)
+        return api.encode(rgb, model=model, codec=api.load(device=device), progress=progress, **wanted)
 
-    coded, found = api.where_it_fits(work)
-    return Encoding(coded.data, coded.level, found.reached, found.at_top, sum(coded.timer.ms.values()))
+    coded, found = where_it_fits(work)
+    return Encoding(coded.data, coded.q, found.reached, found.at_top, sum(coded.timer.ms.values()))
 
 
 def networks() -> list[str]:
     """Names of the decoders that are here, each network once: HiFiC's three points may share one."""
-    trunk = registry.manifest()["trunk"]
-    found = {registry.resolve(trunk, name)[0] for name in registry.decoders(trunk)}
+    trunk = weights.manifest()["trunk"]
+    found = {weights.resolve(trunk, name)[0] for name in weights.decoders(trunk)}
     return [name for name in DECODERS if name in found]
 
 
@@ -189,30 +188,30 @@ def trained(key: str) -> str:
     return t("cae.trained", key=key, steps=found["steps"], batch=found["batch"], start=found["start"])
 
 
-def rendition(job: Job, key: str, realism: float | None = None, tick=None) -> Rendition:
+def rendition(job: Job, key: str, realism: float | None = None, progress=None) -> Rendition:
     """The picture of this key: a decoder's name, "ours", a classical codec's, or "cae-2017". Raises CodecError."""
     if key in HISTORICAL:
         return CACHE.made((job.id[1], key), lambda: of_autoencoder(job, key), weight)
     if key in BASELINES:
         return CACHE.made((*job.id, key), lambda: of_baseline(job, key), weight)
     name = job.decoder(key)
-    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, tick), weight)
+    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, progress), weight)
 
 
 def weight(made: Rendition) -> int:
     return len(made.png) + len(made.data or b"") + ENTRY_BYTES
 
 
-def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Rendition:
+def of_decoder(job: Job, name: str, realism: float | None, progress=None) -> Rendition:
     timer = Timer()
 
     def draw(device: str) -> tuple[np.ndarray, float]:
-        stream, codec, symbols, read_ms = job.symbols(device, tick and (lambda share: tick(0.4 * share)))
-        g_s, part = codec.decoder(name, realism), tick and (lambda share: tick(0.4 + 0.6 * share))
+        stream, codec, symbols, read_ms = job.symbols(device, progress and (lambda share: progress(0.4 * share)))
+        g_s, part = codec.decoder(name, realism), progress and (lambda share: progress(0.4 + 0.6 * share))
         with timer.stage("synthesis"):
             return codec.synthesise(symbols, g_s, stream.width, stream.height, part), read_ms
 
-    rgb, read_ms = api.where_it_fits(draw)
+    rgb, read_ms = where_it_fits(draw)
     return Rendition(
         name,
         DECODERS.get(name, name) + ("" if realism is None else t("decoders.at_realism", realism=realism)),

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec import api, generative, importance
+from codec import api
+from codec.device import each_where_it_fits, where_it_fits
+from codec.inside import bits, prior
 from codec.metrics import psnr
-from codec.rate import lambda_of_byte
-from codec.reading import read_picture
+from codec.pictures.sandbox import read_picture
+from codec.spec import lambda_of
 from codec.ui.jobs import common
 from codec.ui.names import CROP_SIZES, EVERYTHING, SAMPLE_SIZES, SIDE
 from codec.ui.texts import t
@@ -20,7 +22,7 @@ def run(decoders, mode: str, seed, temperature, level, size: str, channels, stre
         common.need(stream)
     asked = mode, int(seed), temperature, int(level), size, int(channels), stream
     with common.workplace() as folder:
-        yield from api.each_where_it_fits(lambda device: pictures(folder, latents(*asked, device), decoders))
+        yield from each_where_it_fits(lambda device: pictures(folder, latents(*asked, device), decoders))
 
 
 def pictures(folder: Path, found: tuple, decoders):
@@ -39,23 +41,21 @@ def latents(mode, seed: int, temperature: float, level: int, size: str, channels
     seed = abs(seed) % 2**32
     if mode == EVERYTHING:
         rows, columns = SAMPLE_SIZES.get(size, SAMPLE_SIZES["256×256"])
-        symbols = generative.sample(codec, rows, columns, level, seed, temperature)
+        symbols = prior.sample(codec, rows, columns, level, seed, temperature)
         width, height = 64 * columns, 64 * rows
-        at = t("sampling.at_lambda", value=lambda_of_byte(level))
+        at = t("sampling.at_lambda", value=lambda_of(level))
     else:
         data = Path(stream).read_bytes()
         parsed, codec, real = common.read(data, device)
         width, height = parsed.width, parsed.height
         if mode == SIDE:
-            symbols = generative.sample(
-                codec, *real.z.shape[1:], int(parsed.level_map().flat[0]), seed, temperature, z=real.z
-            )
+            symbols = prior.sample(codec, *real.z.shape[1:], int(parsed.q_map().flat[0]), seed, temperature, z=real.z)
             at = t("sampling.with_z", size=len(parsed.z), total=len(data))
         else:
-            symbols, share = generative.keep_channels(codec, real, channels)
+            symbols, share = prior.keep_channels(codec, real, channels)
             at = t("sampling.with_channels", kept=channels, total=real.y_hat.shape[1], percent=100 * share)
-    bits = float(importance.symbol_bits(codec, symbols).sum()) + float(importance.hyper_bits(codec, symbols).sum())
-    return codec, symbols, (width, height), t("sampling.said", width=width, height=height, at=at, size=bits / 8)
+    cost = float(bits.symbol_bits(codec, symbols).sum()) + float(bits.hyper_bits(codec, symbols).sum())
+    return codec, symbols, (width, height), t("sampling.said", width=width, height=height, at=at, size=cost / 8)
 
 
 def between(original: str | None, second: str | None, side: str, steps: float, level: float, decoder: str):
@@ -64,15 +64,15 @@ def between(original: str | None, second: str | None, side: str, steps: float, l
     with common.workplace() as folder:
         second = second or gr.get_image("lion.jpg")
         asked = folder, original, second, CROP_SIZES.get(side, 256), int(steps), int(level), decoder
-        yield api.where_it_fits(lambda device: strip(*asked, device))
+        yield where_it_fits(lambda device: strip(*asked, device))
 
 
 def strip(folder: Path, original: str, second: str, side: int, steps: int, level: int, decoder: str, device: str):
     """The work of `between`, with a folder to write to."""
     codec = api.load(device=device)
-    ends = [generative.crop(read_picture(path).rgb, side) for path in (original, second)]
+    ends = [prior.crop(read_picture(path).rgb, side) for path in (original, second)]
     g_s, shown, sizes, halfway = codec.decoder(decoder), [], [], ""
-    for i, symbols in enumerate(generative.interpolate(codec, *ends, level, steps)):
+    for i, symbols in enumerate(prior.interpolate(codec, *ends, level, steps)):
         rgb = codec.synthesise(symbols, g_s, side, side)
         sizes.append(len(codec.write(symbols, side, side)))
         caption = t("sampling.step", percent=100 * i / (steps - 1), size=sizes[-1])

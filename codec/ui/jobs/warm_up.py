@@ -3,12 +3,13 @@
 import numpy as np
 
 from codec import api
+from codec.device import where_it_fits
 from codec.errors import CodecError
 
 
 def run() -> None:
     try:
-        api.where_it_fits(once)
+        where_it_fits(once)
     except CodecError as error:  # missing weights: the page itself will say so at the first click
         print(error)
 

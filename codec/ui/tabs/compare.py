@@ -5,6 +5,7 @@ from html import escape
 
 import gradio as gr
 
+from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
 from codec.ui import examples, jobs, viewer
 from codec.ui.names import (
     BASELINES,
@@ -12,13 +13,10 @@ from codec.ui.names import (
     BY_RATE,
     DECODERS,
     HISTORICAL,
-    LAMBDA_MAX,
-    LAMBDA_MIN,
     MODELS,
     MODES,
     ORIGINAL,
     OURS,
-    POINTS,
 )
 from codec.ui.texts import t
 from codec.ui.widgets import PRIVATE, QUICK, Coded, hint
@@ -91,7 +89,7 @@ def quality_of(lmbda: float) -> float:
 
 def choose_model(model: str, mode: str, bpp: float):
     """What a model is for; HiFiC's points set the rate they are meant for."""
-    return (explained(model), BY_RATE, POINTS[model]) if model in POINTS else (explained(model), mode, bpp)
+    return explained(model), BY_RATE if model in OPERATING_POINTS else mode, OPERATING_POINTS.get(model, bpp)
 
 
 def explained(model: str) -> str:

@@ -98,11 +98,11 @@ def build(tab: gr.Tab) -> None:
     model.change(redraw, model, learned_plot, **private)
     for event in (column.release, dithered.change, seed.submit):
         event(digits, row, strip, **private)
-    for slider in sliders:
-        slider.input(decode_digit, sliders, shown, **private)
     take.click(digit_latent, [digit, column], sliders, api_name="digit_latent", **how).then(
         decode_digit, sliders, shown, api_name="decode_digit", **how
     )
+    for slider in sliders:
+        slider.input(decode_digit, sliders, shown, **private)
     draw.click(sample_digits, prior, sheet, api_name="sample_digits", **how)
     for event in (temperature.release, draw_seed.submit, model.change):
         event(sample_digits, prior, sheet, **private)

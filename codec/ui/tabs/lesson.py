@@ -2,8 +2,9 @@
 
 import gradio as gr
 
+from codec.spec import LAMBDA_MAX, LAMBDA_MIN
 from codec.ui import examples, jobs
-from codec.ui.names import LAMBDA_MAX, LAMBDA_MIN, LAMBDAS
+from codec.ui.names import LAMBDAS
 from codec.ui.texts import t, translations
 from codec.ui.widgets import PRIVATE, Coded, picture
 
@@ -50,23 +51,24 @@ def build(demo: gr.Blocks, tab: gr.Tab, coded: Coded) -> None:
     i18n = translated()
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     private = how | PRIVATE
-    opened = []
+    # By name, for programs: a step's own control is a slider here and a choice there.
+    step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
+    program = gr.Button(visible=False)
     with gr.Tabs(elem_id="lesson-steps"):
         for number in range(1, COUNT + 1):
             with gr.Tab(str(number), id=number, elem_id=f"lesson-{number}") as step_tab:
-                inputs, outputs = build_step(number, i18n, coded.original, private)
-                step_tab.select(lesson, inputs, outputs, **private)
-                opened.append((inputs, outputs))
-    tab.select(lesson, *opened[0], **private)
-    # The same by name, for programs: a step's own control is a slider here and a choice there.
-    step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
-    inputs = [step, value, coded.original]
-    gr.Button(visible=False).click(lesson, inputs, opened[0][1], api_name="lesson", **how)
+                setting, inputs, outputs = build_step(number, i18n, coded.original)
+                if number == 1:
+                    program.click(lesson, [step, value, coded.original], outputs, api_name="lesson", **how)
+                    tab.select(lesson, inputs, outputs, **private)
+                moved = setting.release if isinstance(setting, gr.Slider) else setting.change
+                for event in (moved, step_tab.select):
+                    event(lesson, inputs, outputs, **private)
     demo.load(None, js="() => window.codecPage.openStep()")
 
 
-def build_step(number: int, i18n: gr.I18n, original: gr.File, how: dict) -> tuple[list, list]:
-    """One step: its picture, words and control. Returns the inputs and outputs of `lesson`."""
+def build_step(number: int, i18n: gr.I18n, original: gr.File) -> tuple:
+    """One step: its picture, words and control. Returns the control, and the inputs and outputs of `lesson`."""
     gr.Markdown(i18n(f"lesson_{number}_title"), elem_classes="step-title")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -85,7 +87,4 @@ def build_step(number: int, i18n: gr.I18n, original: gr.File, how: dict) -> tupl
             with gr.Accordion(i18n("lesson_answer"), open=False):
                 gr.Markdown(i18n(f"lesson_{number}_answer"))
             gr.Button(i18n("lesson_link"), link=f"?step={number}", link_target="_self", size="sm")
-    inputs, outputs = [gr.State(number), setting, original], [shown, figures]
-    moved = setting.release if isinstance(setting, gr.Slider) else setting.change
-    moved(lesson, inputs, outputs, **how)
-    return inputs, outputs
+    return setting, [gr.State(number), setting, original], [shown, figures]
