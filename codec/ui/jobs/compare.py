@@ -40,12 +40,12 @@ def file_stem(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
 
 
-def headline(ours: Row, level: int, lmbda: float | None, notes: list[str]) -> str:
-    """The result in one line, how it came about in another. lmbda: what was asked for; level: the byte coded at."""
-    exact = lambda_of(level)
+def headline(ours: Row, q: int, lmbda: float | None, notes: list[str]) -> str:
+    """The result in one line, how it came about in another. lmbda: what was asked for; q: the index coded at."""
+    exact = lambda_of(q)
     rate = t("compare.lambda", value=exact)
     if lmbda is not None:
-        rate = t("compare.lambda_asked", value=lmbda, exact=exact, level=level)
+        rate = t("compare.lambda_asked", value=lmbda, exact=exact, q=q)
     small = " ".join(escape(n) for n in [t("compare.rate", rate=rate, bpp=ours.bpp), *notes])
     big = t("compare.headline", size=kilobytes(ours.bytes), ratio=smaller(ours.ratio), psnr=ours.psnr)
     return f"<div class='big'>{big}</div><div class='small'>{small}</div>"

@@ -52,7 +52,7 @@ class Encoding:
     """A stream, and what is said about how it came about."""
 
     data: bytes
-    level: int
+    q: int  # the quality index
     reached: bool  # False where the target is below the model's range
     at_top: bool  # the best quality there is fits into the target
     encode_ms: float
