@@ -84,7 +84,7 @@ def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, origina
     assert "Nothing is painted" in refusal(client, stream, original, None, 8, BRUSH, api_name="/region")
     Image.fromarray(picture(64, 64)).save(tmp_path / "other.png")
     other = handle_file(tmp_path / "other.png")
-    assert "another picture" in refusal(client, stream, other, painting, 8, BRUSH, api_name="/region")
+    assert "another image" in refusal(client, stream, other, painting, 8, BRUSH, api_name="/region")
 
 
 def test_every_point_of_a_curve_has_its_picture(client, original):

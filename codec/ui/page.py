@@ -69,7 +69,7 @@ def build() -> gr.Blocks:
                 about.build(demo, tuple(tab.id for tab in tabs.children))
         links.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
     cleanup.start(demo, *KEEP)
-    return queue.make_fair(demo)
+    return queue.make_fair(demo, {compare.compress: 1, compare.measure: 0})
 
 
 def tab(name: str, **options) -> gr.Tab:

@@ -11,6 +11,7 @@ MISFIT = "This page was made for Gradio {wanted}, and {found} is installed: run 
 
 try:
     from gradio.components.image_editor import AcceptBlobs, EditorData
+    from gradio.context import LocalContext
     from gradio.queueing import Event, EventQueue, Queue
     from gradio.server_messages import ProcessCompletedMessage
     from gradio.state_holder import SessionState, StateHolder
@@ -28,11 +29,14 @@ __all__ = [
     "SessionState",
     "StateHolder",
     "check",
+    "current_blocks",
+    "current_event",
     "files_of_the_page",
     "get_upload_folder",
     "lists_of_files",
     "queue_of",
     "server_function",
+    "skipped",
 ]
 
 
@@ -44,6 +48,23 @@ def check() -> None:
 
 def queue_of(demo: gr.Blocks) -> Queue:
     return demo._queue
+
+
+def current_blocks() -> gr.Blocks | None:
+    """The page that this thread, or a copy of its context, works for."""
+    return LocalContext.blocks.get(None)
+
+
+def current_event() -> Event | None:
+    """The event that this thread, or a copy of its context, works for."""
+    blocks, number = current_blocks(), LocalContext.event_id.get(None)
+    return queue_of(blocks).event_ids_to_events.get(number) if blocks and number else None
+
+
+def skipped(fn) -> dict:
+    """The answer of a function that changes none of its outputs."""
+    nothing = {"is_generating": False, "duration": 0, "average_duration": 0, "render_config": None}
+    return {"data": [{"__type__": "update"} for _ in fn.outputs], "changed_state_ids": [], **nothing}
 
 
 def files_of_the_page(demo: gr.Blocks) -> set[str]:

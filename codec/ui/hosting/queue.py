@@ -3,10 +3,13 @@
 Gradio's queue serves first come, first served, in as many places as there are. A visitor with forty clicks, or two with
 a picture of 24 megapixels each, would keep everybody else waiting for minutes. Here large pictures take turns in a lane
 of their own, one at a time, which bounds the memory as well; and in each lane addresses take turns, within an address
-its sessions, so that the n-th request of one waits for the n-th of the others.
+its sessions, so that the n-th request of one waits for the n-th of the others. And a visitor's newer request calls off
+the older ones whose answers it would replace, in whatever lane they are: they show nothing any more, and stop.
 """
 
 import collections
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -16,7 +19,17 @@ from codec import bitstream
 from codec.errors import CodecError
 from codec.pictures.files import MAX_PIXELS, declared_pixels, read_path
 from codec.ui.hosting.cleanup import is_within, paths_in, touch
-from codec.ui.hosting.gradio_private import Event, EventQueue, Queue, get_upload_folder, queue_of
+from codec.ui.hosting.gradio_private import (
+    Event,
+    EventQueue,
+    ProcessCompletedMessage,
+    Queue,
+    current_blocks,
+    current_event,
+    get_upload_folder,
+    queue_of,
+    skipped,
+)
 from codec.ui.texts import t
 
 LARGE_PIXELS = 4_000_000
@@ -26,11 +39,63 @@ MAX_PER_ADDRESS = 160  # a class behind one router fits in; one address alone ca
 MAX_PER_SESSION = 12
 
 
+@dataclass(eq=False)
+class Arrival:
+    """A request on its way into the queue, of a session's page."""
+
+    session: str
+    rank: int
+    outdated: bool = False
+
+
 class FairQueue(Queue):
     """Gradio's queue with lanes by size of picture, turns by visitor, and limits for each."""
 
+    #: Functions that replace what a page shows: a newer request outdates the older ones of the same or a lower rank.
+    ranks: dict[Callable, int]
+    arriving: set[Arrival]
+
     async def push(self, body, request, username):
         """As in Gradio: (accepted, event id or sentence, state)."""
+        rank = self.ranks.get(self.blocks.fns[body.fn_index].fn) if getattr(body, "trigger_id", None) else None
+        if rank is None:  # programs may ask for many things at once
+            return await self.let_in(body, request, username)
+        arrival, older = Arrival(body.session_hash, rank), self.of_session(body.session_hash, rank)
+        for event in older:
+            event.alive = False  # from here on it shows nothing
+        for other in self.arriving:
+            other.outdated |= other.session == arrival.session and other.rank <= rank
+        self.arriving.add(arrival)
+        try:
+            answer = await self.let_in(body, request, username)
+        finally:
+            self.arriving.discard(arrival)
+            for event in older:  # only now: with nothing left to wait for, Gradio would close the connection
+                self.call_off(event)
+        event = self.event_ids_to_events.get(answer[1]) if answer[0] else None
+        if event and (arrival.outdated or self.of_session(arrival.session, 99, rank + 1)):
+            self.call_off(event)
+        return answer
+
+    def of_session(self, session: str, most: int, least: int = 0) -> list[Event]:
+        """The waiting and running events of a session's page whose ranks lie between the two."""
+        waiting = [e for lane in self.event_queue_per_concurrency_id.values() for e in lane.queue]
+        running = [e for job in self.active_jobs for e in job or ()]
+        mine = [e for e in (*waiting, *running) if e.session_hash == session and e.alive and e.data.trigger_id]
+        return [e for e in mine if least <= self.ranks.get(e.fn.fn, -1) <= most]
+
+    def call_off(self, event: Event) -> None:
+        """Ends an event without an answer; what it computes ends when it next asks `is_called_off`."""
+        event.alive = True  # to let this message through
+        self.send_message(event, ProcessCompletedMessage(output=skipped(event.fn), success=True))
+        event.alive = False
+        lane = self.event_queue_per_concurrency_id[event.concurrency_id]
+        if event in lane.queue:
+            lane.queue.remove(event)
+            self.event_ids_to_events.pop(event._id, None)
+
+    async def let_in(self, body, request, username):
+        """As `push`, whatever the session has asked for before."""
         address = request.client.host if request.client else ""
         waiting = [e for lane in self.event_queue_per_concurrency_id.values() for e in lane.queue]
         for count, most in (
@@ -60,6 +125,19 @@ class FairQueue(Queue):
             lane.queue.append(event)
         lane.queue[:] = fair_order(lane.queue)
         self.broadcast_estimations(event.concurrency_id)
+
+
+def is_called_off() -> bool:
+    """Whether nobody waits any more for the request that this thread works for."""
+    event = current_event()
+    return event is not None and not event.alive
+
+
+async def call_off(request: gr.Request) -> None:
+    """Calls off what a page that takes its picture away has asked for."""
+    queue = queue_of(current_blocks())
+    for event in queue.of_session(request.session_hash, 99):
+        queue.call_off(event)
 
 
 def forget_idle(pending: dict[str, set[str]]) -> None:
@@ -110,11 +188,12 @@ def pixels(path: Path) -> int:
         return 0
 
 
-def make_fair(demo: gr.Blocks) -> gr.Blocks:
-    """Gives a page that is complete the queue above."""
+def make_fair(demo: gr.Blocks, ranks: dict[Callable, int]) -> gr.Blocks:
+    """Gives a page that is complete the queue above. ranks: see `FairQueue`."""
     demo.queue(max_size=None, default_concurrency_limit=2, api_open=False)  # closed: direct calls would pass it by
     queue = queue_of(demo)
     queue.__class__ = FairQueue  # Gradio makes its queue itself and takes no other
+    queue.ranks, queue.arriving = ranks, set()
     queue.ANALYTICS_MAX_EVENTS = 100  # it sums up all of them after each request
     queue.pending_messages_per_session.max_size = 2 * MAX_WAITING  # answers that nobody has fetched
     return demo

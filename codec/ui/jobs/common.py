@@ -13,6 +13,7 @@ from codec import api, bitstream
 from codec.errors import CodecError
 from codec.pictures.load import save_png
 from codec.ui import viewer
+from codec.ui.hosting.queue import is_called_off
 from codec.ui.texts import t
 
 
@@ -74,11 +75,14 @@ def read(data: bytes, device: str, progress=None):
 def sparing(progress: Callable, every: float = 0.5) -> Callable:
     """`progress(share, desc=…)` that passes on what has a new description, and else one call in `every` seconds.
 
-    Each is a message to the browser, which draws the page anew for it, perhaps on the cores that do the work.
+    Each is a message to the browser, which draws the page anew for it, perhaps on the cores that do the work. Where
+    nobody waits for the work any more, a call ends it.
     """
     last: list = [None, 0.0]
 
     def say(share: float, desc: str) -> None:
+        if is_called_off():
+            raise gr.Error(t("errors.called_off"), print_exception=False)
         now = time.monotonic()
         if desc != last[0] or now - last[1] >= every:
             last[:] = desc, now

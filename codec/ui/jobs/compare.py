@@ -191,6 +191,7 @@ def measure(stream: str | None, original: str | None, sides: tuple[str, str, str
 
 def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, baseline: str, progress):
     """The work of `measure`: every picture first, and then every slow number."""
+    progress = common.sparing(progress)
     source = source_of(job)
     made, rows, missing, name = {}, {}, {}, file_stem(str(job.original)).removesuffix(".original")
     baseline_file = folder / f"{name}{SUFFIXES[baseline]}"

@@ -54,7 +54,7 @@ def build_map(opened, coded: Coded) -> None:
     hint(t("bits.along_hint"))
     along = strip("along-lambda", 3, buttons=None)
     inputs, outputs = [coded.stream, coded.original], [pair, said, along]
-    opened(bits, inputs, outputs, api_name="bits", concurrency_id="codec", show_progress_on=said)
+    opened(bits, inputs, outputs, api_name="bits", concurrency_id="codec", show_progress_on=pair)
 
 
 def build_region(opened, coded: Coded) -> None:

@@ -56,7 +56,7 @@ def build(tab: gr.Tab, coded: Coded) -> None:
         upload = gr.File(label=t("cae.open_file"), type="filepath", height=130, elem_id="cae-upload")
         opened_picture = picture(t("open.alt"), label=t("open.decoded"), show_label=True)
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
-    private, drawn = how | PRIVATE, {"show_progress_on": said}
+    private, drawn = how | PRIVATE, {"show_progress_on": pair}
     which, made = [experiment, crop], [pair, said, file]
     inputs = [coded.original, *which]
     tab.select(opened, which, [table, curves], show_progress_on=curves, **private)

@@ -7,6 +7,7 @@ import gradio as gr
 
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
 from codec.ui import examples, jobs, viewer
+from codec.ui.hosting import queue
 from codec.ui.names import (
     BASELINES,
     BY_LAMBDA,
@@ -165,7 +166,7 @@ def build(demo: gr.Blocks, opening) -> Coded:
     how = {
         "concurrency_id": "codec",
         "concurrency_limit": 2,
-        "trigger_mode": "always_last",
+        "trigger_mode": "multiple",  # the queue calls off older ones
         "show_progress_on": pictures,
     }
     pick = gallery.select(pick_example, None, upload, **quick)
@@ -181,7 +182,7 @@ def build(demo: gr.Blocks, opening) -> Coded:
     events += [pick.then, first.then, chosen.then]
     runs = [button.click(compress, inputs, outputs, api_name="compress", **how)]
     runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events[1:]]
-    # Slow numbers follow in a queue of their own, once the page has the files, and are called off by the next picture.
+    # Slow numbers follow in a lane of their own, once the page has the files.
     compared = [stream_file, original_file, left, right, baseline, everything]
     shown = [verdict, pictures, numbers, figures, baseline_file]
     slowly = {
@@ -191,10 +192,10 @@ def build(demo: gr.Blocks, opening) -> Coded:
         "trigger_mode": "multiple",
     }
     changes = [left.select, right.select, baseline.select, everything.input]
-    slow = [gr.on(changes, measure, compared, shown, api_name="measure", **slowly)]
-    slow += [done.success(measure, compared, shown, **slowly, **PRIVATE) for done in runs]
-    for event in events:
-        event(None, cancels=slow, **PRIVATE)
+    gr.on(changes, measure, compared, shown, api_name="measure", **slowly)
+    for done in runs:
+        done.success(measure, compared, shown, **slowly, **PRIVATE)
+    upload.clear(queue.call_off, **quick)
     quality.input(None, quality, lmbda, js=QUALITY_JS, **PRIVATE)
     mode.change(show_target, mode, [lambda_group, bpp, kb], **quick)
     return Coded(stream_file, original_file, lmbda)
