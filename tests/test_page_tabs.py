@@ -238,6 +238,16 @@ def test_a_tab_opened_too_early_waits_for_the_picture(browser, url, tab, picture
     page.close()
 
 
+def test_a_tab_opened_by_hand_stays_open_and_the_address_names_it(browser, url):
+    page = opened(browser, f"{url}?tab=inside&lambda=0.0133")
+    page.get_by_role("tab", name="Rate–distortion").first.click()
+    page.locator("#figures tbody tr").first.wait_for(state="attached")
+    page.wait_for_timeout(1500)
+    assert page.locator("button[role=tab][aria-selected=true]").first.get_attribute("data-tab-id") == "curves"
+    assert "tab=curves" in page.evaluate("location.search")
+    page.close()
+
+
 def test_a_tab_opened_while_a_picture_is_on_its_way_shows_that_picture(browser, url, tmp_path):
     picture = tmp_path / "mine.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)).save(picture)

@@ -1,5 +1,6 @@
 """The page's texts: every key that the code uses is there, every one that is there is used, in every language."""
 
+import ast
 import re
 from pathlib import Path
 from string import Formatter
@@ -7,9 +8,11 @@ from string import Formatter
 import pytest
 
 from codec.ui import texts
+from codec.ui.hosting import gradio_private
 from codec.ui.texts import LANGUAGE, LANGUAGES, t
 
 UI = Path(texts.__file__).parents[1]
+ROOT = UI.parents[1]
 #: A key in a call, f"region.psnr_{where}" among them; a table taken as a whole; and a key that is passed on.
 CALL = re.compile(r"""\b(?:t|refuse|dropdown|tab)\(\s*f?["']([a-z]\w*(?:\.[\w{}\[\]' ]+)+)["']""")
 TABLE = re.compile(r"""\b(?:section|translations)\(["']([\w.]+)["']\)""")
@@ -53,6 +56,36 @@ def test_a_text_comes_in_the_language_of_the_request():
     finally:
         LANGUAGE.reset(token)
     assert t("lesson.answer") == "Answer" and t("errors.step_alt", number=3) == "Step 3"
+
+
+def test_gradio_is_pinned_to_the_version_whose_private_names_are_used():
+    requirements, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "README.md"))
+    wanted = re.search(r"^gradio>=(\d+)\.(\d+),<(\d+)\.(\d+)\b", requirements, re.MULTILINE).groups()
+    assert f"{wanted[0]}.{wanted[1]}" == gradio_private.VERSION and int(wanted[3]) == int(wanted[1]) + 1
+    assert re.search(rf"^sdk_version: {re.escape(gradio_private.VERSION)}\.\d+$", readme, re.MULTILINE)
+    gradio_private.check()
+
+
+def test_another_gradio_is_named_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(gradio_private.gr, "__version__", "7.0.1")
+    with pytest.raises(RuntimeError, match=r"6\.31, and 7\.0\.1 is installed"):
+        gradio_private.check()
+
+
+def test_only_one_module_knows_private_names_of_gradio():
+    for path in UI.rglob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        private = re.findall(
+            r"^\s*from gradio\.\S+ import|\b(?:demo|blocks)\._\w+|temp_file_sets|keep_in_cache", code, re.M
+        )
+        assert path.name == "gradio_private.py" or private == [], path
+
+
+def test_no_module_of_the_page_imports_within_a_function():
+    for path in UI.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert not [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)], path
 
 
 def test_the_words_are_those_of_the_field():

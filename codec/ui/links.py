@@ -14,7 +14,10 @@ from codec.ui.texts import section, t
 from codec.ui.widgets import QUICK
 
 LIMITS = {"lambda": (LAMBDA_MIN, LAMBDA_MAX), "bpp": (0.05, 2.0)}
-WAIT_JS = "async () => { if (location.search.length > 1) await window.codecPage.made(); }"
+WAIT_JS = """async () => {
+    if (location.search.length > 1) await window.codecPage.made();
+    if (window.codecPage.chosen) await new Promise(() => {}); // for ever
+}"""
 DONE_JS = "() => { window.codecPage.opened = true; }"
 
 

@@ -34,6 +34,12 @@
     }
   };
 
+  // Whoever opens a tab by hand stays there, though a link had another in mind, and the address says so.
+  document.addEventListener("click", event => {
+    const button = event.isTrusted && event.target.closest?.("[role=tab], .overflow-dropdown button");
+    if (button && !button.closest("#lesson-steps")) page.opened = page.chosen = true;
+  }, true);
+
   // Clicking a point of a plot names it in a hidden box, which Python listens to.
   function connectPlot() {
     const plot = document.querySelector("#curves .js-plotly-plot");
