@@ -1,0 +1,153 @@
+"""Writes docs/results.md, the README's table and the model card's from what was measured, by the templates beside it.
+
+What no results file says yet is "not measured yet". The files: kodak.json and cid22.json of `rd`, those with -iso
+of `iso`, jpeg.json, speed.json and checks.json of the commands of these names, and plots in docs/plots. Where another
+machine has the GPU, what `speed` says there goes into speed-cuda.json.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, Undefined
+
+from codec.evaluation.curves import title
+from codec.evaluation.results import OURS, WITH_GAN, is_ours, read_json
+from codec.bd_rate import SCALES, bd_rate_of_curves
+
+YET = "not measured yet"
+RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -->", "<!-- /manifest -->")
+SHOWN = {"rd-psnr": "PSNR over rate", "perception-distortion": "LPIPS over PSNR"}
+LINKED = {"rd-ms-ssim": "MS-SSIM over rate", "rd-lpips": "LPIPS over rate"}
+KNOWN = ("heic", "avif", "webp", "jpeg")
+FILES = ("kodak", "cid22", "kodak-iso", "cid22-iso", "checks", "speed", "speed-cuda", "jpeg")
+NAMES = ("kodak", "cid22", "kodak_sizes", "cid22_sizes", "checks", "speed", "speed_cuda", "jpeg")  # in the templates
+TOTAL_BYTES = 45_000_000  # of the whole weights folder, the classroom's among them
+
+
+class Column(NamedTuple):
+    """Of the tables at equal sizes."""
+
+    heading: str
+    spec: str
+    best: object  # max or min
+
+
+COLUMNS = {
+    "psnr": Column("PSNR, dB", ".2f", max),
+    "ms_ssim": Column("MS-SSIM", ".4f", max),
+    "lpips": Column("LPIPS", ".3f", min),
+    "vgg": Column("VGG distance", ".1f", min),
+    "gram": Column("Gram distance", ".1f", min),
+    "frechet": Column("Fréchet", ".2f", min),
+}
+
+
+def form(value, spec: str, unit: str = "") -> str:
+    """A number by a format, "–" where there is none."""
+    return "–" if value is None or isinstance(value, Undefined) else format(value, spec) + unit
+
+
+def decoders_of(at: dict) -> list[str]:
+    """Our decoders among the codecs at one size, without the steps of realism."""
+    return [name for name in at["codecs"] if is_ours(name) and "@" not in name]
+
+
+def rivals(at: dict, name: str) -> list[dict]:
+    """Whom a codec competes with for bold type: our decoders among themselves."""
+    return [at["codecs"][n] for n in decoders_of(at)] if is_ours(name) else []
+
+
+def is_best(row: dict, key: str, rivals: list[dict]) -> bool:
+    values = [rival[key] for rival in rivals if rival.get(key) is not None]
+    return len(values) > 1 and row.get(key) is not None and row[key] == COLUMNS[key].best(values)
+
+
+def ours_first(at: dict) -> list[tuple[str, dict]]:
+    return sorted(((n, r) for n, r in at["codecs"].items() if "@" not in n), key=lambda item: not is_ours(item[0]))
+
+
+def measured(rd: dict) -> list[str]:
+    """The metrics with at least one BD-rate."""
+    return [m for m in SCALES if any(b["percent"] is not None for b in rd.get(f"bd_rate_{m}", {}).values())]
+
+
+def classical(rd: dict) -> list[str]:
+    """The other codecs, the one we save most against first."""
+    return sorted((n for n in rd["bd_rate_psnr"] if not is_ours(n)), key=lambda n: rd["bd_rate_psnr"][n]["percent"] or 0)
+
+
+def other_decoders(rd: dict) -> list[dict]:
+    """For every decoder of ours besides the first: what it gains in LPIPS and gives up in PSNR against each codec."""
+    curves = rd["curves"]
+
+    def percent(other: str, own: str, metric: str) -> float | None:
+        return bd_rate_of_curves(curves[other], curves[own], metric)["percent"]
+
+    others = [n for n in curves if not is_ours(n) or n == OURS]
+    return [
+        {
+            "title": title(own),
+            "against": [(title(n), percent(n, own, "lpips"), percent(n, own, "psnr")) for n in others],
+        }
+        for own in curves
+        if is_ours(own) and own != OURS
+    ]
+
+
+def realism(at: dict) -> list[dict]:
+    """The way from a fidelity decoder to a generative one: {realism, decoder, row} for each step."""
+    steps = sorted(n for n in at["codecs"] if "@" in n)
+    if not steps:
+        return []
+    end = steps[0].partition("@")[0]
+    path = {"0": OURS} | {n.partition("@")[2]: n for n in steps if n.startswith(end + "@")} | {"1": end}
+    return [{"realism": t, "decoder": n.partition(":")[2], "row": at["codecs"][n]} for t, n in path.items()]
+
+
+def gan(sets: Iterable[dict]) -> list[dict]:
+    """What the discriminator changes in the Fréchet distance: {name, rates: {bpp: (change, error)}} for each set."""
+    found = []
+    for sizes in sets:
+        rows = {at["target_bpp"]: at["codecs"].get(WITH_GAN, {}) for at in sizes.get("equal_size", [])}
+        rates = {bpp: row["frechet_over_nogan"] for bpp, row in rows.items() if "frechet_over_nogan" in row}
+        found += [{"name": sizes["data_set"], "rates": rates}] if rates else []
+    return found
+
+
+def remaining(sizes: dict) -> list[dict]:
+    """Where a codec cannot make every picture small enough: our means over those that remain."""
+    return [
+        {"codec": name, "bpp": at["target_bpp"], "ours": row["ours_on_the_same"]}
+        for at in sizes["equal_size"]
+        for name, row in ours_first(at)
+        if "ours_on_the_same" in row and not is_ours(name)
+    ]
+
+
+def measured_columns(sizes: dict) -> list[str]:
+    return [k for k in COLUMNS if any(k in row for at in sizes["equal_size"] for row in at["codecs"].values())]
+
+
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    made.filters |= {"form": form, "heading": lambda key: COLUMNS[key].heading}
+    functions = (title, decoders_of, rivals, is_best, ours_first, measured, classical, other_decoders, realism, gan,
+                 remaining, measured_columns)  # fmt: skip
+    made.globals |= {function.__name__: function for function in functions}
+    made.globals |= {"yet": YET, "OURS": OURS, "scales": SCALES, "columns": COLUMNS}
+    made.globals |= {"shown_plots": SHOWN, "linked_plots": LINKED, "bd_digits": {m: ".1f" for m in SCALES} | {"lpips": ".2f"}}
+    made.globals["known_codecs"] = lambda at: [n for n in KNOWN if n in at["codecs"]]
+    return made
+
+
+def render(template: str, results: Path) -> str:
+    """A template with the results files of a folder, and the plots beside it."""
+    read = {name: read_json(results / f"{file}.json") for name, file in zip(NAMES, FILES, strict=True)}
+    folder = results.resolve().parent / "docs" / "plots"
+    plots = [n for n in (*SHOWN, *LINKED) if (folder / f"kodak-{n}.png").exists()]
+    text = environment().get_template(template).render(plots=plots, **read)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
