@@ -1,26 +1,20 @@
 """compress, decompress, info: the functions that the command line and the page are made of."""
 
-import contextlib
 import functools
-import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
-from codec import bitstream, rate
+from codec import bitstream, rate, spec
+from codec import weights as registry
+from codec.device import Timer
 from codec.errors import CodecError
-from codec.images import load_image
-from codec.metrics import bpp as bits_per_pixel
-from codec.models import registry
-from codec.pipeline import Codec, Coded, Symbols, Timer
-
-DEFAULT_LAMBDA = 0.0067
-Result = TypeVar("Result")
+from codec.pictures.load import load_image
+from codec.pipeline import Codec, Coded, Symbols
+from codec.rate import bpp as bits_per_pixel
+from codec.spec import DEFAULT_LAMBDA
 
 
 @functools.cache
@@ -30,29 +24,6 @@ def load(trunk: str = "", device: str = "cpu") -> Codec:
     Raises WeightsError where they are missing or damaged.
     """
     return Codec(registry.load_trunk(trunk, device))
-
-
-def has_gpu() -> bool:
-    """Whether there is a GPU to compute on."""
-    # On ZeroGPU, CUDA looks available everywhere but is only in a fork of this process that runs one function. What a
-    # fork keeps is lost here, it shares the pipes of the processes that read pictures, and it does not wait until a
-    # file that it yields has been copied: the page computes on the processor there.
-    return torch.cuda.is_available() and not os.environ.get("SPACES_ZERO_GPU")
-
-
-def where_it_fits(work: Callable[[str], Result]) -> Result:
-    """work("cuda") where there is a GPU, and work("cpu") where there is none or its memory does not suffice."""
-    return next(each_where_it_fits(lambda device: iter([work(device)])))
-
-
-def each_where_it_fits(work: Callable[[str], Iterator[Result]]) -> Iterator[Result]:
-    """The same of work that yields, which begins anew on the processor where the GPU's memory ends on the way."""
-    if has_gpu():
-        with contextlib.suppress(torch.cuda.OutOfMemoryError):
-            yield from work("cuda")
-            return
-        torch.cuda.empty_cache()
-    yield from work("cpu")
 
 
 @dataclass(frozen=True)
@@ -92,7 +63,7 @@ def encode(
     bitstream.check_size(width, height)
     asked = any(v is not None for v in (lmbda, bpp, max_bytes, level))
     if not asked:
-        bpp = rate.OPERATING_POINTS.get(model)
+        bpp = spec.OPERATING_POINTS.get(model)
     if bpp is not None:
         if not (np.isfinite(bpp) and bpp > 0):
             raise CodecError(f"The target rate is {bpp} bpp; it must be a positive number.")
@@ -128,9 +99,9 @@ def encode(
         level = 0 if found is None else found
         symbols, data = made[level] if level in made else code(level)
     else:
-        level = rate.level_byte(DEFAULT_LAMBDA if lmbda is None else lmbda) if level is None else level
+        level = spec.quality_index(DEFAULT_LAMBDA if lmbda is None else lmbda) if level is None else level
         symbols, data = code(level)
-    top = max_bytes is not None and level == rate.BYTE_MAX
+    top = max_bytes is not None and level == spec.BYTE_MAX
     stream = bitstream.read(data)
     payload = len(stream.z) + len(stream.y)
     coded = Coded(data, level, (symbols.y_bits + symbols.z_bits) / 8, payload, symbols, timer)
@@ -202,7 +173,7 @@ def info(data: bytes) -> dict:
     stream = bitstream.read(data)
     uniform = isinstance(stream.level, int)
     level = (
-        {"level": stream.level, "lambda": round(rate.lambda_of_byte(stream.level), 6)}
+        {"level": stream.level, "lambda": round(spec.lambda_of(stream.level), 6)}
         if uniform
         else {
             "level_map": {

@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image, ImageFile, Jpeg2KImagePlugin  # noqa: F401  the import registers JPEG 2000 with Pillow
 
 from codec.errors import CodecError, ImageError
-from codec.image_files import register_heif
-from codec.images import check_rgb
 from codec.metrics import psnr
+from codec.pictures.files import register_heif
+from codec.pictures.load import check_rgb
 
 _JXL = importlib.util.find_spec("pillow_jxl") is not None  # an optional plugin of Pillow
 CODECS = ("jpeg", "webp", "jpeg2000", "avif", "heic", *(["jxl"] if _JXL else []))

@@ -4,9 +4,9 @@ offset  size  field
 0       3     magic "LIC"
 3       1     format version, 1
 4       4     trunk: first bytes of the SHA-256 of its weights file
-8       1     suggested decoder, an index into DECODERS
+8       1     suggested decoder, by its number in codec.spec.DECODERS
 9       var   width, height: unsigned LEB128, in pixels
-        1     level, if uniform: 0…255 (see codec.models.gain); preceded by
+        1     level, if uniform: 0…255 (see codec.spec); preceded by
         1     level kind: 0 uniform, 1 a map
         var   (a map only) length of the map, LEB128, and the map: rows of bytes, one per 64×64
               pixels, delta-coded and deflated
@@ -15,22 +15,16 @@ offset  size  field
         …     z payload, then y payload up to the end
 """
 
-import os
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from codec.errors import StreamError
+from codec.spec import DECODERS, MAX_PIXELS, MAX_SIDE, NUMBERED, REGION
 
 MAGIC = b"LIC"
 VERSION = 1
-REGION = 64  # pixels per side of what shares one level, and the unit a picture is padded to
-#: Of a picture to be read or decoded; CODEC_MAX_PIXELS sets another limit. Memory grows by 100 bytes a pixel.
-MAX_PIXELS = int(os.environ.get("CODEC_MAX_PIXELS", 50_000_000))
-MAX_SIDE = 30_000
-#: Decoders a stream can suggest, by their number in the header. Append only: the numbers are in files.
-DECODERS = ("mse", "perceptual", "texture", "hific-lo", "hific-mi", "hific-hi", "hific-nogan")
 DAMAGED = "The stream is damaged or cut short"
 
 
@@ -96,7 +90,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def _header(stream: Stream) -> bytes:
-    head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([DECODERS.index(stream.decoder)])
+    head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([DECODERS[stream.decoder].number])
     head += _varint(stream.width) + _varint(stream.height)
     if isinstance(stream.level, np.ndarray):
         delta = np.diff(stream.level.astype(np.uint8).ravel(), prepend=np.uint8(0))
@@ -140,7 +134,7 @@ def read(data: bytes, check_crc: bool = True) -> Stream:
     check_size(width, height)
     rows, columns = -(-height // REGION), -(-width // REGION)
     kind = reader.take(1)[0]
-    if kind > 1 or decoder >= len(DECODERS):
+    if kind > 1 or decoder not in NUMBERED:
         raise StreamError(f"{DAMAGED}: its header holds values that are never written.")
     level = reader.take(1)[0] if kind == 0 else _read_map(reader, rows, columns)
     z_length = reader.varint()
@@ -151,7 +145,7 @@ def read(data: bytes, check_crc: bool = True) -> Stream:
         raise StreamError(f"{DAMAGED}: its checksum does not match.")
     if z_length > len(payload):
         raise StreamError(f"{DAMAGED}: it ends before its payload does.")
-    return Stream(trunk, DECODERS[decoder], width, height, level, payload[:z_length], payload[z_length:])
+    return Stream(trunk, NUMBERED[decoder], width, height, level, payload[:z_length], payload[z_length:])
 
 
 def _read_map(reader: _Reader, rows: int, columns: int) -> np.ndarray:

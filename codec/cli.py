@@ -52,7 +52,7 @@ def read_file(path: Path) -> bytes:
 def compress_file(source: Path, target: Path, args) -> str:
     """Codes one picture; returns the line that reports it."""
     from codec.api import encode
-    from codec.images import atomic_write, load_image
+    from codec.pictures.load import atomic_write, load_image
 
     image = load_image(source)
     height, width = image.rgb.shape[:2]
@@ -71,7 +71,7 @@ def decompress_file(source: Path, target: Path, args) -> str:
     import numpy as np
 
     from codec.api import decompress
-    from codec.images import save_png
+    from codec.pictures.load import save_png
 
     picture = decompress(read_file(source), args.decoder, args.realism)
     save_png(np.asarray(picture), target)
@@ -146,13 +146,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def check_usage(args) -> None:
     """Raises CodecError for arguments that no input could make right."""
-    from codec import rate
+    from codec import spec
     from codec.api import check_decoder, check_model
 
     if args.command == "compress":
         check_model(args.model)
         if args.lmbda is not None:
-            rate.level_byte(args.lmbda)
+            spec.quality_index(args.lmbda)
         if args.bpp is not None and not 0 < args.bpp < 100:
             raise CodecError(f"The target rate is {args.bpp:g} bpp; it must lie between 0 and 100.")
     else:

@@ -3,8 +3,6 @@
 rgb ─ analyse ─► y ─ quantise(level) ─► Symbols ─ write ─► bytes ─ read ─► Symbols ─ synthesise ─► rgb
 """
 
-import contextlib
-import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,32 +12,16 @@ from torch import Tensor
 
 from codec import bitstream, tiling
 from codec.bitstream import Stream
-from codec.entropy.coder import Decoder, Encoder
-from codec.entropy.integer import ONE
-from codec.entropy.network import gather, scatter, upsample
+from codec.device import Timer, has_bfloat16
+from codec.entropy.integer import ONE, gather, scatter, upsample
+from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
-from codec.models.entropy_model import N_SCALES, STEPS
-from codec.models.gain import BYTE_MAX
-from codec.models.registry import Trunk, load_between, load_decoder, load_trunk
-from codec.models.transforms import Synthesis, grain
+from codec.networks.transforms import Synthesis, grain
+from codec.spec import BYTE_MAX, N_SCALES, STEPS
+from codec.weights import Trunk, load_between, load_decoder, load_trunk
 
 COLUMNS = 1 << 12  # locations at a time in `Codec.round`
 ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.finish`: more are beyond chance
-
-
-class Timer:
-    """Milliseconds spent in each named stage."""
-
-    def __init__(self):
-        self.ms: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def stage(self, name: str):
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.ms[name] = self.ms.get(name, 0.0) + 1e3 * (time.perf_counter() - start)
 
 
 @dataclass
@@ -258,11 +240,6 @@ class Codec:
             symbols = self.read(stream)
         with timer.stage("synthesis"):
             return self.synthesise(symbols, g_s, stream.width, stream.height, tick)
-
-
-def has_bfloat16(device: str | torch.device = "cpu") -> bool:
-    """Whether this processor, or any GPU, computes in bfloat16: other processors would only imitate it, slowly."""
-    return torch.device(device).type != "cpu" or getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
 
 
 def check_payload(stream: Stream, trunk: Trunk) -> None:

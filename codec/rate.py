@@ -1,30 +1,24 @@
 """From what the user asks for, a λ or a rate, to the level that the stream is coded at."""
 
+from __future__ import annotations
+
 import bisect
 import functools
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from codec.spec import BYTE_MAX
 
-from codec.errors import CodecError
-from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level, level_from_lambda
-
-LAMBDA_MIN, LAMBDA_MAX = ANCHORS[0], ANCHORS[-1]
-#: Bits per pixel that a model is meant for (Mentzer et al. 2020), taken where neither λ nor a rate is asked for.
-OPERATING_POINTS = {"hific-lo": 0.14, "hific-mi": 0.30, "hific-hi": 0.45}
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def level_byte(lmbda: float) -> int:
-    """The byte-valued level of a λ. Raises CodecError outside the trained range."""
-    if not (math.isfinite(lmbda) and LAMBDA_MIN * 0.999 <= lmbda <= LAMBDA_MAX * 1.001):
-        raise CodecError(f"λ is {lmbda:g}; it must lie between {LAMBDA_MIN:g} and {LAMBDA_MAX:g}.")
-    return round(level_from_lambda(lmbda) / TOP * BYTE_MAX)
-
-
-def lambda_of_byte(level: int) -> float:
-    """The λ that a byte-valued level stands for."""
-    return lambda_from_level(level / BYTE_MAX * TOP)
+def bpp(n_bytes: int, width: int, height: int) -> float:
+    """Bits per pixel of a file of `n_bytes` bytes, header and all. Raises ValueError for an empty picture."""
+    if n_bytes < 0 or width < 1 or height < 1:
+        raise ValueError(f"{n_bytes} bytes for {width}×{height} pixels have no rate in bits per pixel.")
+    return 8 * n_bytes / (width * height)
 
 
 def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:

@@ -8,8 +8,8 @@ import json
 import os
 from pathlib import Path
 
-from codec.bitstream import DECODERS
 from codec.metrics import ms_ssim_db
+from codec.spec import DECODERS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -72,10 +72,10 @@ def loss(entry: dict) -> str:
 def decoders() -> tuple[str, ...]:
     """The decoders whose weights are here, as they are named there; always at least "mse".
 
-    As `codec.models.registry.decoders`, less the operating points that share a decoder's weights, and without torch.
+    As `codec.weights.decoders`, less the operating points that share a decoder's weights, and without torch.
     """
     known = manifest()
     trunk = known.get("trunk", "")
     names = {key.split("/")[1] for key in known.get("decoders", {}) if key.split("/")[0] == trunk} | {"mse"}
-    order = {name: i for i, name in enumerate((*DECODERS[:3], "hific-nogan", "hific", *DECODERS[3:6]))}
+    order = {name: i for i, name in enumerate(DECODERS)}
     return tuple(sorted(names, key=lambda n: (order.get(n, len(order)), n)))

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.bitstream import REGION
-from codec.models.transforms import MARGIN, PATCH
+from codec.networks.transforms import MARGIN, PATCH
+from codec.spec import REGION
 
 TILE_ABOVE = 2_500_000  # pixels: up to so many a picture goes in one piece,
 TILE_PIXELS = 3_000_000  # else in tiles of at most so many, margins included

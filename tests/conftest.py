@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items):
 def codec():
     """The codec with the weights that are shipped."""
     from codec import api
-    from codec.models.registry import WEIGHTS
+    from codec.weights import WEIGHTS
 
     if not (WEIGHTS / "manifest.json").exists():
         pytest.skip(f"there are no weights in {WEIGHTS}")
@@ -143,11 +143,11 @@ def given_data():
 @pytest.fixture(scope="module")
 def loaded(codec):
     """The shipped trunk for training with its mse decoder, read once."""
-    from codec import lpips
-    from codec.models import registry
+    from codec import weights as registry
+    from codec.metrics import alexnet
     from codec.training import latents
 
-    if not (lpips.WEIGHTS / lpips.FILE).exists():
+    if not (alexnet.WEIGHTS / alexnet.FILE).exists():
         pytest.skip("there are no weights of LPIPS")
     return latents.load_trunk(str(registry.WEIGHTS))
 
@@ -170,7 +170,7 @@ def folders(tmp_path_factory):
 @pytest.fixture
 def settings(loaded, folders, vgg_folder, tmp_path, monkeypatch):
     """Settings of a tiny training of a decoder, whose trunk need not be read again."""
-    from codec.models import registry
+    from codec import weights as registry
     from codec.training import decoders
 
     monkeypatch.setattr(decoders, "load_trunk", lambda *_: (loaded[0], {k: v.clone() for k, v in loaded[1].items()}))

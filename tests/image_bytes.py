@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from codec.errors import ImageError
-from codec.image_files import register_heif
-from codec.images import load_image
+from codec.pictures.files import register_heif
+from codec.pictures.load import load_image
 
 register_heif()
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import picture
 
 from codec import api
-from codec.images import save_png
+from codec.pictures.load import save_png
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from codec import results
 from codec.classroom import autoencoder, cae, coarse, digits, huffman, narrow, packing, prior, store
 from codec.classroom.mnist import DigitNet
 from codec.errors import StreamError, WeightsError
-from codec.models.storage import to_float
+from codec.networks.storage import to_float
 
 SYMBOLS = st.lists(st.integers(-40, 40), min_size=1, max_size=60).map(np.array)
 

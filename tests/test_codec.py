@@ -14,12 +14,13 @@ from PIL import Image
 
 import codec as package
 from codec import api, bitstream
-from codec.entropy.network import gather
+from codec import weights as registry
+from codec.entropy.integer import gather
 from codec.errors import CodecError, StreamError, WeightsError
 from codec.metrics import psnr
-from codec.models import registry, storage
-from codec.models.entropy_model import N_SCALES
+from codec.networks import storage
 from codec.pipeline import Codec
+from codec.spec import N_SCALES
 from codec.tiling import TILE_PIXELS, tile_size, tiles
 
 GOLDEN = Path(__file__).parent / "golden"

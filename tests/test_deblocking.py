@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from codec.models.deblocking import BLOCK, Deblocking
+from codec.networks.deblocking import BLOCK, Deblocking
 
 LEVEL = torch.full((1, 1, 4, 4), 0.1)
 

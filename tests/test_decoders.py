@@ -9,9 +9,9 @@ import torch
 from conftest import batch, picture
 from PIL import Image
 
-from codec.models import registry
-from codec.models.gain import lambda_from_level
-from codec.models.trunk import Codec as TrainedCodec
+from codec import weights as registry
+from codec.networks.model import CodecModel
+from codec.spec import lambda_from_level
 from codec.training import check, decoders, latents, pack, vgg
 from codec.training.data import Crops
 from codec.training.recipes import RECIPES
@@ -43,7 +43,7 @@ def test_a_decoder_that_is_not_there_is_named(tmp_path):
 
 def test_a_checkpoint_of_the_trunk_can_be_trained_on(folders, tmp_path):
     torch.manual_seed(0)
-    model = TrainedCodec()
+    model = CodecModel()
     crops = Crops(folders / "train")
     model.init_linear(crops.patches(1000, 16))
     torch.save({"ema": model.state_dict()}, tmp_path / "best.pt")

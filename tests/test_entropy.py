@@ -6,10 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.entropy import integer, network, tables
-from codec.entropy.coder import Decoder, Encoder, TableSet
+from codec.entropy import integer, tables
+from codec.entropy.range_coder import Decoder, Encoder, TableSet
 from codec.errors import StreamError
-from codec.models.entropy_model import N_SCALES, EntropyModel, step_masks
+from codec.networks.hyperprior import EntropyModel, step_masks
+from codec.spec import N_SCALES
+from codec.training.export import quantize
 
 GAUSSIANS = TableSet(tables.fit_y())
 
@@ -110,14 +112,14 @@ def test_weights_that_could_overflow_are_refused():
 
 def test_integer_network_agrees_with_the_trained_one_and_with_itself():
     model = random_model()
-    net = network.IntegerEntropyModel(network.quantize(model))
+    net = integer.IntegerEntropyModel(quantize(model))
     z = torch.randint(-5, 6, (1, 64, 3, 2))
     level = torch.randint(0, 256, (1, 1, 3, 2), dtype=torch.uint8)
     psi = net.psi(z, level)
     float_psi = model.h_s(z.float(), level.float() / 255)
     assert torch.allclose(psi.float() / integer.ONE, float_psi, atol=0.02)
 
-    level16 = network.upsample(level)
+    level16 = integer.upsample(level)
     y_hat = integer.to_fixed(torch.randn(1, 16, 12, 8) * 4)
     for step in range(4):
         known = torch.zeros(1, 16, 12, 8, dtype=torch.bool)
@@ -126,8 +128,8 @@ def test_integer_network_agrees_with_the_trained_one_and_with_itself():
         seen = torch.where(known, y_hat, 0.0)
         mu, index = net.step(step, psi, level16, seen)
         want_mu, want_t = model.predict(step, float_psi, level16.float() / 255, (seen / integer.ONE).float())
-        assert torch.allclose((mu / integer.ONE).float(), network.gather(want_mu, step), atol=0.05)
-        assert ((index.float() - network.gather(want_t, step)).abs() < 0.6).all()
+        assert torch.allclose((mu / integer.ONE).float(), integer.gather(want_mu, step), atol=0.05)
+        assert ((index.float() - integer.gather(want_t, step)).abs() < 0.6).all()
         both = net.step(step, psi.expand(3, -1, -1, -1), level16.expand(3, -1, -1, -1), seen.expand(3, -1, -1, -1))
         assert all(torch.equal(part[2:], alone) for part, alone in zip(both, (mu, index), strict=True))
 
@@ -136,9 +138,9 @@ def test_gather_and_scatter_are_inverse_and_follow_the_masks():
     x = torch.arange(8 * 4 * 6, dtype=torch.float64).view(1, 8, 4, 6)
     rebuilt = torch.full_like(x, -1)
     for step, mask in enumerate(step_masks(8, 4, 6)):
-        values = network.gather(x, step)
+        values = integer.gather(x, step)
         assert sorted(values.flatten().tolist()) == sorted(x[0][mask].tolist())
-        network.scatter(rebuilt, step, values)
+        integer.scatter(rebuilt, step, values)
     assert torch.equal(rebuilt, x)
 
 

@@ -10,7 +10,18 @@ import torch
 from conftest import picture
 from PIL import Image
 
-from codec.evaluation import curves, engine, iso, jpeg, peer_worker, perception, published, readme, results, speed
+from codec.evaluation import (
+    curves,
+    engine,
+    equal_size,
+    jpeg,
+    peer_worker,
+    perception,
+    published,
+    report,
+    results,
+    speed,
+)
 from codec.evaluation.__main__ import codecs as chosen
 from codec.evaluation.points import rd_points
 from codec.metrics import ms_ssim_db
@@ -79,12 +90,12 @@ def test_equal_sizes_name_what_a_codec_cannot_reach():
     rows = [p | {"fits": True} for p in points_of("ours", 1.0) if p["setting"] == 0]
     rows += [p | {"codec": "webp", "fits": p["image"] == "a", "psnr": 20.0} for p in rows]
     rows[1]["psnr"] += 2
-    at = iso.summarize({"points": rows})["equal_size"][0]["codecs"]
+    at = equal_size.summarize({"points": rows})["equal_size"][0]["codecs"]
     assert at["ours"]["pictures"] == 2 and at["ours"]["not_reached"] == 0
     assert at["webp"]["pictures"] == at["webp"]["not_reached"] == 1
     assert at["webp"]["ours_on_the_same"]["psnr"] == pytest.approx(rows[0]["psnr"], abs=1e-3)
-    result = iso.summarize({"points": [r | {"fits": r["image"] == "a"} for r in rows], "data_set": "Kodak"})
-    text = readme.all_codecs(result | {"pictures": 2, "weights": "w"}, explained=True)
+    result = equal_size.summarize({"points": [r | {"fits": r["image"] == "a"} for r in rows], "data_set": "Kodak"})
+    text = report.all_codecs(result | {"pictures": 2, "weights": "w"}, explained=True)
     assert "remain: WebP at" in text and "ours at" not in text  # which are those that remain
 
 
@@ -191,14 +202,14 @@ def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
             row = {"codec": codec, "image": image, "setting": 0.14, "fits": True, "weights": "w", "bytes": 9}
             row |= {"bpp": 0.14, "psnr": 30 + shift, "ms_ssim": 0.9, "lpips": 0.1 * shift}
             rows.append(row | {k: shift for k in perception.TERMS})
-            np.save(iso.region_file(tmp_path, row), rng.normal(size=(400, 8)) + shift)
-    result = iso.summarize({"points": rows, "data_set": "Kodak"}, tmp_path)
+            np.save(equal_size.region_file(tmp_path, row), rng.normal(size=(400, 8)) + shift)
+    result = equal_size.summarize({"points": rows, "data_set": "Kodak"}, tmp_path)
     at = result["equal_size"][0]["codecs"]
     assert at["ours"]["frechet"] > at["ours:hific@0.5"]["frechet"] > at["ours:hific"]["frechet"] > 7
     change, error = at["ours:hific"]["frechet_over_nogan"]
     assert change == pytest.approx(at["ours:hific"]["frechet"] - at["ours:hific-nogan"]["frechet"], abs=0.002)
     assert change < -8 * (1.2**2 - 1) / 2 and 0 < error < -change / 2
-    text = readme.equal_size(result | {"pictures": 2}, {})
+    text = report.equal_size(result | {"pictures": 2}, {})
     assert f"Kodak {change:+.2f} ± {error:.2f} at 0.14 bpp" in text
     assert "**32.00**" in text and "**0.100**" in text and "**31.00**" not in text
     assert "0: 32.00 dB and 0.200, 0.5: 31.50 dB and 0.150, 1: 31.00 dB and 0.100" in text
@@ -208,12 +219,12 @@ def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
         for file in tmp_path.glob(f"*-{codec.replace(':', '-')}-0.14.npy"):
             file.rename(tmp_path / "features of ours" / file.name)
     changed = [r | {"psnr": r["psnr"] + (r["codec"] == "ours:hific@0.5")} for r in rows]
-    again = iso.summarize({"points": changed}, tmp_path, result["equal_size"])["equal_size"][0]["codecs"]
+    again = equal_size.summarize({"points": changed}, tmp_path, result["equal_size"])["equal_size"][0]["codecs"]
     assert [again[k].get("frechet") == at[k]["frechet"] for k in ("ours", "ours:hific", "ours:hific-nogan")] == [
         True
     ] * 3
     assert "frechet" not in again["ours:hific@0.5"] and "frechet_over_nogan" not in again["ours:hific"]
-    both = readme.equal_size(result | {"pictures": 2}, result | {"pictures": 2, "data_set": "CID22"})
+    both = report.equal_size(result | {"pictures": 2}, result | {"pictures": 2, "data_set": "CID22"})
     assert both.startswith(text.partition("<details>")[0].rstrip(" .\n"))
     assert f"; CID22 {change:+.2f} ± {error:.2f} at 0.14 bpp." in both
     assert both.count("<details>") == 2 and both.count("means over 2 CID22 pictures") == 1

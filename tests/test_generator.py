@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import save
 
 from codec import tiling
-from codec.models import storage
-from codec.models.generator import Generator, build, extend, interpolate
-from codec.models.layers import ChannelNorm
-from codec.models.transforms import GRAIN, GRAIN_PERIOD, Synthesis, grain
+from codec.networks import storage
+from codec.networks.generator import Generator, build, extend, interpolate
+from codec.networks.layers import ChannelNorm
+from codec.networks.transforms import GRAIN, GRAIN_PERIOD, Synthesis, grain
 
 
 def test_channel_norm_by_hand():

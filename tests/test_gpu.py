@@ -10,8 +10,8 @@ from PIL import Image
 from pretend_gpu import OnGpu, pretended
 
 import codec as package
-from codec import api
-from codec.models import registry
+from codec import api, device
+from codec import weights as registry
 from codec.ui import bits, compare_work, curves, decoders, inside, open_stream, rd_plot, region, renditions, sampling
 from codec.ui.renditions import Cache
 
@@ -88,11 +88,11 @@ def made(name: str, files) -> list[bytes]:
 
 @functools.cache
 def made_by_the_processor(name: str, files) -> list[bytes]:
-    before, api.has_gpu = api.has_gpu, lambda: False
+    before, device.has_gpu = device.has_gpu, lambda: False
     try:
         return made(name, files)
     finally:
-        api.has_gpu = before
+        device.has_gpu = before
 
 
 @pytest.mark.parametrize("name", WORK)
@@ -133,15 +133,15 @@ def test_what_was_yielded_before_the_memory_ended_is_yielded_anew(monkeypatch):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         yield device, 2
 
-    assert list(api.each_where_it_fits(work)) == [("cuda", 1), ("cpu", 1), ("cpu", 2)]
-    assert api.where_it_fits(lambda device: next(work(device))) == ("cuda", 1)
+    assert list(device.each_where_it_fits(work)) == [("cuda", 1), ("cpu", 1), ("cpu", 2)]
+    assert device.where_it_fits(lambda device: next(work(device))) == ("cuda", 1)
 
 
 def test_zerogpu_is_left_to_those_whose_work_can_be_forked(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert api.has_gpu()
+    assert device.has_gpu()
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    assert not api.has_gpu()
+    assert not device.has_gpu()
 
 
 def test_the_pretended_gpu_refuses_what_a_real_one_does(monkeypatch):

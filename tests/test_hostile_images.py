@@ -17,7 +17,7 @@ from image_bytes import DISPLAY_P3, chunk, outcome, profile_with
 from PIL import Image
 
 import codec as package
-from codec.images import load_image
+from codec.pictures.load import load_image
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what Pillow warns of is no answer
 SAMPLES = images.samples()
@@ -78,7 +78,7 @@ CHILD = """
 import io, json, resource, sys, time, warnings
 warnings.simplefilter("ignore")
 from codec.errors import ImageError
-from codec.images import load_image
+from codec.pictures.load import load_image
 found = {}
 for path in sys.argv[1:]:
     start = time.process_time()

@@ -71,8 +71,8 @@ def test_a_stream_of_other_weights_says_so():
 
 def test_escapes_cost_little_each(codec, monkeypatch):
     """A payload made of nothing but escapes takes the slow way for every symbol: it has to stay bounded."""
-    from codec.entropy import coder as range_coder
-    from codec.entropy.coder import Decoder, Encoder
+    from codec.entropy import range_coder
+    from codec.entropy.range_coder import Decoder, Encoder
 
     index = np.zeros(20_000, np.uint8)
     coder = Encoder()

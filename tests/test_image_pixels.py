@@ -22,7 +22,7 @@ from image_bytes import (
 )
 from PIL import Image, ImageCms
 
-from codec.images import load_image
+from codec.pictures.load import load_image
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -12,7 +12,7 @@ from image_bytes import ALL, GREY, LOSSLESS, NOISE, RNG, SMOOTH, refused, saved
 from PIL import Image
 
 from codec.errors import CodecError, ImageError
-from codec.images import atomic_write, load_image, png_bytes, save_png
+from codec.pictures.load import atomic_write, load_image, png_bytes, save_png
 
 # --- formats ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from codec import lpips
+from codec.metrics import alexnet
 from codec.training import losses
 from codec.training.decoders import offset_of
 from codec.training.discriminator import Discriminator
@@ -237,9 +237,9 @@ def test_the_objective_is_the_recipes_sum(vgg_folder):
     weights = {"mse": 2.0, "vgg2": 3.0, "vgg5": 5.0, "gram2": 7.0, "gram5": 11.0, "lpips": 13.0}
     recipe = Recipe(weights, balance=0.5, unit=10.0, patches=(8, 32))
     x, x_hat = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    objective = Objective(recipe, vgg, lpips.load())
+    objective = Objective(recipe, vgg, alexnet.load())
     terms = objective.terms(x_hat, x)
-    assert torch.allclose(terms["lpips"], lpips.load()(2 * x_hat - 1, 2 * x - 1))  # LPIPS takes [-1, 1]
+    assert torch.allclose(terms["lpips"], alexnet.load()(2 * x_hat - 1, 2 * x - 1))  # LPIPS takes [-1, 1]
     a, b = vgg(x_hat), vgg(x)
     gram2 = (losses.gram_mse(a[2], b[2], 4) + losses.gram_mse(a[2], b[2], 16)) / 2  # block 2 is at half resolution
     gram5 = (losses.gram_mse(a[5], b[5], 1) + losses.gram_mse(a[5], b[5], 2)) / 2
@@ -252,9 +252,9 @@ def test_the_objective_is_the_recipes_sum(vgg_folder):
 
 def test_alexnet_sees_both_pictures_moved_alike():
     x, x_hat = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64, requires_grad=True)
-    objective = Objective(RECIPES["hific-nogan"], None, lpips.load())
+    objective = Objective(RECIPES["hific-nogan"], None, alexnet.load())
     seen = objective.see(x_hat, x, (3, 1))
-    expected = lpips.load()(2 * x_hat[:, :, 3:, 1:] - 1, 2 * x[:, :, 3:, 1:] - 1)
+    expected = alexnet.load()(2 * x_hat[:, :, 3:, 1:] - 1, 2 * x[:, :, 3:, 1:] - 1)
     assert torch.allclose(objective.distance(seen), expected)
     assert not any(a.requires_grad for a in seen.x) and all(a.requires_grad for a in seen.x_hat)
     offsets = {offset_of(0, step) for step in range(2000)}

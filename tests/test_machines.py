@@ -13,7 +13,7 @@ SCRIPT = """
 import hashlib, json, sys, torch
 from pathlib import Path
 from codec import api, bitstream
-from codec.images import load_image
+from codec.pictures.load import load_image
 threads, cuda = int(sys.argv[1]), sys.argv[2] == "cuda"
 torch.set_num_threads(threads)
 found = {"capability": torch.backends.cpu.get_cpu_capability()}

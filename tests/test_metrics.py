@@ -9,9 +9,9 @@ import torch
 from conftest import picture
 from torch import nn
 
-from codec import lpips as codec_lpips
 from codec.errors import WeightsError
 from codec.metrics import LPIPS_MIN_SIDE, MS_SSIM_MIN_SIDE, bpp, lpips, ms_ssim, ms_ssim_db, psnr
+from codec.metrics import alexnet as codec_lpips
 
 
 def damaged(rgb, kind):

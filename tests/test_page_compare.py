@@ -189,7 +189,7 @@ def test_a_model_that_is_not_here_gets_its_sentence(client, photo):
 
 
 def test_a_point_of_hific_sets_its_rate():
-    from codec.rate import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
+    from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
 
     assert compare.POINTS == OPERATING_POINTS and (compare.LAMBDA_MIN, compare.LAMBDA_MAX) == (LAMBDA_MIN, LAMBDA_MAX)
     assert compare.choose_model("hific-mi", compare_work.BY_LAMBDA, 1.0)[1:] == (compare_work.BY_RATE, 0.30)

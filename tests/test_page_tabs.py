@@ -13,7 +13,7 @@ from PIL import Image
 from test_page import compress
 
 import codec as package
-from codec import bitstream, results
+from codec import results, spec
 from codec.ui import deep_link, method, rd_plot
 
 TABS = ("compare", "curves", "bits", "generative", "inside", "open", "method")
@@ -160,7 +160,7 @@ def test_a_latent_and_a_channel_can_be_broken(client, stream):
 def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp_path):
     words = client.predict(api_name="/method")
     assert all(f"## {part}" in words for part in ("Measured", "How it was trained", "Limits", "Sources"))
-    assert f"Up to {bitstream.MAX_PIXELS // 10**6} megapixels" in words
+    assert f"Up to {spec.MAX_PIXELS // 10**6} megapixels" in words
     assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
     models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
     assert all(deep_link.parse({"model": model}, TABS, 0) == {"model": model} for model in models)

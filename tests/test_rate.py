@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec import rate
+from codec import rate, spec
 from codec.errors import CodecError
-from codec.models.gain import ANCHORS, TOP, lambda_from_level, level_from_lambda
+from codec.spec import ANCHORS, TOP, lambda_from_level, level_from_lambda
 
 
-@given(st.floats(rate.LAMBDA_MIN, rate.LAMBDA_MAX))
+@given(st.floats(spec.LAMBDA_MIN, spec.LAMBDA_MAX))
 def test_lambda_survives_the_byte(lmbda):
-    assert math.isclose(rate.lambda_of_byte(rate.level_byte(lmbda)), lmbda, rel_tol=0.012)
+    assert math.isclose(spec.lambda_of(spec.quality_index(lmbda)), lmbda, rel_tol=0.012)
 
 
 @given(st.floats(0, TOP))
@@ -26,7 +26,7 @@ def test_anchors_are_whole_levels():
 @pytest.mark.parametrize("lmbda", [0.0, -1.0, 0.0001, 1.0, math.nan, math.inf])
 def test_lambda_out_of_range_is_refused_with_the_range(lmbda):
     with pytest.raises(CodecError, match=r"0\.0005 and 0\.0483"):
-        rate.level_byte(lmbda)
+        spec.quality_index(lmbda)
 
 
 @given(st.floats(0.004, 0.02), st.integers(500, 50_000), st.integers(100, 400_000), st.integers(0, 60))

@@ -19,10 +19,10 @@ from conftest import picture
 from fuzz import images
 from PIL import Image
 
-from codec import reading
 from codec.errors import ImageError
-from codec.image_files import declared_pixels
-from codec.images import load_image, png_bytes
+from codec.pictures import sandbox
+from codec.pictures.files import declared_pixels
+from codec.pictures.load import load_image, png_bytes
 from codec.ui import painting
 
 ROOT = Path(__file__).parents[1]
@@ -30,9 +30,9 @@ SAMPLES = images.samples()
 #: A child that does something else with a file of this name, and reads all others.
 MISCHIEF = """
 import os, signal, time
-from codec import reading
+from codec.pictures import sandbox
 
-def read(request, data, declare, read=reading.read):
+def read(request, data, declare, read=sandbox.read):
     name = os.path.basename(request.get("path", ""))
     if name == "slow-header.png": time.sleep(600)
     if name == "slow.png": declare((100, 100)); open(request["path"] + ".reading", "w").close(); time.sleep(600)
@@ -46,8 +46,8 @@ def read(request, data, declare, read=reading.read):
     return read(request, data, declare)
 
 answers = os.dup(1)
-reading.read = read
-reading.serve()
+sandbox.read = read
+sandbox.serve()
 """
 
 
@@ -60,7 +60,7 @@ def ours(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def readers(ours):
-    found = reading.Readers(2, MISCHIEF)
+    found = sandbox.Readers(2, MISCHIEF)
     yield found
     found.close()
 
@@ -86,7 +86,7 @@ def test_it_is_read_as_in_this_process(name, tmp_path):
     (tmp_path / "picture").write_bytes(SAMPLES[name])
     here = load_image(SAMPLES[name])
     for source in (tmp_path / "picture", SAMPLES[name]):
-        there = reading.read_picture(source)
+        there = sandbox.read_picture(source)
         assert np.array_equal(there.rgb, here.rgb) and (there.notes, there.format) == (here.notes, here.format)
         assert there.rgb.flags.owndata and there.rgb.flags.writeable
     for data in (SAMPLES[name][:20], b"<html>", b""):
@@ -94,40 +94,40 @@ def test_it_is_read_as_in_this_process(name, tmp_path):
             warnings.simplefilter("ignore")
             load_image(data)
         with pytest.raises(ImageError) as there:
-            reading.read_picture(data)
+            sandbox.read_picture(data)
         assert str(there.value) == str(here.value)
 
 
 def test_limits_names_and_opacity(tmp_path):
     with pytest.raises(ImageError, match=r"the limit is 0.005 MP"):
-        reading.read_picture(png_bytes(picture(90, 60)), max_pixels=5000)
+        sandbox.read_picture(png_bytes(picture(90, 60)), max_pixels=5000)
     for name in ("no such file", "a\0b", os.fsdecode(b"\xff\xfe.png"), ""):
         with pytest.raises(ImageError):
-            reading.read_picture(name)
+            sandbox.read_picture(name)
     rgba = np.zeros((20, 30, 4), np.uint8)
     rgba[5:9, 3:8, 3] = 200
     Image.fromarray(rgba).save(tmp_path / "layer.png")
-    assert np.array_equal(reading.read_opacity(str(tmp_path / "layer.png")), rgba[..., 3])
-    assert (reading.read_opacity(SAMPLES["JPEG"]) == 255).all()
+    assert np.array_equal(sandbox.read_opacity(str(tmp_path / "layer.png")), rgba[..., 3])
+    assert (sandbox.read_opacity(SAMPLES["JPEG"]) == 255).all()
 
 
 def test_a_child_knows_neither_torch_nor_the_page_nor_secrets(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     program = (
-        "import json, os, sys; from codec import reading; import resource\n"
-        "reading.limit_resources()\n"
+        "import json, os, sys; from codec.pictures import sandbox; import resource\n"
+        "sandbox.limit_resources()\n"
         "print(json.dumps([list(sys.modules), list(os.environ), resource.getrlimit(resource.RLIMIT_CORE)]))"
     )
-    child = reading.Child(program)
+    child = sandbox.Child(program)
     modules, environment, core = json.loads(child.process.stdout.read())
     child.end()
-    assert "codec.images" in modules and not {"torch", "gradio", "multiprocessing", "codec.ui"} & set(modules)
+    assert "codec.pictures.load" in modules and not {"torch", "gradio", "multiprocessing", "codec.ui"} & set(modules)
     assert "HF_TOKEN" not in environment and core == [0, 0]
 
 
 @pytest.mark.parametrize("name", ["crash.png", "exit.png", "liar.png", "liar-too.png", "nonsense.png"])
 def test_a_child_that_breaks_down_is_replaced(readers, ours, name):
-    assert said(readers, named(ours, name)) == reading.CRASHED
+    assert said(readers, named(ours, name)) == sandbox.CRASHED
     assert all(reads(readers, ours) for _ in range(3))
 
 
@@ -144,15 +144,15 @@ def test_a_child_has_so_much_memory(readers, ours):
 @pytest.mark.parametrize("name", ["slow-header.png", "slow.png"])
 def test_a_child_that_takes_too_long_is_ended(readers, ours, name, monkeypatch):
     assert reads(readers, ours)  # it has its imports behind it
-    monkeypatch.setattr(reading, "HEADER_SECONDS", 0.7)
-    assert said(readers, named(ours, name)) == reading.TOO_SLOW
+    monkeypatch.setattr(sandbox, "HEADER_SECONDS", 0.7)
+    assert said(readers, named(ours, name)) == sandbox.TOO_SLOW
     monkeypatch.undo()
     assert reads(readers, ours)
 
 
 def test_a_killed_child_costs_its_own_request_only(ours, monkeypatch, tmp_path):
-    monkeypatch.setattr(reading, "HEADER_SECONDS", 600)  # it is not to end by the clock, however busy the machine
-    readers = reading.Readers(2, MISCHIEF)
+    monkeypatch.setattr(sandbox, "HEADER_SECONDS", 600)  # it is not to end by the clock, however busy the machine
+    readers = sandbox.Readers(2, MISCHIEF)
     slow, found = tmp_path / "slow.png", []
     slow.write_bytes(ours.read_bytes())
     thread = threading.Thread(target=lambda: found.append(said(readers, slow)))
@@ -163,7 +163,7 @@ def test_a_killed_child_costs_its_own_request_only(ours, monkeypatch, tmp_path):
     assert all(reads(readers, ours) for _ in range(5))  # by the other one, meanwhile
     os.kill(victim.process.pid, signal.SIGKILL)
     thread.join(20)
-    assert found == [reading.CRASHED] and victim not in readers.children
+    assert found == [sandbox.CRASHED] and victim not in readers.children
     for child in list(readers.children):  # nor does it matter when they die with nothing to do
         os.kill(child.process.pid, signal.SIGKILL)
         child.process.wait()
@@ -172,16 +172,14 @@ def test_a_killed_child_costs_its_own_request_only(ours, monkeypatch, tmp_path):
     [t.start() for t in threads]
     [t.join(60) for t in threads]
     assert results == [True] * 12 and len(readers.children) <= 2
-    monkeypatch.setattr(reading, "MAX_READS", 1)
+    monkeypatch.setattr(sandbox, "MAX_READS", 1)
     old = set(readers.children)
     assert reads(readers, ours) and reads(readers, ours) and readers.children != old
     readers.close()
 
 
 def test_children_end_with_their_parent():
-    program = (
-        "from codec import reading; reading.READERS.start(); print(*(c.process.pid for c in reading.READERS.children)"
-    )
+    program = "from codec.pictures import sandbox; sandbox.READERS.start(); print(*(c.process.pid for c in sandbox.READERS.children)"
     for last in ("", "; import os; os._exit(1)"):
         done = subprocess.run(
             [sys.executable, "-c", f"{program}, flush=True){last}"], cwd=ROOT, capture_output=True, text=True
@@ -238,7 +236,7 @@ def test_strokes_are_bounded():
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_sizes_are_declared_without_a_library_in_c(name, monkeypatch):
     if SAMPLES[name][4:8] == b"ftyp" or SAMPLES[name][:4] == b"RIFF":
-        monkeypatch.setattr("codec.image_files.open_image", None)
+        monkeypatch.setattr("codec.pictures.files.open_image", None)
     height, width = load_image(SAMPLES[name]).rgb.shape[:2]
     assert width * height <= declared_pixels(SAMPLES[name], 10**6) <= 70 * 70 + width * height
 

@@ -7,16 +7,16 @@ import pytest
 from conftest import picture
 from PIL import Image
 
-from codec.evaluation import card, rd, readme
+from codec.evaluation import card, rd, report
 from codec.evaluation.points import KEYS, iso_points, rd_points
 from codec.evaluation.results import write_json
-from codec.models import storage
+from codec.networks import storage
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_readme_says_what_the_results_files_say():
-    assert readme.section(ROOT / "results") in (ROOT / "README.md").read_text()
+    assert report.section(ROOT / "results") in (ROOT / "README.md").read_text()
 
 
 def test_the_model_card_says_what_the_manifest_says():
@@ -40,11 +40,11 @@ def test_the_results_are_of_the_weights_that_are_shipped():
 
 
 def test_a_readme_without_results_says_so(tmp_path):
-    section = readme.section(tmp_path)
-    assert section.count(readme.YET) >= 10
+    section = report.section(tmp_path)
+    assert section.count(report.YET) >= 10
     page = tmp_path / "README.md"
-    page.write_text(f"before\n{readme.START}\nold\n{readme.END}\nafter\n")
-    assert readme.update(page, tmp_path) and not readme.update(page, tmp_path)
+    page.write_text(f"before\n{report.START}\nold\n{report.END}\nafter\n")
+    assert report.update(page, tmp_path) and not report.update(page, tmp_path)
     assert page.read_text() == f"before\n{section}\nafter\n"
 
 

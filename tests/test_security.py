@@ -18,8 +18,8 @@ import pytest
 from conftest import picture, served
 from test_reading import MISCHIEF
 
-from codec import reading
-from codec.images import png_bytes
+from codec.pictures import sandbox
+from codec.pictures.load import png_bytes
 from codec.ui import crowd, guard, memory, sweep
 
 ROOT = Path(__file__).parents[1]
@@ -155,8 +155,8 @@ def compress(page, name):
 
 @pytest.fixture
 def readers(monkeypatch):
-    found = reading.Readers(2, MISCHIEF)
-    monkeypatch.setattr(reading, "READERS", found)
+    found = sandbox.Readers(2, MISCHIEF)
+    monkeypatch.setattr(sandbox, "READERS", found)
     yield found
     found.close()
 
@@ -169,7 +169,7 @@ def test_a_crash_over_a_picture_ends_its_request_only(page, readers):
 
 
 def test_a_reader_killed_in_the_middle_ends_its_request_only(page, readers, folder, monkeypatch):
-    monkeypatch.setattr(reading, "HEADER_SECONDS", 600)  # it is not to end by the clock, however busy the machine
+    monkeypatch.setattr(sandbox, "HEADER_SECONDS", 600)  # it is not to end by the clock, however busy the machine
     with ThreadPoolExecutor(1) as pool:
         killed = pool.submit(compress, page, "slow.png")
         while not any(folder.rglob("slow.png.reading")):
@@ -179,7 +179,7 @@ def test_a_reader_killed_in_the_middle_ends_its_request_only(page, readers, fold
         assert compress(page, "good.png")[0] == "complete" and not killed.done()
         os.kill(victim.process.pid, signal.SIGKILL)
         kind, said = killed.result(120)
-    assert kind == "error" and json.loads(said)["error"] == reading.CRASHED
+    assert kind == "error" and json.loads(said)["error"] == sandbox.CRASHED
     assert compress(page, "good.png")[0] == "complete" and victim not in readers.children
 
 

@@ -11,11 +11,12 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from codec import api
+from codec import weights as registry
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
 from codec.evaluation import card
-from codec.models import registry, storage
-from codec.models.generator import build
+from codec.networks import storage
+from codec.networks.generator import build
 from codec.training import decoders, latents
 from codec.training.export_decoder import export_decoder, follow
 from codec.training.mixture import mix

@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import picture, with_pictures
 
-from codec.models.gain import ANCHORS, lambda_map
-from codec.models.trunk import Codec as TrainedCodec
-from codec.models.trunk import Output
+from codec.networks.gain import lambda_map
+from codec.networks.model import CodecModel, Output
+from codec.spec import ANCHORS
 from codec.training import data, export, muon
 from codec.training.data import Crops, random_levels
 from codec.training.losses import REFERENCE_LAMBDA, rate_distortion
@@ -50,7 +50,7 @@ def test_exported_weights_code_and_restore(trained, folders, monkeypatch):
     entry = known["trunks"][known["trunk"]]
     assert entry["steps"] > 0 and math.isfinite(entry["validation"]["score"])
 
-    from codec.models import registry
+    from codec import weights as registry
     from codec.pipeline import Codec
 
     monkeypatch.setattr(registry, "WEIGHTS", out)
@@ -68,14 +68,14 @@ def test_exported_weights_code_and_restore(trained, folders, monkeypatch):
     # A run that starts from shipped weights starts from the same model.
     ema = torch.load(run / "best.pt", weights_only=True)["ema"]
     state = export.shipped_state(out)
-    assert state.keys() == TrainedCodec().state_dict().keys()
+    assert state.keys() == CodecModel().state_dict().keys()
     for name, value in state.items():
         assert torch.allclose(value, ema[name], rtol=2e-3, atol=2e-3 * float(ema[name].abs().max())), name
 
 
 def test_an_untrained_codec_is_a_working_transform_codec(folders):
     torch.manual_seed(0)
-    model = TrainedCodec()
+    model = CodecModel()
     model.init_linear(Crops(folders / "train").patches(2000, 16))
     x = torch.from_numpy(picture(128, 128).transpose(2, 0, 1).copy())[None].float() / 255
     with torch.no_grad():

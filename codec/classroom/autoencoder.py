@@ -12,7 +12,7 @@ import torch
 from codec.classroom import huffman, store
 from codec.classroom.cae import CHANNELS, STRIDE, AutoEncoder
 from codec.errors import CodecError, StreamError
-from codec.ladder import Rung
+from codec.inside.ladder import Rung
 
 MAGIC = b"CAE1"
 HEADER = 9

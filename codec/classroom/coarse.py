@@ -15,7 +15,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from codec.models.storage import ROW, to_float
+from codec.networks.storage import ROW, to_float
 
 WHOLE = "whole"  # in a run, the network of ordinary weights that the others start from
 TOP = 127
@@ -50,8 +50,7 @@ def constrain(net: nn.Module, kernels: float, matrices: float) -> None:
 
 @torch.no_grad()
 def settle(net: nn.Module) -> dict[str, Tensor]:
-    """Makes ordinary weights of constrained ones again. Returns what to store: `codec.models.storage.to_float` reads it
-    back."""
+    """Makes ordinary weights of constrained ones again. Returns what `codec.networks.storage.to_float` reads back."""
     stored = {}
     for name, layer in list(net.named_modules()):
         if parametrize.is_parametrized(layer, "weight"):

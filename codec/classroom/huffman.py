@@ -7,7 +7,7 @@ two symbols of their own, as bzip2 does: a run's length in bijective base 2, dig
 import numpy as np
 
 from codec.errors import StreamError
-from codec.ladder import huffman_lengths
+from codec.inside.ladder import huffman_lengths
 
 LONGEST = 15  # bits of a code: a length fits half a byte
 PLAIN, RUNS = 0, 1  # how zeros are written

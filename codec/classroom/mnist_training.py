@@ -16,7 +16,7 @@ from codec.classroom import coarse
 from codec.classroom.coarse import WHOLE
 from codec.classroom.mnist import DigitNet, distortion
 from codec.classroom.narrow import narrowed
-from codec.models.storage import to_float
+from codec.networks.storage import to_float
 
 BASE = (2000, 10)  # (λ, d): the report's choice, and what the whole codec is trained for
 LAMBDAS = (100, 500, 1000, 5000)  # each at d = 10

@@ -12,7 +12,7 @@ from decimal import Context, Decimal
 
 import numpy as np
 
-from codec.entropy.coder import Decoder, Encoder, TableSet
+from codec.entropy.range_coder import Decoder, Encoder, TableSet
 from codec.entropy.tables import TOTAL
 from codec.errors import StreamError
 

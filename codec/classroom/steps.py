@@ -104,7 +104,7 @@ def rounded(rgb: np.ndarray, step: float) -> tuple[np.ndarray, str]:
 
 def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
     """4: the bits of each block under one table for all coefficients or one for each wave, as a map on one scale."""
-    from codec.heat import over
+    from codec.inside.heatmap import over
 
     q = np.round(to_coefficients(rgb) / STEP)
     both = [surprise(q, e).sum((2, 3, 4)) for e in (False, True)]
@@ -127,12 +127,12 @@ def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
 
 def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """6: the map of the neural codec's bits at a λ."""
-    from codec import importance
     from codec.api import encode, load
-    from codec.heat import over
+    from codec.inside import bits
+    from codec.inside.heatmap import over
 
     coded = encode(rgb, lmbda=lmbda)[0]
-    blocks = importance.block_bits(load(), coded.symbols, coded.payload_bytes)
+    blocks = bits.block_bits(load(), coded.symbols, coded.payload_bytes)
     return over(rgb, blocks, float(np.quantile(blocks, 0.995))), f"λ = {lmbda:g} · {len(coded.data):,} B"
 
 
@@ -140,7 +140,7 @@ def invented(rgb: np.ndarray, share: float) -> tuple[np.ndarray, str]:
     """7: the same bytes between the decoder of least error (0) and a generative one (1)."""
     from codec import bitstream
     from codec.api import encode, load
-    from codec.models.registry import load_between
+    from codec.weights import load_between
 
     codec = load()
     data = encode(rgb, lmbda=0.0018)[0].data

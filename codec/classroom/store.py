@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from codec import weights as registry
 from codec.classroom import coarse
 from codec.errors import WeightsError
-from codec.models import registry
 
 CLASSES, EACH = 10, 20  # of the digits that are shipped
 

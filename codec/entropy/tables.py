@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from codec.models.entropy_model import LOG_STEP, N_SCALES, SIGMA_MIN
+from codec.spec import LOG_STEP, N_SCALES, SIGMA_MIN
 
 TOTAL = 1 << 20
 

@@ -120,12 +120,12 @@ def dispatch(args: argparse.Namespace) -> int:
         measure(args)
     elif args.command == "readme":
         from codec.evaluation import card
-        from codec.evaluation.readme import update
+        from codec.evaluation.report import update
 
         changed = [update(args.readme, args.results), card.update(args.readme.resolve().parent / "weights")]
         print("changed" if any(changed) else "already up to date")
     else:
-        from codec.evaluation.checks import run
+        from codec.evaluation.promises import run
 
         return run(args.folder, args.out, args.only.split(","))
     return 0
@@ -133,7 +133,7 @@ def dispatch(args: argparse.Namespace) -> int:
 
 def over_pictures(args: argparse.Namespace) -> int:
     """rd and iso: measures, prints the summary, and fails where a picture has."""
-    from codec.evaluation import iso, rd
+    from codec.evaluation import equal_size, rd
     from codec.evaluation.curves import bd_table
     from codec.evaluation.results import OURS, is_ours
 
@@ -141,8 +141,8 @@ def over_pictures(args: argparse.Namespace) -> int:
     if args.command == "rd":
         result = rd.evaluate(args.folder, args.out, codecs(args.codecs, [OURS]), *how)
     else:
-        names = codecs(args.codecs, iso.decoders_of_ours())
-        result = iso.evaluate(args.folder, args.out, names, *how, args.backbones)
+        names = codecs(args.codecs, equal_size.decoders_of_ours())
+        result = equal_size.evaluate(args.folder, args.out, names, *how, args.backbones)
     if args.command == "rd":
         own = [name for name in result["curves"] if is_ours(name)]
         for anchor in result["curves"]:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from codec.evaluation.readme import table
-from codec.models.generator import SYNTHESIS
+from codec.evaluation.report import table
+from codec.networks.generator import SYNTHESIS
 from codec.results import loss
 
 START, END = "<!-- manifest -->", "<!-- /manifest -->"

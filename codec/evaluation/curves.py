@@ -4,10 +4,10 @@ A curve holds, for every setting of a codec, the means over the pictures: of the
 is averaged, too, and put on its dB scale after that, as published curves are.
 """
 
-from codec.bd_rate import SCALES, bd_rate_of_curves
 from codec.evaluation.points import METRICS
 from codec.evaluation.results import OURS, is_ours
 from codec.metrics import ms_ssim_db
+from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
 
 NAMES = {
     "ours": "ours",

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from codec import baselines
 from codec.evaluation import published
 from codec.evaluation.results import data_set, folder_digest, pictures_in, read_json, versions, write_json
-from codec.images import load_image
 from codec.metrics import bpp, psnr
+from codec.pictures.load import load_image
 
 QUALITIES = tuple(range(5, 100, 5))  # those of the published curve
 #: From what was published to what `baselines` does, a step at a time.

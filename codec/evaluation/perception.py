@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.pipeline import has_bfloat16
+from codec.device import has_bfloat16
 from codec.training import losses
 from codec.training.recipes import RECIPES
 from codec.training.vgg import STRIDES, Vgg16, load_vgg

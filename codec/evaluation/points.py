@@ -13,11 +13,11 @@ import torch
 
 from codec import baselines
 from codec.api import encode, load
+from codec.device import Timer
 from codec.evaluation import perception
 from codec.evaluation.results import decoder_of, is_ours, model_digest, realism_of
-from codec.images import load_image
 from codec.metrics import bpp, lpips, ms_ssim, psnr
-from codec.pipeline import Timer
+from codec.pictures.load import load_image
 
 METRICS = ("psnr", "ms_ssim", "lpips")
 KEYS = ("bytes", "bpp", *METRICS, "encode_ms", "decode_ms")  # without all of them a point is measured again

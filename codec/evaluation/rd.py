@@ -27,7 +27,7 @@ from codec.evaluation.results import (
     versions,
     write_json,
 )
-from codec.models.gain import ANCHORS
+from codec.spec import ANCHORS
 
 QUALITIES = {
     "jpeg": (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90),

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, Undefined
 
 from codec.evaluation.curves import title
 from codec.evaluation.results import OURS, WITH_GAN, is_ours, read_json
-from codec.bd_rate import SCALES, bd_rate_of_curves
+from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
 
 YET = "not measured yet"
 RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -->", "<!-- /manifest -->")

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from PIL import features
 
-from codec.image_files import register_heif
-from codec.images import load_image
-from codec.models import registry
-from codec.pipeline import has_bfloat16
+from codec import weights as registry
+from codec.device import has_bfloat16
+from codec.pictures.files import register_heif
+from codec.pictures.load import load_image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 PACKAGES = ("torch", "numpy", "pillow", "pillow-heif", "pillow-jxl-plugin", "constriction", "pytorch-msssim",

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from codec import weights as registry
 from codec.api import encode, load
 from codec.baselines import encode_at_most
 from codec.evaluation.curves import NAMES
-from codec.images import load_image
-from codec.models import registry
-from codec.rate import OPERATING_POINTS
+from codec.pictures.load import load_image
+from codec.spec import OPERATING_POINTS
 from codec.ui import examples
 
 SIDE, GAP, HEAD = 160, 4, 40  # pixels

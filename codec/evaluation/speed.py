@@ -12,13 +12,13 @@ import torch
 from tqdm import tqdm
 
 from codec import bitstream
-from codec.api import DEFAULT_LAMBDA
+from codec.device import Timer
 from codec.evaluation.results import decoder_of, model_digest, read_json, versions, write_json
-from codec.images import load_image
 from codec.metrics import bpp
-from codec.models.registry import load_trunk
-from codec.pipeline import Codec, Timer
-from codec.rate import level_byte
+from codec.pictures.load import load_image
+from codec.pipeline import Codec
+from codec.spec import DEFAULT_LAMBDA, quality_index
+from codec.weights import load_trunk
 
 SIZES = ((768, 512), (1920, 1080), (4000, 3000))
 WARM_UP = 2
@@ -60,7 +60,7 @@ def once(codec: Codec, rgb: np.ndarray, level: int, settle: Callable[[], None]) 
 def time_stages(codec: Codec, rgb: np.ndarray, runs: int) -> dict:
     """Medians over `runs` after WARM_UP."""
     settle = torch.cuda.synchronize if codec.device.type == "cuda" else lambda: None
-    level, taken = level_byte(DEFAULT_LAMBDA), []
+    level, taken = quality_index(DEFAULT_LAMBDA), []
     for _ in tqdm(range(WARM_UP + runs), unit="run", leave=False):
         start = time.perf_counter()
         timer, size = once(codec, rgb, level, settle)

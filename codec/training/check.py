@@ -8,11 +8,10 @@ import numpy as np
 import torch
 
 from codec import bitstream
-from codec.entropy.integer import ONE
-from codec.entropy.network import scatter, upsample
-from codec.models import registry
-from codec.models.entropy_model import STEPS
+from codec import weights as registry
+from codec.entropy.integer import ONE, scatter, upsample
 from codec.pipeline import Codec, Symbols
+from codec.spec import STEPS
 from codec.training import data as datasets
 from codec.training.decoders import Settings, Trainer
 

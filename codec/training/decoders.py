@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codec import lpips
-from codec.models.gain import BYTE_MAX, TOP
-from codec.models.generator import build, extend
-from codec.models.transforms import GRAIN, grain
-from codec.pipeline import has_bfloat16
+from codec.device import has_bfloat16
+from codec.metrics import alexnet
+from codec.networks.generator import build, extend
+from codec.networks.transforms import GRAIN, grain
+from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
@@ -88,7 +88,7 @@ class Trainer:
         torch.set_float32_matmul_precision("high")
         self.trunk, mse = load_trunk(s.init, s.device, s.precision)
         vgg = load_vgg(s.backbones).to(s.device) if Objective.needs_vgg(self.recipe) else None
-        self.objective = Objective(self.recipe, vgg, lpips.load(s.device))
+        self.objective = Objective(self.recipe, vgg, alexnet.load(s.device))
         self.looks = bool({"lpips", "gan"} & self.recipe.weights.keys())  # AlexNet is needed for a step
 
         self.step_number, self.elapsed, self.best, self.failures, self.skipped = 0, 0.0, math.inf, 0, 0

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from codec.models.transforms import PATCH, Y_CHANNELS
+from codec.networks.transforms import PATCH, Y_CHANNELS
 
 CONDITION = 12  # channels of the latent that each branch sees
 

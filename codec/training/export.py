@@ -11,13 +11,14 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
+from codec import weights as registry
 from codec.entropy import integer, tables
-from codec.entropy.network import quantize
-from codec.models import registry, storage
-from codec.models.entropy_model import N_SCALES, T_UNIT
-from codec.models.gain import ANCHORS, BYTE_MAX, TOP, lambda_from_level
-from codec.models.trunk import Codec as TrainedCodec
+from codec.entropy.integer import IntegerConv
+from codec.networks import storage
+from codec.networks.hyperprior import EntropyModel
+from codec.networks.model import CodecModel
 from codec.pipeline import Codec, Symbols, z_index
+from codec.spec import ANCHORS, BYTE_MAX, N_SCALES, T_UNIT, TOP, lambda_from_level
 from codec.training import data as datasets
 from codec.training.losses import REFERENCE_LAMBDA
 
@@ -26,7 +27,23 @@ RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is wo
 Z_SUPPORT = 20
 
 
-def trunk_tensors(model: TrainedCodec, y_tables: list[np.ndarray], z_tables: list[np.ndarray]) -> dict[str, Tensor]:
+def quantize(model: EntropyModel) -> dict[str, Tensor]:
+    """Everything to store of a trained model: flat names -> integer tensors."""
+    unit = model.unit
+    layers = {
+        "up1": IntegerConv.quantize(model.h_s.up1.weight, model.h_s.up1.bias),
+        "up2": IntegerConv.quantize(model.h_s.up2.weight, model.h_s.up2.bias),
+    }
+    for i, ctx in enumerate(model.ctx):
+        layers[f"ctx{i + 1}"] = IntegerConv.quantize(ctx.weight, ctx.bias, in_scale=1 / unit)
+    out_scale = torch.cat([unit, torch.full_like(unit, T_UNIT)])
+    for i, head in enumerate(model.heads):
+        layers[f"head{i}a"] = IntegerConv.quantize(head.conv1.weight, head.conv1.bias)
+        layers[f"head{i}b"] = IntegerConv.quantize(head.conv2.weight, head.conv2.bias, out_scale=out_scale)
+    return {f"{layer}.{name}": t for layer, parts in layers.items() for name, t in parts.items()}
+
+
+def trunk_tensors(model: CodecModel, y_tables: list[np.ndarray], z_tables: list[np.ndarray]) -> dict[str, Tensor]:
     """Everything that the trunk's weights files hold."""
     out = {f"g_a.{k}": v.half() for k, v in model.g_a.state_dict().items()}
     out |= {f"h_a.{k}": v.half() for k, v in model.entropy.h_a.state_dict().items()}
@@ -123,7 +140,7 @@ def count_symbols(codec: Codec, crops: Iterable[np.ndarray], rng: np.random.Gene
     return counts
 
 
-def fit(model: TrainedCodec, crops: list[np.ndarray], rdo: float, rounds: int = 2, device="cpu") -> dict[str, Tensor]:
+def fit(model: CodecModel, crops: list[np.ndarray], rdo: float, rounds: int = 2, device="cpu") -> dict[str, Tensor]:
     """Trunk tensors whose probability tables are fitted to what the encoder really codes on `crops`."""
     z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
     tensors = trunk_tensors(model, tables.fit_y(), z_tables)
@@ -175,10 +192,10 @@ def export(
 ) -> None:
     """Writes entropy-ID, analysis-ID and mse-ID.safetensors and the manifest to the folder `out`.
 
-    `eight_bit` stores the decoder in half the bytes; see `codec.models.storage` for what that costs.
+    `eight_bit` stores the decoder in half the bytes; see `codec.networks.storage` for what that costs.
     """
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    model = TrainedCodec()
+    model = CodecModel()
     model.load_state_dict(saved["ema"])
     model.requires_grad_(False)
     state = model.g_s.state_dict()

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from codec import lpips
-from codec.models import registry, storage
-from codec.models.transforms import Synthesis
+from codec import weights as registry
+from codec.metrics import alexnet
+from codec.networks import storage
+from codec.networks.transforms import Synthesis
 from codec.pipeline import Codec
 from codec.training import data as datasets
 from codec.training.decoders import validation_levels
@@ -26,7 +27,7 @@ BASE = "mse"  # every other decoder is stored as its difference from this one
 @torch.inference_mode()
 def measure(codec: Codec, g_s: Synthesis, images: list[np.ndarray], levels: list[int]) -> dict:
     """Estimated bpp, PSNR and LPIPS of a decoder at byte-valued levels, means over images uint8 (H, W, 3)."""
-    metric, rows = lpips.load(str(codec.device)), []
+    metric, rows = alexnet.load(str(codec.device)), []
 
     def tensor(rgb: np.ndarray) -> Tensor:
         return torch.from_numpy(rgb.copy()).to(codec.device).permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec import weights as registry
 from codec.entropy import tables
-from codec.models import registry, storage
-from codec.models.gain import BYTE_MAX, TOP, byte_lambdas
-from codec.models.trunk import CAUTION
-from codec.models.trunk import Codec as TrainedCodec
+from codec.networks import storage
+from codec.networks.gain import byte_lambdas
+from codec.networks.model import CAUTION, CodecModel
 from codec.pipeline import Codec, scale_map
+from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
 from codec.training.export import Z_SUPPORT, trunk_tensors
 
@@ -87,7 +88,7 @@ def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tu
     """
     if not init.endswith(".pt"):
         return FrozenTrunk(shipped_trunk(init, device), precision), read_decoder(init, "mse")
-    model = TrainedCodec()
+    model = CodecModel()
     model.load_state_dict(torch.load(init, map_location="cpu", weights_only=True)["ema"])
     z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
     tensors = trunk_tensors(model, tables.fit_y(), z_tables)

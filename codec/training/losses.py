@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.models.gain import lambda_map
-from codec.models.transforms import PATCH
-from codec.models.trunk import Output
+from codec.networks.gain import lambda_map
+from codec.networks.model import Output
+from codec.networks.transforms import PATCH
 
 #: The rate–distortion loss grows about as the square root of λ; dividing by it makes a relative gain count
 #: the same at every rate, which is how BD-rate counts.

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from codec.models.generator import SYNTHESIS, extend
+from codec.networks.generator import SYNTHESIS, extend
 from codec.training.latents import decoder_entry, read_decoder
 from codec.training.recipes import RECIPES
 

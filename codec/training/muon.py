@@ -6,7 +6,7 @@ torch.optim.Muon takes matrices only; a kernel is used here as the matrix (out, 
 import torch
 from torch import Tensor
 
-from codec.pipeline import has_bfloat16
+from codec.device import has_bfloat16
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from codec.models import storage
+from codec.networks import storage
 from codec.training import data as datasets
 from codec.training import vgg
 

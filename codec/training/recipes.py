@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from codec.lpips import LPIPS
-from codec.models.gain import TOP
-from codec.models.generator import SYNTHESIS
+from codec.metrics.alexnet import LPIPS
+from codec.networks.generator import SYNTHESIS
+from codec.spec import TOP
 from codec.training import losses
 from codec.training.vgg import STRIDES, Vgg16
 

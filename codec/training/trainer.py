@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codec.models.gain import TOP
-from codec.models.trunk import Codec
-from codec.pipeline import has_bfloat16
+from codec.device import has_bfloat16
+from codec.networks.model import CodecModel
+from codec.spec import TOP
 from codec.training import data as datasets
 from codec.training.export import shipped_state
 from codec.training.losses import rate_distortion
@@ -46,7 +46,7 @@ class Settings:
     down_weight: str = "bsds500=0.3"
 
 
-def parameter_groups(model: Codec, settings: Settings) -> list[torch.optim.Optimizer]:
+def parameter_groups(model: CodecModel, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the kernels of the networks; Adam for the rest, and for the linear paths by their own scale."""
     klt = [model.g_a.klt.weight, model.g_s.klt.weight]
     kernels = [p for p in model.parameters() if p.ndim == 4 and all(p is not k for k in klt)]
@@ -63,7 +63,7 @@ def schedule(progress: float, step: int, settings: Settings) -> float:
 
 
 @torch.no_grad()
-def validate(model: Codec, images: list[Tensor], device: str) -> dict[str, float]:
+def validate(model: CodecModel, images: list[Tensor], device: str) -> dict[str, float]:
     """Estimated rate and PSNR on whole images at four levels; `score` is their mean weighted loss."""
     model.eval()
     sums = np.zeros((len(VALIDATION_LEVELS), 3))
@@ -130,7 +130,7 @@ def train(settings: Settings) -> None:
     crops = datasets.Crops(settings.data, {k: float(v) for k, v in weights.items()})
     held_out = [whole_regions(datasets.read_rgb(p)) for p in datasets.image_files(settings.validation)]
 
-    model = Codec().to(device)
+    model = CodecModel().to(device)
     steps_before, seconds_before = 0, 0.0
     if settings.init.endswith(".pt"):
         before = torch.load(settings.init, map_location=device, weights_only=True)

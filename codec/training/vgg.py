@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from codec.models import storage
+from codec.networks import storage
 
 FILE = "vgg16_features_fp16.safetensors"  # torchvision's names and layout: features.N.weight (O, I, 3, 3) and .bias
 #: Convolutions of each block: their places in torchvision's VGG-16.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec import heat
+from codec.inside import heatmap
 from codec.ui import parts, region
 
 LAMBDAS = (0.0009, 0.0067, 0.0483)
@@ -29,21 +29,22 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     """The work of `run`, with a folder to write to: first the map of the stream, then those along λ."""
     import numpy as np
 
-    from codec import bitstream, importance
+    from codec import bitstream
     from codec.api import encode, load
-    from codec.images import save_png
-    from codec.reading import read_picture
+    from codec.inside import bits
+    from codec.pictures.load import save_png
+    from codec.pictures.sandbox import read_picture
 
     stream = bitstream.read(data)
     codec = load(stream.trunk, device)
     symbols = codec.read(stream)
     decoded = codec.synthesise(symbols, codec.decoder(stream.decoder), stream.width, stream.height)
-    blocks = importance.block_bits(codec, symbols, len(stream.z) + len(stream.y))
+    blocks = bits.block_bits(codec, symbols, len(stream.z) + len(stream.y))
     top = float(np.quantile(blocks, 0.995))
     save_png(decoded, folder / "decoded.png")
-    save_png(heat.over(decoded, blocks, top), folder / "map.png")
+    save_png(heatmap.over(decoded, blocks, top), folder / "map.png")
     pair = (str(folder / "decoded.png"), str(folder / "map.png"))
-    said = ledger(importance.ledger(data), blocks, top)
+    said = ledger(bits.ledger(data), blocks, top)
     yield pair, said, gr.skip()
     if not original:
         return
@@ -51,9 +52,9 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     y = codec.analyse(rgb)
     for lmbda in LAMBDAS:
         coded, _ = encode(rgb, lmbda=lmbda, codec=codec, y=y)
-        blocks = importance.block_bits(codec, coded.symbols, coded.payload_bytes)
+        blocks = bits.block_bits(codec, coded.symbols, coded.payload_bytes)
         path = folder / f"lambda-{lmbda:g}.png"
-        save_png(heat.over(rgb, blocks, float(np.quantile(blocks, 0.995))), path)
+        save_png(heatmap.over(rgb, blocks, float(np.quantile(blocks, 0.995))), path)
         shown.append((str(path), f"λ = {lmbda:g}: {len(coded.data):,} bytes, {100 * half_of(blocks):.0f} % hold half"))
     yield pair, said, shown
 
@@ -79,7 +80,7 @@ def ledger(sizes: dict[str, int], blocks, top: float) -> str:
     )
     return (
         f"<div class='ledger'>{bar}</div><p>{names} = <b>{total:,}</b> bytes, the whole file.</p>"
-        f"<div class='scale' style='background:{heat.CSS_GRADIENT}'></div>"
+        f"<div class='scale' style='background:{heatmap.CSS_GRADIENT}'></div>"
         f"<div class='ends'><span>0</span><span>{top:.0f} bits and more in a block of 16×16</span></div>"
         f"<p data-alt-for='bit-map'>Half of the bits lie in {100 * half_of(blocks):.0f} % of the blocks. The map's "
         f"numbers sum to the payload of the file.</p>"

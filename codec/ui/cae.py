@@ -42,9 +42,9 @@ def run(original: str | None, experiment: str, crop: int = 64):
     """
     parts.need(original)
     from codec.classroom import autoencoder
-    from codec.images import save_png
     from codec.metrics import psnr
-    from codec.reading import read_picture
+    from codec.pictures.load import save_png
+    from codec.pictures.sandbox import read_picture
 
     with parts.said_plainly():
         name = autoencoder.name_of(experiment, crop)
@@ -70,7 +70,7 @@ def decode(path: str | None):
     if not path:
         raise gr.Error("Choose a file first: a .cae file that was downloaded here.", print_exception=False)
     from codec.classroom import autoencoder
-    from codec.images import save_png
+    from codec.pictures.load import save_png
 
     with parts.said_plainly():
         decoded = autoencoder.decompress(Path(path).read_bytes())

@@ -63,7 +63,7 @@ def model_choices(names: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:
 
 def what_is_here():
     """The models and sides of the weights that are installed, which only torch can tell."""
-    from codec.models import registry
+    from codec import weights as registry
 
     with parts.said_plainly():
         models = [m for m in MODELS if m in registry.models()]

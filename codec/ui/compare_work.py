@@ -40,9 +40,9 @@ def file_stem(path: str) -> str:
 
 def headline(ours: Row, level: int, lmbda: float | None, notes: list[str]) -> str:
     """The result in one line, how it came about in another. lmbda: what was asked for; level: the byte coded at."""
-    from codec.rate import lambda_of_byte
+    from codec.spec import lambda_of
 
-    exact = lambda_of_byte(level)
+    exact = lambda_of(level)
     said = f"λ = {exact:.3g}" if lmbda is None else f"λ = {lmbda:g} (coded at {exact:.4g}, level {level} of 255)"
     small = " ".join(escape(n) for n in [f"{said}, {ours.bpp:.3f} bits per pixel.", *notes])
     big = f"{kilobytes(ours.bytes)}, {ours.ratio:.0f}× smaller than raw pixels, {ours.psnr:.1f} dB"
@@ -81,8 +81,8 @@ def run(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: f
 
 def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
     """The work of `run`, with a folder to write to."""
-    from codec.images import png_bytes
-    from codec.reading import read_picture
+    from codec.pictures.load import png_bytes
+    from codec.pictures.sandbox import read_picture
 
     progress = parts.sparing(progress)
     progress(0.0, desc="Reading the picture")

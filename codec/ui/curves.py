@@ -56,8 +56,8 @@ def sweep(original: str, names: list[str], device: str):
     from codec.api import encode, load
     from codec.baselines import decode as decode_baseline
     from codec.baselines import encode as encode_baseline
-    from codec.models.gain import ANCHORS
-    from codec.reading import read_picture
+    from codec.pictures.sandbox import read_picture
+    from codec.spec import ANCHORS
 
     rgb, codec = read_picture(original).rgb, load(device=device)
     baselines = [n for n in BASELINES if n in names]
@@ -100,9 +100,9 @@ def show(original: str | None, key: str):
     if not original or not setting:
         raise gr.Error("Choose a point of the curves first.", print_exception=False)
     from codec import baselines
-    from codec.api import where_it_fits
-    from codec.images import save_png
-    from codec.reading import read_picture
+    from codec.device import where_it_fits
+    from codec.pictures.load import save_png
+    from codec.pictures.sandbox import read_picture
 
     try:
         with parts.said_plainly():
@@ -134,7 +134,7 @@ def ours(rgb, lmbda: float, decoder: str, device: str):
 
 def bd_rates(points: Points) -> str:
     """Ours against every other codec on this picture, in every metric, as an HTML table."""
-    from codec.bd_rate import SCALES, bd_rate_of_curves
+    from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
 
     curves = rd_plot.as_curves(points)
     others = [n for n in curves if n != "ours"]

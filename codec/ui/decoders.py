@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from codec import heat
+from codec.inside import heatmap
 from codec.ui import parts, rd_plot, viewer
 from codec.ui.compare_work import file_stem, remark, row_of, source_of
 from codec.ui.figures import Row, facts, kilobytes, table
@@ -81,7 +81,7 @@ def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
 
     Last, the mean difference in a block of 4×4, in levels of 0…255, that is drawn brightest.
     """
-    from codec.images import png_bytes
+    from codec.pictures.load import png_bytes
 
     rgb = pixels(gan)
     difference = rgb.astype(np.int16) - pixels(mse)
@@ -91,7 +91,7 @@ def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
     blocks = padded.reshape(padded.shape[0] // 4, 4, -1, 4).mean((1, 3))
     signed = np.clip(128 + AMPLIFIED * difference, 0, 255).astype(np.uint8)
     top = max(1.0, float(np.quantile(blocks, 0.995)))
-    return png_bytes(heat.over(rgb, blocks, top, 4)), png_bytes(signed), top
+    return png_bytes(heatmap.over(rgb, blocks, top, 4)), png_bytes(signed), top
 
 
 def plane(rows: list[Row], gan: str | None):
@@ -186,7 +186,7 @@ def meet(a: tuple, b: tuple) -> bool:
 
 def losses() -> str:
     """What each decoder was trained for, as the manifest has it."""
-    from codec.models import registry
+    from codec import weights as registry
 
     trunk, names = registry.manifest()["trunk"], networks()
     items = "".join(

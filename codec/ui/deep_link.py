@@ -54,8 +54,8 @@ def opening(request: gr.Request) -> dict:
 
 
 def is_here(model: str) -> bool:
+    from codec import weights as registry
     from codec.errors import CodecError
-    from codec.models import registry
 
     try:
         return model in registry.models()

@@ -11,7 +11,7 @@ COLOURS = ("#0d9488", "#d97706", "#7c3aed", "#db2777", "#2563eb", "#65a30d", "#d
 
 def data_uri(pixels) -> str:
     """uint8 (h, w) as a PNG inside a URL: lossless, and nothing to fetch."""
-    from codec.images import png_bytes
+    from codec.pictures.load import png_bytes
 
     return "data:image/png;base64," + base64.b64encode(png_bytes(pixels[..., None].repeat(3, 2))).decode()
 

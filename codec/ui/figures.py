@@ -90,7 +90,7 @@ def plain_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def rungs_html(rungs: list) -> str:
-    """An entropy ladder, `codec.ladder.Rung`s, as bars whose lengths are bytes."""
+    """An entropy ladder, `codec.inside.ladder.Rung`s, as bars whose lengths are bytes."""
     widest = max(r.total for r in rungs)
     rows = "".join(
         f"<div class='rung'><span class='name'>{escape(r.name)}</span><span class='bar'>"

@@ -8,8 +8,8 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from codec import heat
 from codec.errors import CodecError
+from codec.inside import heatmap
 from codec.ui import parts
 from codec.ui.figures import rungs_html
 from codec.ui.rd_plot import on_any_page
@@ -22,7 +22,7 @@ BYTE, LATENT, CHANNEL = TARGETS = ("A byte of the file", "One value of the laten
 def run(stream: str | None):
     """Look inside a stream (.lic). Gives the entropy ladder as HTML, and channels of the latent as PNG."""
     parts.need(stream)
-    from codec.api import where_it_fits
+    from codec.device import where_it_fits
 
     with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
         # A generator, so that the files still exist while Gradio copies them.
@@ -31,13 +31,13 @@ def run(stream: str | None):
 
 def results(folder: Path, stream: str, device: str):
     """The work of `run`, with a folder to write to."""
-    from codec import importance
-    from codec.images import save_png
-    from codec.ladder import ladder
+    from codec.inside import bits
+    from codec.inside.ladder import ladder
+    from codec.pictures.load import save_png
 
     parsed, codec, symbols = read(stream, device)
-    cost = importance.symbol_bits(codec, symbols)[0]
-    estimate = (float(cost.sum()) + float(importance.hyper_bits(codec, symbols).sum())) / 8
+    cost = bits.symbol_bits(codec, symbols)[0]
+    estimate = (float(cost.sum()) + float(bits.hyper_bits(codec, symbols).sum())) / 8
     y_hat = codec.latent(symbols)[0].cpu().numpy()
     bits, shown = cost.sum((1, 2)), []
     for rank, c in enumerate(bits.argsort(descending=True)[:CHANNELS].tolist()):
@@ -73,15 +73,15 @@ def look(stream: str | None, rank: float):
     the histogram of the integers against the model's probabilities.
     """
     parts.need(stream)
-    from codec import importance
-    from codec.api import where_it_fits
-    from codec.images import save_png
+    from codec.device import where_it_fits
+    from codec.inside import bits
+    from codec.pictures.load import save_png
 
     with parts.said_plainly():
         parsed, codec, symbols = where_it_fits(lambda device: read(stream, device))
-        channel = dearest(importance.symbol_bits(codec, symbols), rank)
-        seen = importance.expectation(codec, symbols, channel)
-        figure = histogram(*importance.histogram(codec, symbols, channel), channel)
+        channel = dearest(bits.symbol_bits(codec, symbols), rank)
+        seen = bits.expectation(codec, symbols, channel)
+        figure = histogram(*bits.histogram(codec, symbols, channel), channel)
     height, width = -(-parsed.height // 16), -(-parsed.width // 16)  # without what the picture was padded by
     centre, scale = float(np.median(seen.y_hat)), max(float(np.quantile(np.abs(seen.y_hat), 0.99)), 1e-6)
     bits = float(seen.bits.sum())
@@ -116,7 +116,7 @@ def zeros(q: np.ndarray) -> str:
 
 def warm(values: np.ndarray) -> np.ndarray:
     """Values (h, w) from 0 up as uint8 (8h, 8w, 3), in the colours of the map of bits."""
-    levels = heat.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
+    levels = heatmap.colours(values / max(float(np.quantile(values, 0.995)), 1e-6)).round().astype(np.uint8)
     return levels.repeat(SIZE, 0).repeat(SIZE, 1)
 
 
@@ -161,7 +161,7 @@ def beside_2017(stream: str | None, original: str | None):
     """
     parts.need(stream, original)
     from codec.classroom import autoencoder
-    from codec.ladder import Rung
+    from codec.inside.ladder import Rung
     from codec.ui import renditions
 
     with parts.said_plainly():
@@ -202,23 +202,23 @@ def damage(stream: str | None, position: float, override: bool, target: str = BY
 
 def damage_latent(stream: str, position: float, whole: bool, rank: float, device: str):
     """A value of the decoded latent pushed far off, or a channel of it lost."""
-    from codec import generative, importance
     from codec.entropy.integer import ONE
-    from codec.images import save_png
+    from codec.inside import bits, prior
     from codec.metrics import psnr
+    from codec.pictures.load import save_png
 
     parsed, codec, symbols = read(stream, device)
     g_s = codec.decoder(parsed.decoder)
-    bits = importance.symbol_bits(codec, symbols)
+    bits = bits.symbol_bits(codec, symbols)
     channel = dearest(bits, rank)
     share = 100 * float(bits[0, channel].sum() / bits.sum())
     if whole:
-        wrong = generative.spoil(symbols, channel)
+        wrong = prior.spoil(symbols, channel)
         said = f"Channel {channel}, which holds {share:.1f} % of y's bits, was set to 0 everywhere."
     else:
         row, column = (parsed.height // 2) // 16, min(int(position * parsed.width), parsed.width - 1) // 16
         by = 4 * max(float(symbols.y_hat[0, channel].abs().max()) / ONE, 1.0)
-        wrong = generative.spoil(symbols, channel, row, column, by)
+        wrong = prior.spoil(symbols, channel, row, column, by)
         said = f"One value of channel {channel}, at 16×16 block {column} from the left, was raised by {by:,.0f} steps."
     before, after = (codec.synthesise(s, g_s, parsed.width, parsed.height) for s in (symbols, wrong))
     touched = 100 * float((before != after).any(2).mean())
@@ -233,7 +233,7 @@ def damage_byte(stream: str, position: float, override: bool, device: str):
     """A byte of the file flipped; see `damage`."""
     from codec import bitstream
     from codec.api import load
-    from codec.images import save_png
+    from codec.pictures.load import save_png
 
     data = bytearray(Path(stream).read_bytes())
     where = min(int(position * len(data)), len(data) - 1)
@@ -267,9 +267,9 @@ def damage_byte(stream: str, position: float, override: bool, device: str):
 
 def read_leniently(codec, stream):
     """The symbols of a damaged payload, and how many of its parts (z, four steps of y) did not decode: those are 0."""
-    from codec.entropy.coder import Decoder
+    from codec.entropy.range_coder import Decoder
     from codec.errors import StreamError
-    from codec.generative import rebuild
+    from codec.inside.prior import rebuild
     from codec.pipeline import z_index
 
     lost = 0

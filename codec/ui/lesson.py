@@ -55,8 +55,8 @@ def run(step: float, value: float, original: str | None):
     5 and 6: λ, 0.0005…0.0483; 7: 0 (least error) to 1. Gives the picture (PNG) and its figures.
     """
     from codec.classroom import steps
-    from codec.images import save_png
-    from codec.reading import read_picture
+    from codec.pictures.load import save_png
+    from codec.pictures.sandbox import read_picture
 
     number, value = int(step or 0), float(value or 0)
     if not 1 <= number <= COUNT:

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from codec import results
-from codec.bitstream import MAX_PIXELS
+from codec.spec import MAX_PIXELS
 from codec.ui.compare import MODELS
 from codec.ui.examples import sources
 

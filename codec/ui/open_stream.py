@@ -13,8 +13,9 @@ def run(path: str | None):
     """Decode a stream. path: the .lic file. Gives the picture as a PNG and the header as JSON."""
     if not path:
         raise gr.Error("Choose a stream first: a .lic file that was downloaded here.", print_exception=False)
-    from codec.api import info, load, where_it_fits
-    from codec.images import save_png
+    from codec.api import info, load
+    from codec.device import where_it_fits
+    from codec.pictures.load import save_png
 
     data = Path(path).read_bytes()
     with parts.said_plainly():

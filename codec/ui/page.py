@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from codec import reading
+from codec.pictures import sandbox
 from codec.ui import (
     bits,
     cae,
@@ -54,7 +54,8 @@ def warm_up() -> None:
     """Loads the weights and runs the codec once, so that the first visitor does not wait for it."""
     import numpy as np
 
-    from codec.api import encode, load, where_it_fits
+    from codec.api import encode, load
+    from codec.device import where_it_fits
     from codec.errors import CodecError
 
     def once(device: str) -> None:
@@ -65,7 +66,7 @@ def warm_up() -> None:
         where_it_fits(once)
     except CodecError as error:  # missing weights: the page itself will say so at the first click
         print(error)
-    reading.READERS.start()
+    sandbox.READERS.start()
 
 
 def build() -> gr.Blocks:

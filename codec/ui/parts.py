@@ -37,7 +37,7 @@ def opening(tab: gr.Tab) -> Callable:
 
 def where_it_fits(work: Callable[[str], Iterator]) -> Iterator:
     """Yields what work(device) does, on the GPU where there is one: see `codec.api.each_where_it_fits`."""
-    from codec.api import each_where_it_fits  # torch, which the page is built without
+    from codec.device import each_where_it_fits  # torch, which the page is built without
 
     yield from each_where_it_fits(work)
 

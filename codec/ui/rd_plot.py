@@ -59,7 +59,7 @@ def quality(point: tuple, axis: str) -> float | None:
 
 
 def as_curves(points: Points) -> dict[str, list[dict]]:
-    """The points by codec and rising rate, as `codec.bd_rate` takes them."""
+    """The points by codec and rising rate, as `codec.metrics.bd_rate` takes them."""
     curves: dict[str, list[dict]] = {}
     for p in sorted(points, key=lambda p: p[3]):
         row = {"bpp": p[3], "psnr": p[4], "ms_ssim_db": quality(p, SSIM), "lpips": p[7]}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec import heat
 from codec.errors import CodecError
+from codec.inside import heatmap
 from codec.ui import painting, parts
 
 FACTORS = [("2×", 2), ("4×", 4), ("8×", 8), ("16×", 16), ("32×", 32), ("64×", 64)]
@@ -35,11 +35,12 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     """The work of `run`, with a folder to write to."""
     import numpy as np
 
-    from codec import bitstream, importance
+    from codec import bitstream
     from codec.api import load
-    from codec.images import save_png
+    from codec.inside import bits, roi
     from codec.metrics import psnr
-    from codec.reading import read_picture
+    from codec.pictures.load import save_png
+    from codec.pictures.sandbox import read_picture
 
     uniform = bitstream.read(data)
     rgb = read_picture(original).rgb
@@ -49,25 +50,23 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     painted = middle(*size) if part == MIDDLE else mask(painting, *size)
     codec = load(uniform.trunk, device)
     start = int(np.median(uniform.level_map()))
-    found = importance.encode_painted(
-        codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start
-    )
+    found = roi.encode_painted(codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start)
     files = {UNIFORM: data, REGION: found.data}
     decoded = {name: codec.decode(bytes_) for name, bytes_ in files.items()}
     maps = {}
     for name, bytes_ in files.items():
         parsed = bitstream.read(bytes_)
         symbols = found.symbols if name == REGION else codec.read(parsed)
-        maps[name] = importance.block_bits(codec, symbols, len(parsed.z) + len(parsed.y))
+        maps[name] = bits.block_bits(codec, symbols, len(parsed.z) + len(parsed.y))
     top = float(np.quantile(np.stack(list(maps.values())), 0.995))
     rows, shown = [], []
     for name in files:
-        inside, outside = importance.psnr_in_and_out(rgb, decoded[name], painted)
+        inside, outside = roi.psnr_in_and_out(rgb, decoded[name], painted)
         rows.append((name, len(files[name]), inside, outside, psnr(rgb, decoded[name])))
-        share = 100 * importance.share_inside(maps[name], painted)
+        share = 100 * roi.share_inside(maps[name], painted)
         save_png(decoded[name], folder / f"{name}.png")
         path = folder / f"{name} map.png"
-        save_png(outlined(heat.over(rgb, maps[name], top), painted), path)
+        save_png(outlined(heatmap.over(rgb, maps[name], top), painted), path)
         shown.append((str(path), f"{name}: {share:.0f} % of the bits in the painted part"))
     out = folder / "region-of-interest.lic"
     out.write_bytes(found.data)
@@ -80,7 +79,7 @@ def mask(painting: dict | None, width: int, height: int):
     import numpy as np
     from PIL import Image
 
-    from codec.reading import read_opacity
+    from codec.pictures.sandbox import read_opacity
 
     painted = np.zeros((height, width), bool)
     for layer in (painting or {}).get("layers") or []:
@@ -152,7 +151,7 @@ def canvas(original: str | None, before: str | None):
     import numpy as np
     from PIL import Image
 
-    from codec.reading import read_picture
+    from codec.pictures.sandbox import read_picture
 
     with parts.said_plainly():
         image = Image.fromarray(read_picture(original).rgb)

@@ -134,7 +134,7 @@ class Job:
     @functools.cached_property
     def rgb(self) -> np.ndarray:
         from codec import bitstream
-        from codec.reading import read_picture
+        from codec.pictures.sandbox import read_picture
 
         header = bitstream.read(self.stream)
         rgb = read_picture(self.original).rgb if self._rgb is None else self._rgb
@@ -151,7 +151,7 @@ class Job:
     def _read(self, device: str, tick):
         from codec import bitstream
         from codec.api import load
-        from codec.pipeline import Timer
+        from codec.device import Timer
 
         timer = Timer()
         with timer.stage("read"):
@@ -163,7 +163,7 @@ class Job:
     def decoder(self, key: str) -> str:
         """The name of the network behind a key of ours: the one that the stream suggests behind "ours"."""
         from codec import bitstream
-        from codec.models import registry
+        from codec import weights as registry
 
         header = bitstream.read(self.stream)
         return registry.resolve(header.trunk, header.decoder if key == OURS else key)[0]
@@ -179,18 +179,18 @@ def encoding(rgb: np.ndarray, model: str, wanted: dict, tick=None) -> Encoding:
 
 
 def encode(rgb: np.ndarray, model: str, wanted: dict, tick) -> Encoding:
-    from codec import api
+    from codec import api, device
 
     def work(device: str):
         return api.encode(rgb, model=model, codec=api.load(device=device), tick=tick, **wanted)
 
-    coded, found = api.where_it_fits(work)
+    coded, found = device.where_it_fits(work)
     return Encoding(coded.data, coded.level, found.reached, found.at_top, sum(coded.timer.ms.values()))
 
 
 def networks() -> list[str]:
     """Names of the decoders that are here, each network once: HiFiC's three points may share one."""
-    from codec.models import registry
+    from codec import weights as registry
 
     trunk = registry.manifest()["trunk"]
     found = {registry.resolve(trunk, name)[0] for name in registry.decoders(trunk)}
@@ -231,10 +231,9 @@ def weight(made: Rendition) -> int:
 
 
 def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Rendition:
-    from codec.api import where_it_fits
-    from codec.images import png_bytes
+    from codec.device import Timer, where_it_fits
     from codec.metrics import psnr
-    from codec.pipeline import Timer
+    from codec.pictures.load import png_bytes
 
     timer = Timer()
 
@@ -257,9 +256,9 @@ def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Renditi
 
 def of_baseline(job: Job, name: str) -> Rendition:
     from codec import baselines
-    from codec.images import png_bytes
+    from codec.device import Timer
     from codec.metrics import psnr
-    from codec.pipeline import Timer
+    from codec.pictures.load import png_bytes
 
     timer = Timer()
     with timer.stage("encode"):
@@ -281,9 +280,9 @@ def of_baseline(job: Job, name: str) -> Rendition:
 
 def of_autoencoder(job: Job, key: str) -> Rendition:
     from codec.classroom import autoencoder
-    from codec.images import png_bytes
+    from codec.device import Timer
     from codec.metrics import bpp, psnr
-    from codec.pipeline import Timer
+    from codec.pictures.load import png_bytes
 
     (height, width), name, timer = job.rgb.shape[:2], HISTORICAL[key], Timer()
     if height * width > HISTORICAL_PIXELS:
@@ -309,7 +308,7 @@ def of_autoencoder(job: Job, key: str) -> Rendition:
 
 def pixels(png: bytes) -> np.ndarray:
     """uint8 (H, W, 3) of a rendition's PNG."""
-    from codec.images import load_image
+    from codec.pictures.load import load_image
 
     return load_image(png).rgb
 

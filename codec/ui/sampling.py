@@ -57,7 +57,7 @@ def drawn(mode, seed, temperature, level, size, channels, stream, decoders):
 
 def pictures(folder: Path, found: tuple, decoders):
     """The work of `drawn`, with a folder to write to; found: what `latents` gives."""
-    from codec.images import save_png
+    from codec.pictures.load import save_png
 
     codec, symbols, (width, height), said = found
     shown = []
@@ -70,31 +70,32 @@ def pictures(folder: Path, found: tuple, decoders):
 
 def latents(mode, seed: int, temperature: float, level: int, size: str, channels: int, stream, device: str) -> tuple:
     """(codec, symbols, (width, height), a sentence) for `drawn`."""
-    from codec import bitstream, generative, importance
+    from codec import bitstream
     from codec.api import load
-    from codec.rate import lambda_of_byte
+    from codec.inside import bits, prior
+    from codec.spec import lambda_of
 
     codec = load(device=device)
     seed = abs(seed) % 2**32
     if mode == EVERYTHING:
         rows, columns = SIZES.get(size, SIZES["256×256"])
-        symbols = generative.sample(codec, rows, columns, level, seed, temperature)
+        symbols = prior.sample(codec, rows, columns, level, seed, temperature)
         width, height = 64 * columns, 64 * rows
-        at = f"at the rate of λ = {lambda_of_byte(level):.2g}"
+        at = f"at the rate of λ = {lambda_of(level):.2g}"
     else:
         data = Path(stream).read_bytes()
         parsed = bitstream.read(data)
         codec = load(parsed.trunk, device)
         width, height, real = parsed.width, parsed.height, codec.read(parsed)
         if mode == SIDE:
-            symbols = generative.sample(
+            symbols = prior.sample(
                 codec, *real.z.shape[1:], int(parsed.level_map().flat[0]), seed, temperature, z=real.z
             )
             at = f"with the picture's own z, {len(parsed.z):,} of its {len(data):,} bytes"
         else:
-            symbols, share = generative.keep_channels(codec, real, channels)
+            symbols, share = prior.keep_channels(codec, real, channels)
             at = f"from {channels} of {real.y_hat.shape[1]} channels, which hold {100 * share:.0f} % of y's bits"
-    bits = float(importance.symbol_bits(codec, symbols).sum()) + float(importance.hyper_bits(codec, symbols).sum())
+    bits = float(bits.symbol_bits(codec, symbols).sum()) + float(bits.hyper_bits(codec, symbols).sum())
     said = f"{width}×{height}, {at}. As a stream these latents would take about {bits / 8:,.0f} bytes."
     return codec, symbols, (width, height), said
 
@@ -107,7 +108,7 @@ def between(original: str | None, second: str | None, side: str, steps: float, l
     strip (PNG), each with its real size in bytes, and a sentence.
     """
     parts.need(original)
-    from codec.api import where_it_fits
+    from codec.device import where_it_fits
 
     with parts.said_plainly(), tempfile.TemporaryDirectory() as folder:
         second = second or gr.get_image("lion.jpg")
@@ -117,16 +118,16 @@ def between(original: str | None, second: str | None, side: str, steps: float, l
 
 def strip(folder: Path, original: str, second: str, side: int, steps: int, level: int, decoder: str, device: str):
     """The work of `between`, with a folder to write to."""
-    from codec import generative
     from codec.api import load
-    from codec.images import save_png
+    from codec.inside import prior
     from codec.metrics import psnr
-    from codec.reading import read_picture
+    from codec.pictures.load import save_png
+    from codec.pictures.sandbox import read_picture
 
     codec = load(device=device)
-    ends = [generative.crop(read_picture(path).rgb, side) for path in (original, second)]
+    ends = [prior.crop(read_picture(path).rgb, side) for path in (original, second)]
     g_s, shown, sizes, halfway = codec.decoder(decoder), [], [], ""
-    for i, symbols in enumerate(generative.interpolate(codec, *ends, level, steps)):
+    for i, symbols in enumerate(prior.interpolate(codec, *ends, level, steps)):
         rgb = codec.synthesise(symbols, g_s, side, side)
         sizes.append(len(codec.write(symbols, side, side)))
         path = folder / f"between-{i}.png"

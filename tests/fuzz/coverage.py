@@ -48,9 +48,9 @@ def child() -> None:
     import atheris
     import numpy as np
 
-    with atheris.instrument_imports(include=["codec.bitstream", "codec.entropy.coder", "codec.errors"]):
+    with atheris.instrument_imports(include=["codec.bitstream", "codec.entropy.range_coder", "codec.errors"]):
         from codec import bitstream
-        from codec.entropy.coder import Decoder, TableSet
+        from codec.entropy.range_coder import Decoder, TableSet
         from codec.errors import StreamError
     from codec.entropy import tables
 

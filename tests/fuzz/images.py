@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from codec.errors import ImageError
-from codec.image_files import register_heif
-from codec.images import load_image
+from codec.pictures.files import register_heif
+from codec.pictures.load import load_image
 
 CHUNK = 2000  # files for each child
 LIMIT_S = 5.0

@@ -16,6 +16,7 @@ import numpy as np
 from codec import bitstream
 from codec.bitstream import Stream, _header, _varint
 from codec.errors import CodecError
+from codec.spec import DECODERS, NUMBERED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LIMIT_S = 2.0
@@ -61,7 +62,7 @@ def number(rng) -> int:
 
 def header_fields(stream: Stream, rng) -> bytes:
     """One or two fields of the header replaced by values that are allowed, too large, or nonsense."""
-    trunk, decoder = bytes.fromhex(stream.trunk), bytes([bitstream.DECODERS.index(stream.decoder)])
+    trunk, decoder = bytes.fromhex(stream.trunk), bytes([DECODERS[stream.decoder].number])
     width, height, version = stream.width, stream.height, bitstream.VERSION
     level = b"\0" + bytes([stream.level]) if isinstance(stream.level, int) else packed_map(stream.level.tobytes())
     z_length = len(stream.z)
@@ -71,7 +72,7 @@ def header_fields(stream: Stream, rng) -> bytes:
         elif field == "trunk":
             trunk = rng.bytes(4) if rng.random() < 0.3 else trunk
         elif field == "decoder":
-            decoder = bytes([rng.integers(256) if rng.random() < 0.3 else rng.integers(len(bitstream.DECODERS))])
+            decoder = bytes([rng.integers(256) if rng.random() < 0.3 else rng.integers(len(NUMBERED))])
         elif field == "width":
             width = number(rng)
         elif field == "height":

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-SLOPE = 0.125  # of the leaky ReLU; a power of two, so that integer networks can apply it with a shift
+from codec.spec import SLOPE
 
 
 def conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:

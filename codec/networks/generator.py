@@ -14,8 +14,8 @@ import re
 import torch
 from torch import Tensor
 
-from codec.models.layers import NormBlock
-from codec.models.transforms import WIDTHS, Synthesis, reach
+from codec.networks.layers import NormBlock
+from codec.networks.transforms import WIDTHS, Synthesis, reach
 
 SYNTHESIS = "synthesis"
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from codec import weights as registry
 from codec.evaluation import perception
 from codec.evaluation.curves import complete_pictures, mean
 from codec.evaluation.points import METRICS, iso_points
 from codec.evaluation.rd import measure
 from codec.evaluation.results import OURS, WITH_GAN, WITHOUT_GAN, read_json
-from codec.models import registry
 
 TARGETS = (0.14, 0.30, 0.45)  # bpp
 REALISM = (0.25, 0.5, 0.75)  # 0 and 1 are decoders of their own

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.entropy.coder import TableSet
-from codec.entropy.integer import ONE
-from codec.entropy.network import gather, scatter, upsample
+from codec.entropy.integer import ONE, gather, scatter, upsample
+from codec.entropy.range_coder import TableSet
 from codec.errors import CodecError
-from codec.importance import symbol_bits
-from codec.models.entropy_model import STEPS
+from codec.inside.bits import symbol_bits
 from codec.pipeline import Codec, Symbols
+from codec.spec import STEPS
 
 MAX_REGIONS = 256  # of 64×64 pixels: a megapixel
 

@@ -19,17 +19,8 @@ import numpy as np
 from PIL import Image
 
 from codec.errors import CodecError, ImageError
-from codec.image_files import (
-    MAX_PIXELS,
-    NAMES,
-    check_size,
-    frames_note,
-    open_image,
-    read_path,
-    read_stream,
-    shown,
-)
-from codec.image_pixels import from_pil, on_white, rows_to_uint8
+from codec.pictures.files import MAX_PIXELS, NAMES, check_size, frames_note, open_image, read_path, read_stream, shown
+from codec.pictures.pixels import from_pil, on_white, rows_to_uint8
 
 QUICK_PNG_PIXELS = 4_000_000  # above, a PNG is made five times as fast, and is some percent larger
 

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.models.deblocking import BLOCK, Deblocking
-from codec.models.layers import ResidualBlock, act, conv
+from codec.networks.deblocking import BLOCK, Deblocking
+from codec.networks.layers import ResidualBlock, act, conv
 
 PATCH = 16  # the latent's stride in pixels
 #: Side of the linear path's kernels in the synthesis. They start as 16×16 blocks with zeros around them; the overlap

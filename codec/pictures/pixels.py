@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from codec.errors import ImageError
-from codec.image_files import DAMAGED, check_size, pillow_errors
+from codec.pictures.files import DAMAGED, check_size, pillow_errors
 
 _BAD_PROFILE = "Its ICC profile could not be read and was ignored."
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from codec.models.entropy_model import EntropyModel
-from codec.models.gain import ANCHORS, TOP, Gain, error_worth, lambda_map
-from codec.models.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
+from codec.networks.gain import Gain, error_worth, lambda_map
+from codec.networks.hyperprior import EntropyModel
+from codec.networks.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
+from codec.spec import ANCHORS, TOP
 
 CAUTION = 2.0  # of the rounding in training: how much more than linear theory says an error is taken to cost
 
@@ -19,7 +20,7 @@ class Output(NamedTuple):
     z_bits: Tensor  # (B, 64, H/64, W/64)
 
 
-class Codec(nn.Module):
+class CodecModel(nn.Module):
     """g_a, gain, entropy model and g_s. H and W must be multiples of 64."""
 
     def __init__(self):

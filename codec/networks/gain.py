@@ -1,38 +1,13 @@
 """Variable rate by gain vectors (Cui et al., "Asymmetric gained deep image compression", CVPR 2021).
 
-A *level* is a position on the ladder of anchor λ's: level 0 is ANCHORS[0], level 7 is ANCHORS[7], and
-between two anchors λ and the gains are interpolated geometrically. In a stream a level is one byte.
+See `codec.spec` for levels and quality indices.
 """
-
-import math
 
 import torch
 from torch import Tensor, nn
 
-from codec.models.transforms import Y_UNIT
-
-#: λ on the scale of CompressAI, loss = R + λ·255²·MSE with R in bits per pixel and MSE on [0, 1]. The two
-#: lowest reach below CompressAI's range, because 0.10 and 0.14 bpp lie there for many photographs.
-ANCHORS = (0.0005, 0.0009, 0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483)
-TOP = len(ANCHORS) - 1
-BYTE_MAX = 255
-
-
-def level_from_lambda(lmbda: float) -> float:
-    """The level in [0, TOP] of a λ; values beyond the anchors are clipped."""
-    if lmbda <= ANCHORS[0]:
-        return 0.0
-    for i in range(TOP):
-        low, high = ANCHORS[i], ANCHORS[i + 1]
-        if lmbda <= high:
-            return i + math.log(lmbda / low) / math.log(high / low)
-    return float(TOP)
-
-
-def lambda_from_level(level: float) -> float:
-    """The λ of a level in [0, TOP]."""
-    i = min(int(level), TOP - 1)
-    return ANCHORS[i] * (ANCHORS[i + 1] / ANCHORS[i]) ** (level - i)
+from codec.networks.transforms import Y_UNIT
+from codec.spec import ANCHORS, BYTE_MAX, TOP, lambda_from_level
 
 
 def lambda_map(level: Tensor) -> Tensor:

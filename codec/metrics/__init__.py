@@ -10,8 +10,12 @@ import math
 
 import numpy as np
 
+from codec.rate import bpp
+
+__all__ = ["LPIPS_MIN_SIDE", "MS_SSIM_MIN_SIDE", "bpp", "lpips", "ms_ssim", "ms_ssim_db", "psnr"]
+
 MS_SSIM_MIN_SIDE = 161  # pixels: the fifth scale is the picture / 16, and still has to hold a window of 11
-LPIPS_MIN_SIDE = 31  # as codec.lpips has it, which loads torch
+LPIPS_MIN_SIDE = 31  # as codec.metrics.alexnet has it, which loads torch
 
 _BLOCK = 1 << 20  # samples at a time, so that a large picture needs no large temporaries
 
@@ -64,7 +68,7 @@ def ms_ssim_db(value: float) -> float:
 
 
 def lpips(a: np.ndarray, b: np.ndarray) -> float | None:
-    """LPIPS v0.1 with AlexNet (Zhang et al., CVPR 2018), 0 for equal pictures; see `codec.lpips`.
+    """LPIPS v0.1 with AlexNet (Zhang et al., CVPR 2018), 0 for equal pictures; see `codec.metrics.alexnet`.
 
     None where a side has fewer than LPIPS_MIN_SIDE pixels, which AlexNet's strides leave nothing of. Raises
     ValueError as `ms_ssim` does, and WeightsError where its weights are missing or damaged.
@@ -74,7 +78,7 @@ def lpips(a: np.ndarray, b: np.ndarray) -> float | None:
         return None
     import torch
 
-    from codec.lpips import load
+    from codec.metrics.alexnet import load
 
     with torch.inference_mode():
         return float(load()(_batch(a) / 127.5 - 1, _batch(b) / 127.5 - 1))
@@ -92,10 +96,3 @@ def _batch(rgb: np.ndarray):
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float().contiguous()
-
-
-def bpp(n_bytes: int, width: int, height: int) -> float:
-    """Bits per pixel of a file of `n_bytes` bytes, header and all. Raises ValueError for an empty picture."""
-    if n_bytes < 0 or width < 1 or height < 1:
-        raise ValueError(f"{n_bytes} bytes for {width}×{height} pixels have no rate in bits per pixel.")
-    return 8 * n_bytes / (width * height)

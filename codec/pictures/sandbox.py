@@ -2,7 +2,7 @@
 
 The parent sends a path or the bytes; the child answers with the size that the header declares, then with the pixels, or
 with the sentence of an ImageError. A message is its length (4 bytes), JSON, and as many raw bytes as the JSON says:
-nothing that comes from a child can run anything in the parent. A child imports numpy, Pillow and `codec.images`.
+nothing that comes from a child can run anything in the parent. A child imports numpy, Pillow and `codec.pictures.load`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from codec.errors import ImageError
-from codec.image_files import DAMAGED, MAX_PIXELS, NO_MEMORY, check_size, open_image, pillow_errors, read_path
-from codec.images import LoadedImage, decoded
+from codec.pictures.files import DAMAGED, MAX_PIXELS, NO_MEMORY, check_size, open_image, pillow_errors, read_path
+from codec.pictures.load import LoadedImage, decoded
 
 CHILDREN = 2
 MEMORY = 4_000_000_000  # bytes of address space a child may have
@@ -34,7 +34,7 @@ TURN_SECONDS = 120.0  # to wait for a child that is free
 MAX_READS = 1000  # then a child is replaced: nothing that a C library loses adds up
 MAX_MESSAGE = 1_000_000
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")  # no secrets of the host's
-PROGRAM = "from codec.reading import serve; serve()"
+PROGRAM = "from codec.pictures.sandbox import serve; serve()"
 
 CRASHED = "The program that was reading this image broke down over it; try another copy, or save it as PNG first."
 TOO_SLOW = "This image takes too long to read; save it as PNG, or scale it down first."
@@ -284,7 +284,7 @@ atexit.register(lambda: READERS.close())
 
 
 def read_picture(source: str | os.PathLike | bytes, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
-    """As `codec.images.load_image` of a path or bytes, in another process. Raises ImageError."""
+    """As `codec.pictures.load.load_image` of a path or bytes, in another process. Raises ImageError."""
     answer, rgb = READERS.ask("rgb", source, max_pixels)
     return LoadedImage(rgb, tuple(map(str, answer.get("notes", ()))), str(answer.get("format", "")))
 

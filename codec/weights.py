@@ -14,19 +14,19 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from codec.bitstream import DECODERS
-from codec.entropy.coder import TableSet
-from codec.entropy.network import IntegerEntropyModel
+from codec.entropy.integer import IntegerEntropyModel
+from codec.entropy.range_coder import TableSet
 from codec.entropy.tables import bit_costs, unpack
 from codec.errors import CodecError, WeightsError
-from codec.models import storage
-from codec.models.entropy_model import HyperAnalysis
-from codec.models.gain import byte_lambdas, error_worth
-from codec.models.generator import SYNTHESIS, build, interpolate
-from codec.models.transforms import Y_CHANNELS, Analysis, Synthesis
+from codec.networks import storage
+from codec.networks.gain import byte_lambdas, error_worth
+from codec.networks.generator import SYNTHESIS, build, interpolate
+from codec.networks.hyperprior import HyperAnalysis
+from codec.networks.transforms import Y_CHANNELS, Analysis, Synthesis
+from codec.spec import NUMBERED
 
 #: Where the weights are; the environment variable CODEC_WEIGHTS names another folder.
-WEIGHTS = Path(os.environ.get("CODEC_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
+WEIGHTS = Path(os.environ.get("CODEC_WEIGHTS", Path(__file__).resolve().parents[1] / "weights"))
 
 
 def trunk_id(entropy_file: bytes) -> str:
@@ -216,11 +216,12 @@ def partner_of(trunk: str, decoder: str) -> str:
 
 def models() -> tuple[str, ...]:
     """Names of the decoders of the current trunk that a stream can suggest."""
-    return tuple(n for n in decoders(manifest()["trunk"]) if n in DECODERS)
+    return tuple(n for n in decoders(manifest()["trunk"]) if n in NUMBERED.values())
 
 
 def decoders(trunk: str) -> tuple[str, ...]:
     """Every name by which a stream of this trunk can be decoded, in the order of their numbers in streams."""
     own = [k.split("/")[1] for k in manifest()["decoders"] if k.split("/")[0] == trunk]
     names = {*own, *(point for point, name in SHARED.items() if name in own)}
-    return tuple(sorted(names, key=lambda n: (DECODERS.index(n) if n in DECODERS else len(DECODERS), n)))
+    order = {name: number for number, name in NUMBERED.items()}
+    return tuple(sorted(names, key=lambda n: (order.get(n, len(order)), n)))

@@ -29,8 +29,8 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from codec.bitstream import MAX_PIXELS, MAX_SIDE
 from codec.errors import ImageError
+from codec.spec import MAX_PIXELS, MAX_SIDE
 
 MAX_FILE_BYTES = 100_000_000
 MAX_GIF_STEPS = 2_000_000

@@ -14,12 +14,13 @@ from tqdm import tqdm
 
 from codec import bitstream
 from codec.api import encode, load
+from codec.device import Timer, has_bfloat16
 from codec.evaluation.results import machine, versions, write_json
-from codec.images import load_image
 from codec.metrics import bpp, psnr
-from codec.models.gain import ANCHORS
-from codec.models.registry import decoders, load_decoder, load_trunk, resolve
-from codec.pipeline import Codec, Timer, has_bfloat16
+from codec.pictures.load import load_image
+from codec.pipeline import Codec
+from codec.spec import ANCHORS
+from codec.weights import decoders, load_decoder, load_trunk, resolve
 
 TARGETS = (0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
 RANDOM_SIZES = 200
@@ -244,7 +245,7 @@ def run(folder: Path, out: Path, only: list[str]) -> int:
     }
     for name in only:
         if name == "memory":  # in a process of its own, whose peak nothing else has raised
-            command = [sys.executable, "-m", "codec.evaluation.checks", str(folder)]
+            command = [sys.executable, "-m", "codec.evaluation.promises", str(folder)]
             result[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         else:
             result[name] = checks[name](images)

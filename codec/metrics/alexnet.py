@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-from codec.models.registry import WEIGHTS, read_checked
+from codec.weights import WEIGHTS, read_checked
 
 FILE = "lpips-alex.safetensors"  # made by `python -m codec.evaluation.make_lpips_weights`
 SHA256 = "960d813d6abc8b37402063e019917772b6f0baf1feac356cec07fab97c0b922a"

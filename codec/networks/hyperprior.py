@@ -22,25 +22,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from codec.models.layers import act, conv, round_ste
+from codec.networks.layers import act, conv, round_ste
+from codec.spec import LOG_STEP, N_SCALES, ORDER, SIGMA_MIN, STEPS, T_UNIT
 
 Z_CHANNELS = 64
 PSI_CHANNELS = 128
 HEAD_CHANNELS = 192
-STEPS = 4
-N_SCALES = 64
-SIGMA_MIN = 0.11
-SIGMA_MAX = 64.0
-LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (N_SCALES - 1)
-T_UNIT = 16.0  # of the head's output for t, so that its weights are of order one
-_ORDER = (0, 3, 1, 2)  # diagonal locations of a 2×2 block first: a checkerboard
 
 
 def step_masks(channels: int, height: int, width: int, device=None) -> Tensor:
     """Which symbols each step codes: bool (4, channels, height, width), exactly one step per symbol."""
     phase = (torch.arange(height, device=device)[:, None] % 2) * 2 + torch.arange(width, device=device) % 2
     group = torch.arange(channels, device=device)[:, None, None] % 4
-    return torch.stack([phase == (order ^ group) for order in _ORDER])
+    return torch.stack([phase == (order ^ group) for order in ORDER])
 
 
 class Prediction(NamedTuple):

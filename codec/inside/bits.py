@@ -1,0 +1,100 @@
+"""Where the bits went: the cost of every symbol of a stream, its sums, and what the model expected of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec import bitstream
+from codec.entropy.integer import ONE, gather, scatter
+from codec.pipeline import Codec, Symbols
+from codec.spec import LOG_STEP, SIGMA_MIN
+
+
+def placed(symbols: Symbols, steps: list[np.ndarray]) -> Tensor:
+    """What there is of each symbol of y, step by step in coding order, where it belongs: float32 (1, C, h, w)."""
+    out = torch.zeros(symbols.y_hat.shape, dtype=torch.float32)
+    for step, values in enumerate(steps):
+        scatter(out, step, torch.from_numpy(values).float().view(gather(out, step).shape))
+    return out
+
+
+def symbol_bits(codec: Codec, symbols: Symbols) -> Tensor:
+    """-log2 of the probability that the range coder gave each symbol of y: float32 (1, C, h, w)."""
+    costs = codec.trunk.y_costs.cpu().numpy()
+    widest = costs.shape[1] // 2
+    pairs = zip(symbols.index, symbols.y, strict=True)
+    return placed(symbols, [costs[index, np.clip(q, -widest, widest) + widest] for index, q in pairs])
+
+
+def hyper_bits(codec: Codec, symbols: Symbols) -> np.ndarray:
+    """The same of the hyper-latent: float32 (64, h/4, w/4)."""
+    costs = codec.trunk.z_costs
+    centre = costs.shape[1] // 2
+    column = np.clip(symbols.z + centre, 0, 2 * centre)
+    return np.take_along_axis(costs[:, None], column.reshape(len(column), 1, -1), 2).reshape(column.shape)
+
+
+def block_bits(codec: Codec, symbols: Symbols, payload_bytes: int) -> np.ndarray:
+    """Bits of every 16×16 block, float64 (h, w), that sum to 8 × payload_bytes.
+
+    A hyper-latent's bits are shared by the 64×64 pixels that it stands for. What the range coder adds to the
+    sum of the symbols' costs (well below 1 %) is shared in proportion.
+    """
+    y = symbol_bits(codec, symbols).sum(1)[0].double().numpy()
+    z = hyper_bits(codec, symbols).sum(0).astype(np.float64).repeat(4, 0).repeat(4, 1) / 16
+    total = y + z
+    return total * (8 * payload_bytes / total.sum())
+
+
+def ledger(data: bytes) -> dict[str, int]:
+    """The bytes of a stream by what they are for; their sum is the length of the file."""
+    stream = bitstream.read(data)
+    payload = len(stream.z) + len(stream.y)
+    return {"header": len(data) - payload, "hyper-latent z": len(stream.z), "latent y": len(stream.y)}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What was said of one channel of y. All float32 (h, w), on the quantiser's scale, where a step is 1.
+
+    y_hat = mu + q, with q the integers in the stream; sigma is the scale that they were expected to have.
+    """
+
+    y_hat: np.ndarray
+    mu: np.ndarray
+    sigma: np.ndarray
+    q: np.ndarray
+    bits: np.ndarray
+
+
+def expectation(codec: Codec, symbols: Symbols, channel: int) -> Expectation:
+    """What the entropy model predicted of a channel, what it turned out to be, and what the difference cost."""
+    y_hat = (symbols.y_hat[0, channel].cpu() / ONE).float()
+    q, index = (placed(symbols, steps)[0, channel] for steps in (symbols.y, symbols.index))
+    sigma = SIGMA_MIN * torch.exp(LOG_STEP * index)
+    parts = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, symbols)[0, channel])
+    return Expectation(*(part.numpy() for part in parts))
+
+
+def histogram(codec: Codec, symbols: Symbols, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often each integer occurs in a channel of y, and how often the model's probabilities say it should.
+
+    Values int (n,), counts int (n,), and expected counts float64 (n,): the sum over the channel's symbols of the
+    probability that the range coder's table gave each value. Both sum to the channel's h·w, the expected ones but
+    for what lies beyond the values shown.
+    """
+    q, index = (placed(symbols, steps)[0, channel].numpy().astype(int) for steps in (symbols.y, symbols.index))
+    seen = q.ravel()
+    reach = int(np.abs(seen).max()) + 1
+    values = np.arange(-reach, reach + 1)
+    expected = np.zeros(len(values))
+    for i, times in zip(*np.unique(index, return_counts=True), strict=True):
+        table = codec.trunk.y_tables.tables[i]
+        limit = len(table) // 2 - 1
+        inside = np.abs(values) <= limit
+        expected[inside] += times * table[values[inside] + limit] / table.sum()
+    return values, np.bincount(seen + reach, minlength=len(values)), expected

@@ -1,0 +1,175 @@
+"""Everything that the parts of the codec agree on: numbers, limits and the table of decoders. No torch, no NumPy.
+
+The *quality index* q of a stream is one byte, 0…255. It names a place on the ladder of anchor λ's: the *level*, a
+number in [0, TOP], of which level 0 is ANCHORS[0] and level TOP is ANCHORS[TOP]. Between two anchors λ and the gains
+are interpolated geometrically.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+
+from codec.errors import CodecError
+
+# --- rate -----------------------------------------------------------------------------------------------------
+
+#: λ on the scale of CompressAI, loss = R + λ·255²·MSE with R in bits per pixel and MSE on [0, 1]. The two
+#: lowest reach below CompressAI's range, because 0.10 and 0.14 bpp lie there for many photographs.
+ANCHORS = (0.0005, 0.0009, 0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483)
+LAMBDA_MIN, LAMBDA_MAX = ANCHORS[0], ANCHORS[-1]
+DEFAULT_LAMBDA = 0.0067
+TOP = len(ANCHORS) - 1
+BYTE_MAX = 255  # the largest quality index
+
+
+def level_from_lambda(lmbda: float) -> float:
+    """The level in [0, TOP] of a λ; values beyond the anchors are clipped."""
+    if lmbda <= ANCHORS[0]:
+        return 0.0
+    for i in range(TOP):
+        low, high = ANCHORS[i], ANCHORS[i + 1]
+        if lmbda <= high:
+            return i + math.log(lmbda / low) / math.log(high / low)
+    return float(TOP)
+
+
+def lambda_from_level(level: float) -> float:
+    """The λ of a level in [0, TOP]."""
+    i = min(int(level), TOP - 1)
+    return ANCHORS[i] * (ANCHORS[i + 1] / ANCHORS[i]) ** (level - i)
+
+
+def quality_index(lmbda: float) -> int:
+    """The quality index of a λ. Raises CodecError outside the trained range."""
+    if not (math.isfinite(lmbda) and LAMBDA_MIN * 0.999 <= lmbda <= LAMBDA_MAX * 1.001):
+        raise CodecError(f"λ is {lmbda:g}; it must lie between {LAMBDA_MIN:g} and {LAMBDA_MAX:g}.")
+    return round(level_from_lambda(lmbda) / TOP * BYTE_MAX)
+
+
+def lambda_of(q: int) -> float:
+    """The λ of a quality index."""
+    return lambda_from_level(q / BYTE_MAX * TOP)
+
+
+# --- networks and entropy coding ------------------------------------------------------------------------------
+
+SLOPE = 0.125  # of the leaky ReLU; a power of two, so that integer networks can apply it with a shift
+STEPS = 4  # in which the latent is coded
+#: The ladder of scales: index t stands for the standard deviation SIGMA_MIN·exp(t·LOG_STEP).
+N_SCALES = 64
+SIGMA_MIN = 0.11
+SIGMA_MAX = 64.0
+LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (N_SCALES - 1)
+T_UNIT = 16.0  # the head's output for t is t / T_UNIT, so that its weights are of order one
+ORDER = (0, 3, 1, 2)  # diagonal locations of a 2×2 block first: a checkerboard
+
+
+def step_pattern(step: int) -> list[tuple[int, int]]:
+    """The four (channel group, phase) pairs that a step codes.
+
+    Group g holds the channels c with c mod 4 = g; phase = 2·(row mod 2) + column mod 2.
+    """
+    return [(group, ORDER[step] ^ group) for group in range(STEPS)]
+
+
+# --- limits and files -----------------------------------------------------------------------------------------
+
+REGION = 64  # pixels per side of the square that shares one quality index; pictures are padded to whole regions
+#: Limit of a picture to be read or decoded; CODEC_MAX_PIXELS sets another. Memory grows by 100 bytes a pixel.
+MAX_PIXELS = int(os.environ.get("CODEC_MAX_PIXELS", 50_000_000))
+MAX_SIDE = 30_000
+STREAM_SUFFIX = ".lic"
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
+
+# --- decoders -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """One decoder, or a preset: a network together with a rate."""
+
+    name: str
+    number: int | None  # in the header of streams; None where a stream cannot suggest it
+    network: str  # the name of its weights in the manifest
+    title: str
+    about: str
+    colour: str
+    bpp: float | None = None  # the rate taken where neither λ nor a rate is asked for
+
+
+#: Numbers are in files: never change one, never use one twice. HiFiC's rates are those of Mentzer et al. 2020.
+DECODERS = {
+    decoder.name: decoder
+    for decoder in (
+        Decoder(
+            "mse",
+            0,
+            "mse",
+            "MSE",
+            "The least squared error. It never lies, but where it is unsure it averages: fine texture goes soft.",
+            "#0d9488",
+        ),
+        Decoder(
+            "perceptual",
+            1,
+            "perceptual",
+            "Perceptual",
+            "Close in what a vision network sees, not in pixels alone: crisper edges for a little less PSNR.",
+            "#d55e00",
+        ),
+        Decoder(
+            "texture",
+            2,
+            "texture",
+            "Texture",
+            "Keeps the statistics of textures: grass looks like grass, if not blade by blade the same.",
+            "#56b4e9",
+        ),
+        Decoder(
+            "hific-nogan",
+            6,
+            "hific-nogan",
+            "HiFiC without GAN",
+            "Looks close to the original to an observer's eye, by LPIPS, and invents less than a GAN.",
+            "#6d5ff5",
+        ),
+        Decoder(
+            "hific",
+            None,
+            "hific",
+            "HiFiC",
+            "A GAN that aims at a real-looking picture; it paints detail nobody sent.",
+            "#db2777",
+        ),
+        Decoder(
+            "hific-lo",
+            3,
+            "hific",
+            "HiFiC lo",
+            "A GAN that aims at a real-looking picture at 0.14 bits per pixel; it paints detail nobody sent.",
+            "#db2777",
+            0.14,
+        ),
+        Decoder(
+            "hific-mi",
+            4,
+            "hific",
+            "HiFiC mi",
+            "A GAN that aims at a real-looking picture at 0.30 bits per pixel; it paints detail nobody sent.",
+            "#db2777",
+            0.30,
+        ),
+        Decoder(
+            "hific-hi",
+            5,
+            "hific",
+            "HiFiC hi",
+            "A GAN that aims at a real-looking picture at 0.45 bits per pixel, where little is left to invent.",
+            "#db2777",
+            0.45,
+        ),
+    )
+}
+#: The names that a stream can suggest, by their number in its header.
+NUMBERED = {decoder.number: decoder.name for decoder in DECODERS.values() if decoder.number is not None}
+OPERATING_POINTS = {decoder.name: decoder.bpp for decoder in DECODERS.values() if decoder.bpp is not None}
