@@ -23,10 +23,11 @@ from codec.networks.gain import byte_lambdas, error_worth
 from codec.networks.generator import SYNTHESIS, build, interpolate
 from codec.networks.hyperprior import HyperAnalysis
 from codec.networks.transforms import Y_CHANNELS, Analysis, Synthesis
+from codec.paths import shipped
 from codec.spec import NUMBERED
 
 #: Where the weights are; the environment variable CODEC_WEIGHTS names another folder.
-WEIGHTS = Path(os.environ.get("CODEC_WEIGHTS", Path(__file__).resolve().parents[1] / "weights"))
+WEIGHTS = Path(os.environ.get("CODEC_WEIGHTS") or shipped("weights"))
 
 
 def trunk_id(entropy_file: bytes) -> str:

@@ -1,4 +1,4 @@
-"""`pip install .` gives a package that works away from the checkout: weights, results and the page's files are in it."""
+"""`pip install .` gives a package that works away from the checkout: with its weights, results and the page's files."""
 
 import os
 import subprocess

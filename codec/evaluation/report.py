@@ -5,6 +5,7 @@ of `iso`, jpeg.json, speed.json and checks.json of the commands of these names, 
 machine has the GPU, what `speed` says there goes into speed-cuda.json.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, Undefined
 
-from codec.evaluation.curves import title
-from codec.evaluation.results import OURS, WITH_GAN, is_ours, read_json
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
+from codec.networks.generator import SYNTHESIS
+from codec.results import OURS, WITH_GAN, is_ours, read_json, title
 
 YET = "not measured yet"
 RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -->", "<!-- /manifest -->")
@@ -75,7 +76,9 @@ def measured(rd: dict) -> list[str]:
 
 def classical(rd: dict) -> list[str]:
     """The other codecs, the one we save most against first."""
-    return sorted((n for n in rd["bd_rate_psnr"] if not is_ours(n)), key=lambda n: rd["bd_rate_psnr"][n]["percent"] or 0)
+    return sorted(
+        (n for n in rd["bd_rate_psnr"] if not is_ours(n)), key=lambda n: rd["bd_rate_psnr"][n]["percent"] or 0
+    )
 
 
 def other_decoders(rd: dict) -> list[dict]:
@@ -139,7 +142,11 @@ def environment() -> Environment:
                  remaining, measured_columns)  # fmt: skip
     made.globals |= {function.__name__: function for function in functions}
     made.globals |= {"yet": YET, "OURS": OURS, "scales": SCALES, "columns": COLUMNS}
-    made.globals |= {"shown_plots": SHOWN, "linked_plots": LINKED, "bd_digits": {m: ".1f" for m in SCALES} | {"lpips": ".2f"}}
+    made.globals |= {
+        "shown_plots": SHOWN,
+        "linked_plots": LINKED,
+        "bd_digits": {**dict.fromkeys(SCALES, ".1f"), "lpips": ".2f"},
+    }
     made.globals["known_codecs"] = lambda at: [n for n in KNOWN if n in at["codecs"]]
     return made
 
@@ -151,3 +158,55 @@ def render(template: str, results: Path) -> str:
     plots = [n for n in (*SHOWN, *LINKED) if (folder / f"kodak-{n}.png").exists()]
     text = environment().get_template(template).render(plots=plots, **read)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def total(files: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
+
+
+def traits(decoder: dict) -> str:
+    """How a decoder's network differs from the first one."""
+    kind = decoder.get("architecture", SYNTHESIS)
+    blocks = sum(map(int, re.findall(r"-(\d)", kind)))
+    reads = {f"{blocks} more blocks": blocks, "reads σ": "+scales" in kind, "reads noise": "+noise" in kind}
+    return "".join(f", {text}" for text, holds in reads.items() if holds)
+
+
+def card(weights: Path) -> str:
+    """What the manifest says of every network, for the model card."""
+    known = json.loads((weights / "manifest.json").read_text())
+    trunk = known["trunk"]
+    decoders = {k.split("/")[1]: v for k, v in known["decoders"].items() if k.split("/")[0] == trunk}
+    context = {
+        "trunk": trunk,
+        "entry": known["trunks"][trunk],
+        "decoders": decoders,
+        "traits": traits,
+        "run": lambda entry: f"{entry['steps']:,} steps in {entry['wall_minutes']:.0f} min",
+        "megabytes": lambda entry: f"{total(weights / name for name in entry['files']) / 1e6:.1f}",
+        "total": total(weights.rglob("*.*")) / 1e6,
+        "most": TOTAL_BYTES / 1e6,
+    }
+    return environment().get_template("card.md.j2").render(**context)
+
+
+def between(text: str, marks: tuple[str, str], new: str) -> str:
+    """The text with what stands between two marks replaced."""
+    before, after = text[: text.index(marks[0])], text[text.index(marks[1]) :]
+    return f"{before}{marks[0]}\n{new.strip()}\n{after}"
+
+
+def update(readme: Path, results: Path) -> list[Path]:
+    """Brings docs/results.md, the README and the model card up to date; the files that this changed."""
+    folder = readme.resolve().parent
+    document, model_card = folder / "docs" / "results.md", folder / "weights" / "README.md"
+    texts = {
+        document: render("results.md.j2", results),
+        readme: between(readme.read_text(), RESULTS, render("readme.md.j2", results)),
+        model_card: between(model_card.read_text(), MANIFEST, "\n" + card(folder / "weights")),
+    }
+    changed = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
+    for path in changed:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(texts[path])
+    return changed
