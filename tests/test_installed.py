@@ -40,7 +40,7 @@ def test_the_console_script_codes_and_decodes(installed, tmp_path):
     installed(sys.executable, script, "compress", source, "-o", stream, "--bpp", "0.5")
     installed(sys.executable, script, "decompress", stream, "-o", decoded, "--decoder", "texture")
     with Image.open(decoded) as image:
-        assert image.size == (80, 64)
+        assert image.size == (64, 80)
 
 
 def test_the_page_finds_its_files(installed):

@@ -8,7 +8,8 @@ import pytest
 from conftest import picture
 from PIL import Image
 
-from codec.evaluation import measure, rd, report
+from codec import results
+from codec.evaluation import curves, equal_size, measure, rd, report
 from codec.evaluation.measure import KEYS, iso_points, rd_points
 from codec.networks import storage
 from codec.results import write_json
@@ -17,14 +18,24 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_readme_says_what_the_results_files_say():
-    results = ROOT / "results"
-    assert report.render("results.md.j2", results) == (ROOT / "docs" / "results.md").read_text()
-    assert report.render("readme.md.j2", results) in (ROOT / "README.md").read_text()
+    folder = ROOT / "results"
+    assert report.render("results.md.j2", folder) == (ROOT / "docs" / "results.md").read_text()
+    assert report.render("readme.md.j2", folder) in (ROOT / "README.md").read_text()
 
 
 def test_the_model_card_says_what_the_manifest_says():
     weights = ROOT / "weights"
     assert report.card(weights) in (weights / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["kodak", "cid22"])
+def test_the_means_are_those_of_the_points_beside_them(name):
+    rates, sizes = (results.read(f"{name}{end}") for end in ("", "-iso"))
+    assert curves.summarize({"points": rates["points"]}).items() <= rates.items()
+    again = equal_size.summarize({"points": sizes["points"]})["equal_size"]
+    for at, was in zip(again, sizes["equal_size"], strict=True):
+        for codec, row in at["codecs"].items():
+            assert row.items() <= was["codecs"][codec].items(), codec
 
 
 def test_the_weights_stay_small():
@@ -50,9 +61,8 @@ def test_a_report_without_results_says_so(tmp_path):
     assert report.update(page, tmp_path / "results") == [tmp_path / "docs" / "results.md", page]
     assert report.update(page, tmp_path / "results") == []
     table = report.render("readme.md.j2", tmp_path / "results")
-    assert (
-        report.YET in table and page.read_text() == f"before\n{report.RESULTS[0]}\n{table}{report.RESULTS[1]}\nafter\n"
-    )
+    start, end = report.RESULTS
+    assert report.YET in table and page.read_text() == f"before\n{start}\n{table}{end}\nafter\n"
     card.write_text(card.read_text().replace("| `mse` |", "| `nothing` |"))
     assert report.update(page, tmp_path / "results") == [card]
 

@@ -25,7 +25,8 @@ def complete_pictures(points: list[dict]) -> set[str]:
 def means(points: list[dict], keys: Iterable[str], by: str) -> dict[object, dict[str, float | None]]:
     """By the values of `by`: the mean of every key over the points, None where one of them has none."""
     frame = pd.DataFrame(points, columns=[by, *keys]).astype({key: float for key in keys})
-    rows = frame.groupby(by).agg(lambda column: column.mean(skipna=False))
+    # Added up one by one, as the numbers in the results files were: pandas' own order differs in the last digit.
+    rows = frame.groupby(by).agg(lambda column: sum(column) / len(column))
     return {value: {k: None if math.isnan(v) else float(v) for k, v in row.items()} for value, row in rows.iterrows()}
 
 

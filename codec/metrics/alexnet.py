@@ -16,11 +16,10 @@ from codec.weights import WEIGHTS, read_checked
 
 FILE = "lpips-alex.safetensors"  # made by `python -m codec.evaluation.make_lpips_weights`
 SHA256 = "960d813d6abc8b37402063e019917772b6f0baf1feac356cec07fab97c0b922a"
-MIN_SIDE = 31  # pixels; anything smaller leaves nothing after AlexNet's second pooling
 
 
 class LPIPS(lpips.LPIPS):
-    """Distance of two batches (B, 3, H, W) of RGB in [-1, 1], H and W at least MIN_SIDE -> (B,), 0 for equal ones.
+    """Distance of two batches (B, 3, H, W) of RGB in [-1, 1], H and W at least 31 -> (B,), 0 for equal ones.
 
     The networks are the package's. Its `forward` is not used, for two reasons. Its gradient is not a number where all
     features of a place are zero, as they are in flat pictures. And a training shows the activations to a discriminator
