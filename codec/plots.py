@@ -78,7 +78,7 @@ def figures(result: dict) -> dict[str, go.Figure]:
         # JPEG is measured here: the published curve is for `python -m codec.evaluation jpeg`.
         others = {entry["name"]: entry for entry in published() if entry["name"] != "jpeg"}
     count = result.get("pictures_in_means", result["pictures"])
-    data = f"{result.get('data_set') or 'means'} ({count} pictures)"
+    data = f"{result.get('data_set') or 'means'} ({count} images)"
     found = {}
     for metric, scale in SCALES.items():
         has = {n: c for n, c in measured.items() if all(scale.key in p for p in c)}
