@@ -209,7 +209,7 @@ def browser_path() -> str:
 
 
 def photograph(pages: list[Path]) -> list[Path]:
-    """A PNG beside every page, drawn by a headless Chromium at 1.5 device pixels each."""
+    """A PNG beside every page: a screenshot by a headless Chromium at 1.5 device pixels each."""
     from playwright.sync_api import sync_playwright  # of requirements-train.txt
 
     pictures = []

@@ -116,7 +116,7 @@ def manifest() -> dict:
 
 
 def loss(entry: dict) -> str:
-    """What an entry of the manifest was trained for, or else its network; and of which runs it is a mixture."""
+    """An entry's loss, or else its network; and the runs that it is an average of."""
     mixed = f". Shipped: {entry['mixture']}" if entry.get("mixture") else ""
     return entry.get("loss", entry.get("architecture", "")) + mixed
 

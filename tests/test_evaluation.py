@@ -56,7 +56,7 @@ def test_bd_rates_that_there_are_not_say_why():
         assert found["percent"] is None and reason in found["reason"]
 
 
-def test_a_setting_that_is_dearer_and_worse_does_not_count():
+def test_a_setting_that_costs_more_and_is_worse_does_not_count():
     points = points_of("jpeg", 1.0) + points_of("ours", 0.9)
     bad = [p | {"setting": 9, "bpp": 0.7, "psnr": 24.0} for p in points_of("ours", 1) if p["setting"] == 0]
     assert curves.bd_rate(points + bad, "jpeg")["percent"] == pytest.approx(-10, abs=0.05)

@@ -77,8 +77,8 @@ def summarize(result: dict, regions: Path | None = None, before: Sequence[dict] 
 
     Where that is not all of them, `ours_on_the_same` has our means over just these: the pictures that are
     missing are the hard ones, so the codec's own means flatter it. The Fréchet distance needs `regions`, the folder
-    with features of every picture, and is given where a codec reaches all pictures. before: an earlier "equal_size",
-    the distances of which are taken where features are gone and all else is still the same.
+    with features of every picture, and is given where a codec reaches all pictures. before: an earlier "equal_size";
+    its distances are taken where features are gone and all else is still the same.
     """
     known = {(at["target_bpp"], name): row for at in before for name, row in at["codecs"].items()}
     complete = curves.complete_pictures(result["points"])

@@ -26,7 +26,7 @@ from codec.weights import decoders, load_decoder, load_trunk, resolve
 
 TARGETS = (0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
 RANDOM_SIZES = 200
-RUNS = 9  # of which the median is taken
+RUNS = 9  # the median is taken
 
 
 def pictures(folder: Path) -> dict[str, np.ndarray]:
