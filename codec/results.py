@@ -6,12 +6,12 @@ Files only, no torch; nothing here measures anything. `python -m codec.evaluatio
 
 import functools
 import json
-import os
 from pathlib import Path
 
+from codec import weights
+from codec.errors import WeightsError
 from codec.metrics import ms_ssim_db
-from codec.paths import PACKAGE, shipped
-from codec.spec import DECODERS
+from codec.paths import PACKAGE, atomic_write, shipped
 
 OURS = "ours"
 WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"
@@ -57,9 +57,7 @@ def write_json(path: Path, result: dict) -> None:
     body = ",\n".join("  " + json.dumps(p, ensure_ascii=False) for p in points)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = head[:-2] + (',\n "points": [\n' + body + "\n ]\n}\n" if points else "\n}\n")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)  # an interruption leaves the old file or the new one, never half of it
+    atomic_write(path, text.encode())
 
 
 def read(name: str) -> dict:
@@ -108,10 +106,9 @@ def tables() -> str:
 
 def manifest() -> dict:
     """The manifest of the weights, {} where it is missing or damaged; that loading them fails is said elsewhere."""
-    folder = Path(os.environ.get("CODEC_WEIGHTS", shipped("weights")))
     try:
-        return json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError):
+        return weights.default().manifest
+    except WeightsError:
         return {}
 
 
@@ -122,12 +119,5 @@ def loss(entry: dict) -> str:
 
 
 def decoders() -> tuple[str, ...]:
-    """The decoders whose weights are here, as they are named there; always at least "mse".
-
-    As `codec.weights.decoders`, less the operating points that share a decoder's weights, and without torch.
-    """
-    known = manifest()
-    trunk = known.get("trunk", "")
-    names = {key.split("/")[1] for key in known.get("decoders", {}) if key.split("/")[0] == trunk} | {"mse"}
-    order = {name: i for i, name in enumerate(DECODERS)}
-    return tuple(sorted(names, key=lambda n: (order.get(n, len(order)), n)))
+    """The decoders that have weights of their own here; at least "mse"."""
+    return weights.default().networks() if manifest() else ("mse",)

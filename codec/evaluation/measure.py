@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from codec import baselines
-from codec import weights as registry
+from codec import baselines, bitstream
 from codec.api import encode, load
 from codec.device import Timer
 from codec.evaluation import perception, pool
@@ -24,6 +23,7 @@ from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures.load import load_image
 from codec.provenance import codec_versions, data_set, folder_digest, machine, pictures_in, versions
 from codec.results import decoder_of, is_ours, read_json, realism_of, write_json
+from codec.weights import default
 
 METRICS = ("psnr", "ms_ssim", "lpips")
 SAVE_EVERY = 30  # seconds
@@ -52,7 +52,7 @@ def _ours(name: str, rgb: np.ndarray, codec: str, lmbda: float) -> dict:
     """From a stream that was really written and decoded."""
     decoder, model, timer = decoder_of(codec), load(), Timer()
     coded, _ = encode(rgb, model=decoder, lmbda=lmbda, codec=model)
-    decoded = model.decode(coded.data, decoder, timer)
+    decoded = model.decode(bitstream.read(coded.data), decoder, timer=timer)
     times = (sum(coded.timer.ms.values()), sum(timer.ms.values()))
     return point(name, codec, lmbda, rgb, coded.data, decoded, *times) | {
         "weights": model.trunk.id,
@@ -100,7 +100,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
             start = time.perf_counter()
             if is_ours(codec):
                 timer = Timer()
-                decoded = model.decode(coded.data, decoder_of(codec), timer, realism=realism_of(codec))
+                decoded = model.decode(bitstream.read(coded.data), decoder_of(codec), realism_of(codec), timer=timer)
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
                 row |= {"fits": found.reached, "weights": model.trunk.id}
             else:
@@ -226,13 +226,12 @@ def model_digest(codec: str) -> str:
     Of "ours[:NAME]" those are the trunk's and the decoder's, of a classical codec, which gets as many bytes as ours,
     the trunk's. The trunk's id is that of its entropy files alone: analysis and decoder can change without it.
     """
-    known = registry.manifest()
-    trunk = known["trunk"]
-    entries = [known["trunks"][trunk]]
+    weights = default()
+    entries = [weights.trunk_entry()]
     if is_ours(codec):
         decoder = decoder_of(codec)
-        entries.append(registry.resolve(trunk, decoder)[1])
+        entries.append(weights.resolve(decoder)[1])
         if realism_of(codec) is not None:
-            entries.append(registry.resolve(trunk, registry.partner_of(trunk, decoder))[1])
+            entries.append(weights.resolve(weights.partner(decoder))[1])
     hashes = sorted(sha256 for entry in entries for sha256 in entry["files"].values())
     return hashlib.sha256("".join([*hashes, str(entries[0].get("rdo"))]).encode()).hexdigest()[:8]

@@ -9,10 +9,10 @@ import warnings
 
 import lpips
 import torch
-from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from codec.weights import WEIGHTS, read_checked
+from codec.networks.storage import read
+from codec.weights import default
 
 FILE = "lpips-alex.safetensors"  # made by `python -m codec.evaluation.make_lpips_weights`
 SHA256 = "960d813d6abc8b37402063e019917772b6f0baf1feac356cec07fab97c0b922a"
@@ -61,7 +61,7 @@ def load(device: str = "cpu") -> LPIPS:
 
     Raises WeightsError where they are missing or damaged.
     """
-    tensors = {k: v.float() for k, v in load_safetensors(read_checked(WEIGHTS / FILE, SHA256)).items()}
+    tensors = {k: v.float() for k, v in read(default().read_file(FILE, SHA256)).items()}
     net = LPIPS()
     state = {f"scaling_layer.{k}": v for k, v in net.scaling_layer.state_dict().items()}
     for i, n in enumerate((0, 3, 6, 8, 10)):  # where torchvision's AlexNet has its convolutions
