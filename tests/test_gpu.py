@@ -11,10 +11,10 @@ from pretend_gpu import OnGpu, pretended
 
 import codec as package
 from codec import api, device, results
-from codec import weights as registry
 from codec.ui import names
 from codec.ui.jobs import bits, compare, curves, damage, decoders, inside, open_stream, region, renditions, sampling
 from codec.ui.jobs.renditions import Cache
+from codec.weights import default
 
 
 def silent(*_, **__):
@@ -52,7 +52,7 @@ def files(codec, tmp_path_factory):
     Image.fromarray(picture(160, 130, grain=8)).save(photo)
     stream.write_bytes(package.compress(photo, lmbda=0.0067))
     yield str(stream), str(photo)
-    for cache in (api.load, registry.load_decoder, registry._between):
+    for cache in (api.load, default):
         cache.cache_clear()  # they hold what was on a GPU that is not there
 
 

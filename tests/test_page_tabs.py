@@ -172,7 +172,7 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
     models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
     assert all(links.parse({"model": model}, TABS, 0) == {"model": model} for model in models)
-    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
     monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
     assert "not measured yet" in about.text(TABS) and "cannot be read" in about.text(TABS)
     assert results.decoders() == ("mse",)

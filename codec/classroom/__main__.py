@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 
+from codec.classroom import cae_training, mnist_training, packing, results
 from codec.training.__main__ import add_settings
 
 
@@ -20,8 +21,6 @@ def main() -> int:
     digits = os.path.join(root, "mnist.npz") if root else None
     photographs = os.path.join(root, "train") if root else None
     held_out = os.path.join(root, "cid22-validation") if root else None
-
-    from codec.classroom import cae_training, mnist_training
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text)
@@ -69,8 +68,6 @@ def main() -> int:
         name, args = f"pack-{kind}", {"run": settings.run, "out": out}
         if kind == "mnist":
             args["data"] = settings.data
-    from codec.classroom import packing, results
-
     work = {"pack-mnist": packing.pack_mnist, "pack-cae": packing.pack_cae}
     work |= {"mnist-results": results.mnist, "cae-results": results.cae}
     if name in work:

@@ -3,19 +3,20 @@
 One row a crop, all of it at one rate but for the columns of HiFiC mi and hi, which have their own. Nothing is scaled.
 """
 
+import importlib.util
 import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from codec import weights as registry
 from codec.api import encode, load
 from codec.baselines import encode_at_most
-from codec.evaluation.curves import NAMES
+from codec.paths import PACKAGE
 from codec.pictures.load import load_image
+from codec.results import NAMES
 from codec.spec import OPERATING_POINTS
-from codec.ui import examples
+from codec.weights import default
 
 SIDE, GAP, HEAD = 160, 4, 40  # pixels
 TARGET = 0.14  # bpp
@@ -28,7 +29,7 @@ OTHERS = ("jpeg", "heic")
 
 def columns() -> list[tuple[str, str, float]]:
     """(title, decoder, target in bpp) of every column that is ours."""
-    names = [name for name in registry.models() if name != "hific-nogan"]
+    names = [name for name in default().models() if name != "hific-nogan"]
     return [(name, name, OPERATING_POINTS.get(name, TARGET)) for name in names]
 
 
@@ -42,10 +43,18 @@ def kodak(folder: Path) -> dict[Path, tuple[int, int]]:
 
 def weak() -> dict[Path, tuple[int, int]]:
     """The same of what the decoders are bad at. Raises FileNotFoundError without scikit-image, whose the face is."""
-    files = examples.sources()
+    files = example_files()
     if missing := WEAK.keys() - files.keys():
         raise FileNotFoundError(f"There is no example {sorted(missing)}: pip install scikit-image.")
     return {files[name]: corner for name, corner in WEAK.items()}
+
+
+def example_files() -> dict[str, Path]:
+    """Those of the page's examples, and the portrait that scikit-image brings along where it is installed."""
+    files = {path.stem: path for path in (PACKAGE / "ui" / "pictures").glob("*.png")}
+    if found := importlib.util.find_spec("skimage"):  # which imports nothing
+        files["portrait"] = Path(found.origin).with_name("data") / "astronaut.png"
+    return files
 
 
 def draw(crops: dict[Path, tuple[int, int]], out: Path) -> None:
@@ -73,10 +82,10 @@ def row(rgb: np.ndarray, corner: tuple[int, int]) -> list[tuple[str, np.ndarray]
     cells = [("original\n", rgb)]
     for title, decoder, target in columns():
         if target not in streams:
-            streams[target] = encode(rgb, bpp=target, codec=codec, y=y)[0].data
-        cells.append((f"{title}\n{target:.2f} bpp", codec.decode(streams[target], decoder)))
+            streams[target] = encode(rgb, bpp=target, codec=codec, y=y)[0]
+        cells.append((f"{title}\n{target:.2f} bpp", codec.decode(streams[target].stream, decoder)))
     for name in OTHERS:
-        best = encode_at_most(rgb, name, len(streams[TARGET]))
+        best = encode_at_most(rgb, name, len(streams[TARGET].data))
         said = f"{TARGET:.2f} bpp" if best.fits else "its smallest"
         cells.append((f"{NAMES[name].partition(' ')[0]}\n{said}", best.rgb))
     left, top = corner

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import gradio as gr
 
+from codec.errors import CodecError
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN
-from codec.ui import examples, jobs
+from codec.ui import examples
 from codec.ui.names import BY_LAMBDA, BY_RATE, MODELS
 from codec.ui.tabs import compare
 from codec.ui.texts import section, t
 from codec.ui.widgets import QUICK
+from codec.weights import default
 
 LIMITS = {"lambda": (LAMBDA_MIN, LAMBDA_MAX), "bpp": (0.05, 2.0)}
 WAIT_JS = """async () => {
@@ -60,7 +62,7 @@ def opening(request: gr.Request) -> dict:
     found: dict = {"upload": examples.files()[example]}
     if example:
         found["pictures"] = examples.shown(example)
-    if "model" in state and jobs.compare.has_model(state["model"]):
+    if "model" in state and is_here(state["model"]):
         model = found["model"] = state["model"]
         found["about"], found["mode"], found["bpp"] = compare.choose_model(model, BY_LAMBDA, gr.skip())
     if "lambda" in state:
@@ -68,6 +70,13 @@ def opening(request: gr.Request) -> dict:
     if "bpp" in state:
         found |= {"mode": BY_RATE, "bpp": state["bpp"]}
     return found
+
+
+def is_here(model: str) -> bool:
+    try:
+        return model in default().models()
+    except CodecError:
+        return False
 
 
 def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:

@@ -34,7 +34,7 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     half = t("bits.half", percent=100 * half_of(blocks))
     pictures = (t("bits.decoded"), "", decoded), (t("bits.map"), half, heatmap.over(decoded, blocks, top))
     pair = common.side_by_side(folder, decoded, *pictures)
-    said = ledger(bits.ledger(data), top, half)
+    said = ledger(bits.ledger(stream), top, half)
     yield pair, said, gr.skip()
     if not original:
         return
@@ -42,7 +42,7 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     y = codec.analyse(rgb)
     for lmbda in LAMBDAS:
         coded, _ = api.encode(rgb, lmbda=lmbda, codec=codec, y=y)
-        blocks = bits.block_bits(codec, coded.symbols, coded.payload_bytes)
+        blocks = bits.block_bits(codec, coded.latent, coded.payload_bytes)
         over = heatmap.over(rgb, blocks, float(np.quantile(blocks, 0.995)))
         caption = t("bits.along", value=lmbda, size=len(coded.data), percent=100 * half_of(blocks))
         shown.append((common.saved(folder / f"lambda-{lmbda:g}.png", over), caption))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec import weights
 from codec.errors import CodecError
 from codec.metrics import bpp
 from codec.pictures.load import png_bytes
@@ -20,19 +19,13 @@ from codec.ui.jobs.renditions import CACHE, MEASURED_PIXELS, SUFFIXES, Job, dige
 from codec.ui.names import BASELINES, BY_LAMBDA, BY_RATE, BY_SIZE, DECODERS, HISTORICAL, MODELS, ORIGINAL, OURS
 from codec.ui.tables import Row, facts, kilobytes, table
 from codec.ui.texts import t
+from codec.weights import default
 
 
 def installed() -> tuple[list[str], list[str], list[str]]:
     """The models, decoders and experiments of 2017 whose weights are here, which only PyTorch can tell."""
     with common.said_plainly():
-        return [m for m in MODELS if m in weights.models()], networks(), historical()
-
-
-def has_model(name: str) -> bool:
-    try:
-        return name in weights.models()
-    except CodecError:
-        return False
+        return [m for m in MODELS if m in default().models()], networks(), historical()
 
 
 def file_stem(path: str) -> str:

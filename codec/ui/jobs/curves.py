@@ -43,10 +43,10 @@ def sweep(original: str, names: list[str], device: str):
     total = len(ANCHORS) * len(decoders) + sum(len(QUALITIES[b]) for b in others)
     y, points = codec.analyse(rgb), []
     for lmbda in ANCHORS:
-        data = api.encode(rgb, lmbda=lmbda, codec=codec, y=y)[0].data
+        coded = api.encode(rgb, lmbda=lmbda, codec=codec, y=y)[0]
         for decoder in decoders:  # the same bytes for all of them
             name = "ours" if decoder == "mse" else f"ours:{decoder}"
-            points = [*points, point(rgb, name, lmbda, data, codec.decode(data, decoder))]
+            points = [*points, point(rgb, name, lmbda, coded.data, codec.decode(coded.stream, decoder))]
             yield points, total
     for name in others:
         for quality in QUALITIES[name]:
@@ -93,8 +93,8 @@ def show(original: str | None, key: str):
 def ours(rgb, lmbda: float, decoder: str, device: str):
     """The bytes of an image at a λ, and what a decoder makes of them."""
     codec = api.load(device=device)
-    data = api.encode(rgb, lmbda=lmbda, codec=codec)[0].data
-    return data, codec.decode(data, decoder)
+    coded = api.encode(rgb, lmbda=lmbda, codec=codec)[0]
+    return coded.data, codec.decode(coded.stream, decoder)
 
 
 def bd_rates(points: Points) -> str:

@@ -4,6 +4,7 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from codec import api, bitstream
 from codec.device import each_where_it_fits
@@ -98,7 +99,8 @@ def read_leniently(codec, stream):
     trunk, decoder = codec.trunk, Decoder(stream.y)
     shape = (len(trunk.z_tables), *stream.regions)
     z = get(Decoder(stream.z), z_index(shape), trunk.z_tables).reshape(shape)
-    symbols = prior.rebuild(
-        codec, z, stream.q_map(), lambda step, index: get(decoder, index.flatten().cpu().numpy(), trunk.y_tables)
-    )
-    return symbols, lost
+
+    def choose(step: int, mu, index):
+        return torch.from_numpy(get(decoder, index.flatten().cpu().numpy(), trunk.y_tables))
+
+    return codec.rebuild(z, stream.q_map(), choose), lost

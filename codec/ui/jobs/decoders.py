@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import weights
 from codec.inside import heatmap
 from codec.pictures.load import png_bytes
 from codec.ui import viewer
@@ -16,6 +15,7 @@ from codec.ui.jobs.renditions import CACHE, Job, digest, measure, networks, pixe
 from codec.ui.names import DECODERS, ORIGINAL
 from codec.ui.tables import facts, kilobytes, table
 from codec.ui.texts import t
+from codec.weights import default
 
 INVENTED, DIFFERENCE = "invented", "difference"
 AMPLIFIED = 4
@@ -95,9 +95,9 @@ def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
 
 def losses() -> str:
     """What each decoder was trained for, as the manifest has it."""
-    trunk, names = weights.manifest()["trunk"], networks()
+    names = networks()
     items = [
-        f"<b>{escape(DECODERS[n])}</b>: {escape(weights.resolve(trunk, n)[1].get('loss', t('decoders.not_recorded')))}"
+        f"<b>{escape(DECODERS[n])}</b>: {escape(default().resolve(n)[1].get('loss', t('decoders.not_recorded')))}"
         for n in names
     ]
     if len(names) == 1:

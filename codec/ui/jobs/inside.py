@@ -12,8 +12,9 @@ from codec.device import where_it_fits
 from codec.errors import CodecError
 from codec.inside import bits, heatmap
 from codec.inside.ladder import Rung, ladder
+from codec.spec import DECODERS
 from codec.ui.jobs import common, renditions
-from codec.ui.jobs.rd_plot import STYLES, on_any_page
+from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.names import HISTORICAL, OURS
 from codec.ui.tables import rungs_html
 from codec.ui.texts import t
@@ -94,7 +95,7 @@ def warm(values: np.ndarray) -> np.ndarray:
 def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channel: int):
     """How often each integer was coded, as bars, and how often the model's probabilities say, as a line."""
     plot = go.Figure()
-    plot.add_bar(x=values, y=seen, name=t("inside.coded"), marker={"color": STYLES["ours"][0]})
+    plot.add_bar(x=values, y=seen, name=t("inside.coded"), marker={"color": DECODERS["mse"].colour})
     plot.add_scatter(
         x=values,
         y=expected,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from codec import api
+from codec import api, bitstream
 from codec.device import where_it_fits
 from codec.ui.jobs import common
 from codec.ui.jobs.compare import file_stem
@@ -15,5 +15,5 @@ def run(path: str | None):
     with common.workplace() as folder:
         data = Path(path).read_bytes()
         header = api.info(data)
-        decoded = where_it_fits(lambda device: api.load(header["trunk"], device).decode(data))
+        decoded = where_it_fits(lambda device: api.load(header["trunk"], device).decode(bitstream.read(data)))
         yield common.saved(folder / f"{file_stem(path)}.png", decoded), header

@@ -4,7 +4,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from codec.ui.jobs import rd_plot
+from codec.spec import DECODERS
+from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.tables import Row
 from codec.ui.texts import t
 
@@ -20,7 +21,7 @@ def plane(rows: list[Row], gan: str | None):
     if len(path) == 2:
         plot.add_scatter(
             x=[r.psnr for r in path], y=[r.lpips for r in path], mode="lines", hoverinfo="skip",
-            line={"color": colour_of(gan), "dash": "dot", "width": 1.5},
+            line={"color": DECODERS[gan].colour, "dash": "dot", "width": 1.5},
         )  # fmt: skip
     across, upwards = reach([r.psnr for r in known], 0.2), reach([r.lpips for r in known], 0.01, True)
     sides = places([(share(r.psnr, across), share(r.lpips, upwards), r.name) for r in known])
@@ -33,13 +34,13 @@ def plane(rows: list[Row], gan: str | None):
             textposition=side,
             cliponaxis=False,
             marker={
-                "color": colour_of(row.key),
+                "color": DECODERS[gan if row.key == REALISM else row.key].colour,
                 "size": 12,
                 "symbol": "diamond-open" if row.key == REALISM else "circle",
             },
             hovertemplate=f"{escape(row.name)}<br>%{{x:.2f}} dB, LPIPS %{{y:.4f}}<extra></extra>",
         )
-    rd_plot.on_any_page(plot)
+    on_any_page(plot)
     plot.update_layout(
         height=400,
         margin={"l": 70, "r": 20, "t": 30, "b": 50},
@@ -48,11 +49,6 @@ def plane(rows: list[Row], gan: str | None):
         showlegend=False,
     )
     return plot
-
-
-def colour_of(key: str) -> str:
-    """A decoder's colour in every plot of the page; what lies between two has that of the generative one."""
-    return rd_plot.STYLES.get("ours" if key == "mse" else f"ours:{key}", rd_plot.STYLES["ours:hific"])[0]
 
 
 def reach(values: list[float], least: float, downwards: bool = False) -> dict:

@@ -6,25 +6,25 @@ import plotly.graph_objects as go
 
 from codec import results
 from codec.metrics import ms_ssim_db
+from codec.plots import OTHER, PUBLISHED_COLOURS, colour
 from codec.ui.names import KODAK, LPIPS, MSE, PSNR, PUBLISHED, SSIM
 from codec.ui.names import curve_title as title
 from codec.ui.texts import t
 
 GRID = "rgba(128,128,128,0.25)"  # on a light page and on a dark one
-#: (colour, marker), apart for every kind of colour vision (after Okabe and Ito), and by shape without any.
-STYLES = {
-    "ours": ("#0d9488", "circle"),
-    "jpeg": ("#64748b", "square"),
-    "webp": ("#e69f00", "diamond"),
-    "avif": ("#0072b2", "triangle-up"),
-    "heic": ("#cc79a7", "triangle-down"),
-    "jpeg2000": ("#8c564b", "cross"),
-    "ours:perceptual": ("#d55e00", "star"),
-    "ours:texture": ("#56b4e9", "hexagon"),
-    "ours:hific": ("#db2777", "pentagon"),
-    "ours:hific-nogan": ("#6d5ff5", "x"),
+#: The shapes tell curves apart where colours do not.
+MARKERS = {
+    "ours": "circle",
+    "jpeg": "square",
+    "webp": "diamond",
+    "avif": "triangle-up",
+    "heic": "triangle-down",
+    "jpeg2000": "cross",
+    "ours:perceptual": "star",
+    "ours:texture": "hexagon",
+    "ours:hific": "pentagon",
+    "ours:hific-nogan": "x",
 }
-PUBLISHED_COLOURS = ("#64748b", "#0072b2", "#cc79a7", "#9467bd", "#8c564b", "#d55e00", "#56b4e9", "#e69f00")
 #: Points (codec, setting, bytes, bpp, psnr, mse, ms_ssim, lpips) in the order in which they were measured.
 Points = list[tuple]
 
@@ -92,17 +92,15 @@ def behind(axis: str, also: list[str] | None) -> list[dict]:
     if key and KODAK in (also or []):
         for name, curve in results.kodak().items():
             rows = [p for p in curve if p.get(key) is not None]
-            colour = STYLES.get(name, ("#64748b", ""))[0]
             said = t("curves.kodak_said", name=title(name))
             label = t("curves.kodak_label", name=title(name))
-            found.append({"name": label, "rows": rows, "color": colour, "width": 1, "said": said})
+            found.append({"name": label, "rows": rows, "color": colour(name), "width": 1, "said": said})
     if key and PUBLISHED in (also or []):
-        entries = [e for e in results.published() if e["name"] != "jpeg"]
-        for entry, colour in zip(entries, PUBLISHED_COLOURS * 4, strict=False):
+        for entry in (e for e in results.published() if e["name"] != "jpeg"):
             rows = [p for p in entry["points"] if p.get(key) is not None]
             label = t("curves.published_label", name=entry["label"])
             said = f"{label}<br>{results.citation(entry)}"
-            style = {"color": colour, "width": 1.2, "dash": "dash"}
+            style = {"color": PUBLISHED_COLOURS.get(entry["name"], OTHER), "width": 1.2, "dash": "dash"}
             found.append({"name": label, "rows": rows, "said": said, **style})
     return [
         {**c, "x": [p["bpp"] for p in c["rows"]], "y": [p[key] for p in c["rows"]]} for c in found if len(c["rows"]) > 0
@@ -131,15 +129,14 @@ def figure(points: Points, axis: str, lmbda: float | None, also: list[str] | Non
         curve = sorted((p for p in points if p[0] == name and quality(p, axis) is not None), key=lambda p: p[3])
         if not curve:
             continue
-        colour, symbol = STYLES.get(name, ("#6b7280", "circle-open"))
         values = [quality(p, axis) for p in curve]
         plot.add_scatter(
             x=[p[3] for p in curve],
             y=values,
             name=title(name),
             mode="lines+markers",
-            line={"color": colour, "width": 3.5 if name == "ours" else 2},
-            marker={"symbol": symbol, "size": 9},
+            line={"color": colour(name), "width": 3.5 if name == "ours" else 2},
+            marker={"symbol": MARKERS.get(name, "circle-open"), "size": 9},
             customdata=[(p[1], p[2], f"{name}|{p[1]:g}") for p in curve],
             hovertemplate=t("curves.hover", setting=word(name)),
         )

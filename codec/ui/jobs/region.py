@@ -39,16 +39,16 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     codec = api.load(uniform.trunk, device)
     start = int(np.median(uniform.q_map()))
     found = roi.encode_painted(codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start)
-    named = {t("region.uniform"): (data, codec.read(uniform)), t("region.region"): (found.data, found.symbols)}
-    decoded = {name: codec.decode(bytes_) for name, (bytes_, _) in named.items()}
-    payloads = {name: bitstream.read(bytes_) for name, (bytes_, _) in named.items()}
-    maps = {
-        name: bits.block_bits(codec, symbols, len(payloads[name].z) + len(payloads[name].y))
-        for name, (_, symbols) in named.items()
-    }
+    region = bitstream.read(found.data)
+    named = {t("region.uniform"): (uniform, codec.read(uniform)), t("region.region"): (region, found.latent)}
+    decoded, maps = {}, {}
+    for name, (coded, latent) in named.items():
+        g_s = codec.decoder(coded.decoder)
+        decoded[name] = codec.synthesise(latent, g_s, coded.width, coded.height)
+        maps[name] = bits.block_bits(codec, latent, len(coded.z) + len(coded.y))
     top = float(np.quantile(np.stack(list(maps.values())), 0.995))
     rows, shown, pictures = [], [], [(t("compare.original"), "", rgb)]
-    for name, (bytes_, _) in named.items():
+    for name, bytes_ in zip(named, (data, found.data), strict=True):
         inside, outside = roi.psnr_in_and_out(rgb, decoded[name], painted)
         rows.append((name, len(bytes_), inside, outside, psnr(rgb, decoded[name])))
         share = 100 * roi.share_inside(maps[name], painted)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import api, baselines, bitstream, weights
+from codec import api, baselines, bitstream
 from codec.classroom import autoencoder, store
 from codec.device import Timer, where_it_fits
 from codec.errors import CodecError
@@ -23,6 +23,7 @@ from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
 from codec.ui.names import BASELINES, DECODERS, HISTORICAL, OURS
 from codec.ui.texts import t
+from codec.weights import default
 
 HISTORICAL_PIXELS = 2_000_000  # it takes seconds a megapixel
 SUFFIXES = {"jpeg": ".jpg", "webp": ".webp", "jpeg2000": ".j2k", "avif": ".avif", "heic": ".heic", "jxl": ".jxl"}
@@ -146,7 +147,7 @@ class Job:
     def decoder(self, key: str) -> str:
         """The name of the network behind a key of ours: the one that the stream suggests behind "ours"."""
         header = bitstream.read(self.stream)
-        return weights.resolve(header.trunk, header.decoder if key == OURS else key)[0]
+        return default().resolve(header.decoder if key == OURS else key, header.trunk)[0]
 
 
 def encoding(rgb: np.ndarray, model: str, wanted: dict, progress=None) -> Encoding:
@@ -168,9 +169,7 @@ def encode(rgb: np.ndarray, model: str, wanted: dict, progress) -> Encoding:
 
 def networks() -> list[str]:
     """Names of the decoders that are here, each network once: HiFiC's three points may share one."""
-    trunk = weights.manifest()["trunk"]
-    found = {weights.resolve(trunk, name)[0] for name in weights.decoders(trunk)}
-    return [name for name in DECODERS if name in found]
+    return [name for name in default().networks() if name in DECODERS]
 
 
 def historical() -> list[str]:

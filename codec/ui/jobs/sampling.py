@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from codec import api
+from codec import api, bitstream
 from codec.device import each_where_it_fits, where_it_fits
 from codec.inside import bits, prior
 from codec.metrics import psnr
@@ -74,7 +74,7 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
     g_s, shown, sizes, halfway = codec.decoder(decoder), [], [], ""
     for i, symbols in enumerate(prior.interpolate(codec, *ends, level, steps)):
         rgb = codec.synthesise(symbols, g_s, side, side)
-        sizes.append(len(codec.write(symbols, side, side)))
+        sizes.append(len(bitstream.write(codec.write(symbols, side, side))))
         caption = t("sampling.step", percent=100 * i / (steps - 1), size=sizes[-1])
         shown.append((common.saved(folder / f"between-{i}.png", rgb), caption))
         if 2 * i == steps - 1:

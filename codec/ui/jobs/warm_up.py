@@ -16,4 +16,4 @@ def run() -> None:
 
 def once(device: str) -> None:
     codec = api.load(device=device)
-    codec.decode(api.encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].data)
+    codec.decode(api.encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].stream)

@@ -9,12 +9,6 @@ from codec.ui.names import MODELS
 from codec.ui.texts import section, t
 
 
-def measured() -> str:
-    """The measured tables as Markdown, without the paragraphs that show or link plots of the repository."""
-    paragraphs = results.tables().split("\n\n")  # the tab 'Rate–distortion' draws these curves
-    return "\n\n".join(p for p in paragraphs if "](docs/" not in p) or t("about.not_measured")
-
-
 def trained() -> str:
     """How the weights were made, as their manifest has it, as a Markdown table."""
     known = results.manifest()
@@ -42,7 +36,7 @@ def text(tabs: tuple[str, ...]) -> str:
     """The whole tab as Markdown: what was measured, how it was trained, limits, sources, and how to repeat it."""
     tabs, images, models = (", ".join(f"`{name}`" for name in names) for names in (tabs, sources(), MODELS))
     parts = {
-        "results": measured(),
+        "results": results.tables() or t("about.not_measured"),  # the curves are in a tab of their own
         "training": trained(),
         "limits": t("about.limits", megapixels=MAX_PIXELS // 10**6),
         "reproduce": t("about.reproduce"),

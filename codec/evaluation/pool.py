@@ -1,8 +1,8 @@
 """Runs pure functions on pictures, in processes of this machine or in a Ray cluster.
 
 A job is (path, *arguments); the function is called as function(file name, file's bytes, *arguments). Files are
-read when their turn comes, and only so many jobs are under way that every worker has its next one waiting: a
-folder of thousands of pictures never lies in memory.
+read when their turn comes, and every worker has at most one more job waiting: a folder of thousands of pictures
+never lies in memory.
 """
 
 import multiprocessing

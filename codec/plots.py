@@ -1,13 +1,13 @@
-"""Draws the curves of a results file: quality over rate in every metric, and perception over distortion.
+"""Figures of rate–distortion results: quality over rate in every metric, and perception over distortion; one palette.
 
-Every figure becomes a page (plotly HTML) and a PNG. The pages take plotly.js from one file beside them rather than
-from a network, since they have to work with the network unplugged, and rather than from inside each of them, which
-would be 5 MB a page. The PNGs are screenshots of the pages by a headless Chromium, as the tests of the page use it.
+Every figure becomes a page (plotly HTML) and a PNG. The pages take plotly.js from one file beside them: they have to
+work without network, and inside each of them it would be 5 MB. The PNGs are screenshots by a headless Chromium.
 
 What was measured is drawn in full lines, what others have published for Kodak dashed, and only beside Kodak.
 """
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +15,40 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from codec.evaluation import published
-from codec.evaluation.curves import NAMES, SCALES, title
-from codec.evaluation.page_speed import browser_path
-from codec.evaluation.results import is_ours, read_json
+from codec.metrics.bd_rate import SCALES
+from codec.results import NAMES, citation, is_ours, published, read_json, title
+from codec.spec import DECODERS
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SIZE = (1000, 560)  # pixels
 HIFIC_RATES = {0.14: "circle", 0.30: "square", 0.45: "diamond"}  # bpp, as marked in the perception–distortion plane
+OTHER = "#6b7280"
+#: One colour a codec in every figure, after Okabe and Ito; the decoders' are in `spec`.
 COLOURS = {
-    "jpeg": "#7f7f7f",
+    "jpeg": "#64748b",
     "webp": "#e69f00",
     "jpeg2000": "#8c564b",
     "avif": "#0072b2",
-    "heic": "#009e73",
-    "jxl": "#cc79a7",
+    "heic": "#cc79a7",
+    "jxl": "#999933",
 }
-OURS_COLOURS = ("#d62728", "#ff7f0e", "#9467bd", "#17becf", "#bcbd22")
 PUBLISHED_COLOURS = {
-    "bpg": "#009e73",
-    "vtm": "#56b4e9",
-    "bmshj2018-hyperprior": "#b39ddb",
-    "mbt2018-mean": "#7e57c2",
-    "cheng2020-attn": "#4527a0",
-    "elic": "#111111",
-    "hific": "#f06292",
+    "bpg": "#cc79a7",  # x265, as HEIC
+    "vtm": "#dc2626",
+    "bmshj2018-hyperprior": "#a78bfa",
+    "mbt2018-mean": "#8b5cf6",
+    "cheng2020-attn": "#5b21b6",
+    "elic": "#65a30d",
+    "hific": "#f472b6",
 }
+
+
+def colour(codec: str) -> str:
+    """Of a codec, or of one of our decoders ("ours:NAME")."""
+    if is_ours(codec):
+        name = codec.partition(":")[2].partition("@")[0] or "mse"
+        return DECODERS[name].colour if name in DECODERS else OTHER
+    return COLOURS.get(codec, OTHER)
 
 
 def draw(results: Path, out: Path, png: bool = True) -> list[Path]:
@@ -64,13 +73,12 @@ def draw(results: Path, out: Path, png: bool = True) -> list[Path]:
 
 def figures(result: dict) -> dict[str, go.Figure]:
     """By name: one figure for every metric that was measured, and the perception–distortion plane."""
-    measured = {name: points for name, points in result["curves"].items()}
-    others = {}
+    measured, others = result["curves"], {}
     if result.get("data_set") == "Kodak":
         # JPEG is measured here: the published curve is for `python -m codec.evaluation jpeg`.
-        others = {name: entry for name, entry in published.curves().items() if name != "jpeg"}
+        others = {entry["name"]: entry for entry in published() if entry["name"] != "jpeg"}
     count = result.get("pictures_in_means", result["pictures"])
-    data = f"{result.get('data_set') or 'means'} ({count} pictures)"
+    data = f"{result.get('data_set') or 'means'} ({count} images)"
     found = {}
     for metric, scale in SCALES.items():
         has = {n: c for n, c in measured.items() if all(scale.key in p for p in c)}
@@ -90,23 +98,30 @@ def rightmost(measured: dict[str, list]) -> float:
     return 1.25 * max(ours or [p["bpp"] for points in measured.values() for p in points])
 
 
-def line(name: str, order: int) -> dict:
-    """Colour and width of a measured codec; ours stand out."""
-    if is_ours(name):
-        return {"color": OURS_COLOURS[order % len(OURS_COLOURS)], "width": 3.5}
-    return {"color": COLOURS.get(name, "#444444"), "width": 2}
-
-
 def ordered(measured: dict[str, list]) -> list[tuple[str, list, dict]]:
-    """(name, curve, line), ours first, then in the order of NAMES."""
+    """(name, curve, line), ours first and thick, then in the order of NAMES."""
     names = sorted(measured, key=lambda n: (not is_ours(n), [*NAMES].index(n) if n in NAMES else len(NAMES), n))
-    return [(n, measured[n], line(n, i)) for i, n in enumerate(names)]
+    return [(n, measured[n], {"color": colour(n), "width": 3.5 if is_ours(n) else 2}) for n in names]
+
+
+def add_published(figure: go.Figure, others: dict[str, dict], x: str, y: str, hover: str, **style) -> None:
+    """The published curves dashed, each with its source."""
+    for name, entry in others.items():
+        figure.add_scatter(
+            x=[p[x] for p in entry["points"]],
+            y=[p[y] for p in entry["points"]],
+            text=[f"{p['bpp']:.3f} bpp" for p in entry["points"]],
+            name=f"{entry['label']} (published)",
+            line={"color": PUBLISHED_COLOURS.get(name, OTHER), "width": 1.5, "dash": "dash"},
+            hovertemplate=f"{hover}<br>{citation(entry)}",
+            **style,
+        )
 
 
 def rate_figure(measured: dict[str, list], others: dict[str, dict], scale, heading: str) -> go.Figure:
     """A metric over the rate. The rates shown are those that ours covers, and a little more."""
     lower_is_better = scale.key == "lpips"
-    figure = go.Figure()
+    figure, hover = go.Figure(), f"%{{x:.3f}} bpp, %{{y:.{scale.digits}f}}{scale.unit}"
     for name, points, style in ordered(measured):
         figure.add_scatter(
             x=[p["bpp"] for p in points],
@@ -115,25 +130,12 @@ def rate_figure(measured: dict[str, list], others: dict[str, dict], scale, headi
             mode="lines+markers",
             line=style,
             marker={"size": 6},
-            hovertemplate=f"%{{x:.3f}} bpp, %{{y:.{scale.digits}f}}{scale.unit}",
+            hovertemplate=hover,
         )
-    for name, entry in others.items():
-        figure.add_scatter(
-            x=[p["bpp"] for p in entry["points"]],
-            y=[p[scale.key] for p in entry["points"]],
-            name=f"{entry['label']} (published)",
-            mode="lines+markers",
-            line={"color": PUBLISHED_COLOURS.get(name, "#444444"), "width": 1.5, "dash": "dash"},
-            marker={"size": 4},
-            hovertemplate=f"%{{x:.3f}} bpp, %{{y:.{scale.digits}f}}{scale.unit}<br>{published.citation(entry)}",
-        )
+    add_published(figure, others, "bpp", scale.key, hover, mode="lines+markers", marker={"size": 4})
     right = rightmost(measured)
-    within = [
-        p[scale.key]
-        for points in [*measured.values(), *(e["points"] for e in others.values())]
-        for p in points
-        if p["bpp"] <= right
-    ]
+    curves = [*measured.values(), *(e["points"] for e in others.values())]
+    within = [p[scale.key] for points in curves for p in points if p["bpp"] <= right]
     margin = 0.05 * (max(within) - min(within) or 1)
     figure.update_xaxes(title="rate, bits per pixel", range=[0, right])
     figure.update_yaxes(
@@ -148,51 +150,28 @@ def plane(measured: dict[str, list], others: dict[str, dict], heading: str) -> g
 
     A marked place is interpolated along the curve, over the logarithm of the rate. Down and right is better.
     """
-    figure = go.Figure()
+    figure, hover = go.Figure(), "%{text}: %{x:.2f} dB, LPIPS %{y:.4f}"
     right = rightmost(measured)
+
+    def add(name: str, points: list[tuple[float, float]], text: list[str], **style) -> None:
+        x, y = ([p[i] for p in points] for i in (0, 1))
+        names = {"name": title(name), "legendgroup": name}
+        figure.add_scatter(x=x, y=y, text=text, hovertemplate=hover, **names, **style)
+
     for name, points, style in ordered(measured):
         shown = [p for p in points if p["bpp"] <= right]
-        figure.add_scatter(
-            x=[p["psnr"] for p in shown],
-            y=[p["lpips"] for p in shown],
-            text=[f"{p['bpp']:.3f} bpp" for p in shown],
-            name=title(name),
-            legendgroup=name,
-            mode="lines",
-            line=style,
-            hovertemplate="%{text}: %{x:.2f} dB, LPIPS %{y:.4f}",
-        )
-        marked = [(r, *at_rate(points, r)) for r in HIFIC_RATES if at_rate(points, r)]
+        text = [f"{p['bpp']:.3f} bpp" for p in shown]
+        add(name, [(p["psnr"], p["lpips"]) for p in shown], text, mode="lines", line=style)
+        marked = {rate: place for rate in HIFIC_RATES if (place := at_rate(points, rate))}
         if marked:
-            figure.add_scatter(
-                x=[m[1] for m in marked],
-                y=[m[2] for m in marked],
-                text=[f"{m[0]:.2f} bpp, interpolated" for m in marked],
-                name=title(name),
-                legendgroup=name,
-                showlegend=False,
-                mode="markers",
-                marker={"size": 10, "color": style["color"], "symbol": [HIFIC_RATES[m[0]] for m in marked]},
-                hovertemplate="%{text}: %{x:.2f} dB, LPIPS %{y:.4f}",
-            )
-    for name, entry in others.items():
-        figure.add_scatter(
-            x=[p["psnr"] for p in entry["points"]],
-            y=[p["lpips"] for p in entry["points"]],
-            text=[f"{p['bpp']:.3f} bpp" for p in entry["points"]],
-            name=f"{entry['label']} (published)",
-            mode="lines+markers+text",
-            textposition="bottom center",
-            textfont={"size": 10},
-            line={"color": PUBLISHED_COLOURS.get(name, "#444444"), "width": 1.5, "dash": "dash"},
-            marker={"size": 6},
-            hovertemplate=f"%{{text}}: %{{x:.2f}} dB, LPIPS %{{y:.4f}}<br>{published.citation(entry)}",
-        )
+            marker = {"size": 10, "color": style["color"], "symbol": [HIFIC_RATES[rate] for rate in marked]}
+            text = [f"{rate:.2f} bpp, interpolated" for rate in marked]
+            add(name, [*marked.values()], text, mode="markers", marker=marker, showlegend=False)
+    labels = {"mode": "lines+markers+text", "textposition": "bottom center", "textfont": {"size": 10}}
+    add_published(figure, others, "psnr", "lpips", hover, marker={"size": 6}, **labels)
     for rate, symbol in HIFIC_RATES.items():
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=f"at {rate:.2f} bpp",
-            marker={"symbol": symbol, "size": 10, "color": "#444444"},
-        )  # fmt: skip
+        marker = {"symbol": symbol, "size": 10, "color": OTHER}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=f"at {rate:.2f} bpp", marker=marker)
     figure.update_xaxes(title="distortion: PSNR, dB (higher is better)")
     figure.update_yaxes(title="perception: LPIPS (lower is better)", rangemode="tozero")
     return dressed(figure, heading)
@@ -221,9 +200,17 @@ def dressed(figure: go.Figure, heading: str) -> go.Figure:
     return figure
 
 
+def browser_path() -> str:
+    """The Chromium of this machine. Raises FileNotFoundError where there is none."""
+    found = next((p for n in CHROMIUM if (p := shutil.which(n))), None)
+    if found is None:
+        raise FileNotFoundError("There is no Chromium on this machine.")
+    return found
+
+
 def photograph(pages: list[Path]) -> list[Path]:
-    """A PNG beside every page, drawn by a headless Chromium at 1.5 device pixels each."""
-    from playwright.sync_api import sync_playwright
+    """A PNG beside every page: a screenshot by a headless Chromium at 1.5 device pixels each."""
+    from playwright.sync_api import sync_playwright  # of requirements-train.txt
 
     pictures = []
     with sync_playwright() as playwright:

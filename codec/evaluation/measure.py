@@ -1,25 +1,32 @@
-"""The work on one picture, as pure functions of their arguments: a process pool and a cluster run them alike.
+"""Measuring: one picture in one codec, as pure functions that a process pool and a cluster run alike; and a folder of
+them, going on from what a results file holds.
 
 A picture arrives as its name and the bytes of its file, so that no worker has to see the folder it lies in.
 """
 
 import contextlib
 import functools
+import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
-from codec import baselines
+from codec import baselines, bitstream
 from codec.api import encode, load
 from codec.device import Timer
-from codec.evaluation import perception
-from codec.evaluation.results import decoder_of, is_ours, model_digest, realism_of
+from codec.evaluation import perception, pool
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures.load import load_image
+from codec.provenance import codec_versions, data_set, folder_digest, machine, pictures_in, versions
+from codec.results import decoder_of, is_ours, read_json, realism_of, write_json
+from codec.weights import default
 
 METRICS = ("psnr", "ms_ssim", "lpips")
+SAVE_EVERY = 30  # seconds
 KEYS = ("bytes", "bpp", *METRICS, "encode_ms", "decode_ms")  # without all of them a point is measured again
 
 
@@ -45,7 +52,7 @@ def _ours(name: str, rgb: np.ndarray, codec: str, lmbda: float) -> dict:
     """From a stream that was really written and decoded."""
     decoder, model, timer = decoder_of(codec), load(), Timer()
     coded, _ = encode(rgb, model=decoder, lmbda=lmbda, codec=model)
-    decoded = model.decode(coded.data, decoder, timer)
+    decoded = model.decode(bitstream.read(coded.data), decoder, timer=timer)
     times = (sum(coded.timer.ms.values()), sum(timer.ms.values()))
     return point(name, codec, lmbda, rgb, coded.data, decoded, *times) | {
         "weights": model.trunk.id,
@@ -93,7 +100,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
             start = time.perf_counter()
             if is_ours(codec):
                 timer = Timer()
-                decoded = model.decode(coded.data, decoder_of(codec), timer, realism=realism_of(codec))
+                decoded = model.decode(bitstream.read(coded.data), decoder_of(codec), realism_of(codec), timer=timer)
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
                 row |= {"fits": found.reached, "weights": model.trunk.id}
             else:
@@ -129,3 +136,102 @@ def point(
         **{k: v if v is None else round(v, 4 if k == "psnr" else 6) for k, v in values.items()},
         **dict(zip(("encode_ms", "decode_ms"), (round(t, 1) for t in milliseconds), strict=True)),
     }
+
+
+def over_folder(
+    folder: Path,
+    out: Path,
+    codecs: list[str],
+    function: Callable[..., list[dict]],
+    jobs_for: Callable[[list[Path], list[dict]], list[tuple]],
+    summary: Callable[[dict], dict],
+    workers: int | None,
+    engine: str,
+    address: str | None,
+    receive: Callable[[list[dict]], list[dict]] = list,
+) -> dict:
+    """Runs `function` on the pictures of a folder, going on from what `out` holds.
+
+    `receive` gets what `function` returned, before it is put into the file.
+
+    Points of other pictures, of other weights or versions of a codec, and points that lack a metric are
+    measured again. What there is gets written every half minute, so that an interruption loses no more.
+    """
+    paths = pictures_in(folder)
+    digest, name = folder_digest(paths), data_set(paths)
+    old = read_json(out)
+    rows = keep(old, codecs) if old.get("pictures_sha256") == digest else []
+    jobs = jobs_for(paths, rows)
+    print(f"{len(paths)} pictures; {len(rows)} points at hand, {len(jobs)} jobs to do", flush=True)
+    machines = [*old.get("machines", [])] if rows else []
+    here = {f"codec {codec}" for codec in codecs}
+    elsewhere = {k: v for k, v in old.get("versions", {}).items() if rows and k.startswith("codec ") and k not in here}
+    failures: list[str] = []
+
+    def result() -> dict:
+        rows.sort(key=lambda r: (r["codec"], r["image"], r["setting"]))
+        return {
+            "data_set": name,
+            "pictures": len(paths),
+            "pictures_sha256": digest,
+            "versions": versions() | elsewhere,
+            "machines": sorted({*machines, machine()}) if jobs else machines or [machine()],
+            "failures": failures,
+            "points": rows,
+        }
+
+    saved = time.monotonic()
+    try:
+        outcomes = pool.run(function, jobs, engine, workers, address)
+        for job, found, error in tqdm(outcomes, total=len(jobs), unit="job", smoothing=0.05):
+            if error is not None:
+                what = " ".join(str(a) for a in job[1:2])
+                failures.append(f"{Path(job[0]).name} ({what}): {type(error).__name__}: {error}")
+                tqdm.write(f"FAILED {failures[-1]}")
+            else:
+                rows += receive(found)
+            if time.monotonic() - saved > SAVE_EVERY:
+                write_json(out, result() | {"unfinished": True})
+                saved = time.monotonic()
+    except BaseException:  # an interruption from the keyboard, above all
+        write_json(out, result() | {"unfinished": True})
+        raise
+    finished = summary(result())
+    write_json(out, finished)
+    return finished
+
+
+def keep(old: dict, codecs: list[str]) -> list[dict]:
+    """The points of a results file that still hold, and of other codecs all of them."""
+    before, now = old.get("versions", {}), codec_versions()
+    current = {codec: model_digest(codec) for codec in codecs}
+
+    def holds(r: dict) -> bool:
+        codec = r["codec"]
+        if codec not in codecs:
+            return True
+        library = f"codec {codec}"
+        if is_ours(codec):
+            fresh = r.get("model") == current[codec]
+        else:  # its points on a curve depend on no model
+            fresh = before.get(library) == now[library] and r.get("model", current[codec]) == current[codec]
+        return fresh and all(key in r for key in KEYS)
+
+    return [r for r in old.get("points", []) if holds(r)]
+
+
+def model_digest(codec: str) -> str:
+    """Eight digits of a hash over every weights file that a codec's bytes and pictures depend on.
+
+    Of "ours[:NAME]" those are the trunk's and the decoder's, of a classical codec, which gets as many bytes as ours,
+    the trunk's. The trunk's id is that of its entropy files alone: analysis and decoder can change without it.
+    """
+    weights = default()
+    entries = [weights.trunk_entry()]
+    if is_ours(codec):
+        decoder = decoder_of(codec)
+        entries.append(weights.resolve(decoder)[1])
+        if realism_of(codec) is not None:
+            entries.append(weights.resolve(weights.partner(decoder))[1])
+    hashes = sorted(sha256 for entry in entries for sha256 in entry["files"].values())
+    return hashlib.sha256("".join([*hashes, str(entries[0].get("rdo"))]).encode()).hexdigest()[:8]

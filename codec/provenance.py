@@ -1,17 +1,16 @@
-"""Results files: what the numbers in them depend on, and JSON that stays small and reads well in a diff."""
+"""What a measured number depends on: the pictures, the machine, the versions of every library."""
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pillow_heif
 import torch
 from PIL import features
 
-from codec import weights as registry
 from codec.device import has_bfloat16
 from codec.pictures.files import register_heif
 from codec.pictures.load import load_image
@@ -23,8 +22,6 @@ PACKAGES = ("torch", "numpy", "pillow", "pillow-heif", "pillow-jxl-plugin", "con
 INSIDE_PILLOW = {"jpeg": "libjpeg_turbo", "webp": "webp", "jpeg2000": "jpg_2000", "avif": "avif"}
 #: By `pixel_digest`.
 DATA_SETS = {"9d2fddc339cb4424": "Kodak", "5712f486345078a2": "CID22 validation"}
-OURS = "ours"
-WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -68,79 +65,24 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, {model}, {units}"
 
 
+def version_of(package: str, missing: str = "not installed") -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return missing
+
+
 def versions() -> dict[str, str]:
     """Versions of everything that a number depends on."""
     found = {"python": platform.python_version(), "machine": machine()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found | codec_versions()
+    return found | {name: version_of(name) for name in PACKAGES} | codec_versions()
 
 
 def codec_versions() -> dict[str, str]:
     """The version of the library behind every classical codec, under "codec NAME"."""
+    register_heif()
+    heif, jxl = pillow_heif.libheif_info(), version_of("pillow-jxl-plugin", "")
     found = {name: features.version(library) or "not at hand" for name, library in INSIDE_PILLOW.items()}
-    try:
-        import pillow_heif
-
-        register_heif()
-        info = pillow_heif.libheif_info()
-        found["heic"] = f"libheif {info['libheif']}, {info['encoders'].get('x265', 'another encoder')}"
-    except (ImportError, KeyError):
-        found["heic"] = "not at hand"
-    try:
-        found["jxl"] = "pillow-jxl-plugin " + version("pillow-jxl-plugin")
-    except PackageNotFoundError:
-        found["jxl"] = "not at hand"
+    found["heic"] = f"libheif {heif['libheif']}, {heif['encoders'].get('x265', 'another encoder')}"
+    found["jxl"] = f"pillow-jxl-plugin {jxl}" if jxl else "not at hand"
     return {f"codec {name}": value for name, value in found.items()}
-
-
-def decoder_of(codec: str) -> str:
-    """The decoder of one of our own codecs: "mse" for "ours", NAME for "ours:NAME" and "ours:NAME@REALISM"."""
-    return codec.partition(":")[2].partition("@")[0] or "mse"
-
-
-def realism_of(codec: str) -> float | None:
-    """The realism of "ours:NAME@REALISM", None where none is named."""
-    return float(codec.partition("@")[2]) if "@" in codec else None
-
-
-def is_ours(codec: str) -> bool:
-    return codec.partition(":")[0] == OURS
-
-
-def model_digest(codec: str) -> str:
-    """Eight digits of a hash over every weights file that a codec's bytes and pictures depend on.
-
-    Of "ours[:NAME]" those are the trunk's and the decoder's, of a classical codec, which gets as many bytes as ours,
-    the trunk's. The trunk's id is that of its entropy files alone: analysis and decoder can change without it.
-    """
-    known = registry.manifest()
-    trunk = known["trunk"]
-    entries = [known["trunks"][trunk]]
-    if is_ours(codec):
-        decoder = decoder_of(codec)
-        entries.append(registry.resolve(trunk, decoder)[1])
-        if realism_of(codec) is not None:
-            entries.append(registry.resolve(trunk, registry.partner_of(trunk, decoder))[1])
-    hashes = sorted(sha256 for entry in entries for sha256 in entry["files"].values())
-    return hashlib.sha256("".join([*hashes, str(entries[0].get("rdo"))]).encode()).hexdigest()[:8]
-
-
-def read_json(path: Path) -> dict:
-    """The contents of a results file, empty where there is none yet."""
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def write_json(path: Path, result: dict) -> None:
-    """One line per point, so that the file stays small and differences stay readable."""
-    points = result.get("points", [])
-    head = json.dumps({k: v for k, v in result.items() if k != "points"}, indent=1, ensure_ascii=False)
-    body = ",\n".join("  " + json.dumps(p, ensure_ascii=False) for p in points)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = head[:-2] + (',\n "points": [\n' + body + "\n ]\n}\n" if points else "\n}\n")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)  # an interruption leaves the old file or the new one, never half of it
