@@ -131,7 +131,7 @@ def test_every_decoder_draws_the_same_latents(client):
     assert len(shown) == len(results.decoders())
     alone, _ = client.predict(EVERYTHING, 1, 1.0, 100, "256×256", 16, None, "mse", api_name="/sample")
     pictures = {s["caption"]: np.asarray(Image.open(s["image"])) for s in shown}
-    assert (pictures["by the mse decoder"] == np.asarray(Image.open(alone))).all()
+    assert (pictures["by the MSE decoder"] == np.asarray(Image.open(alone))).all()
 
 
 def test_a_strip_has_its_sizes_and_its_refusals(client, original):

@@ -50,5 +50,5 @@ def curve_title(name: str) -> str:
     """What a curve is called: "jpeg", "ours", or "ours:DECODER"."""
     if name.startswith("ours"):
         decoder = name.partition(":")[2]
-        return t("curves.ours_by", decoder=decoder) if decoder else t("curves.ours")
+        return t("curves.ours_by", decoder=DECODERS.get(decoder, decoder)) if decoder else t("curves.ours")
     return NAMES.get(name, name)

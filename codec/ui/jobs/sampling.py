@@ -12,7 +12,7 @@ from codec.metrics import psnr
 from codec.pictures.sandbox import read_picture
 from codec.spec import lambda_of
 from codec.ui.jobs import common
-from codec.ui.names import CROP_SIZES, EVERYTHING, SAMPLE_SIZES, SIDE
+from codec.ui.names import CROP_SIZES, DECODERS, EVERYTHING, SAMPLE_SIZES, SIDE
 from codec.ui.texts import t
 
 
@@ -31,7 +31,13 @@ def pictures(folder: Path, found: tuple, decoders):
     shown = []
     for decoder in decoders:
         rgb = codec.synthesise(symbols, codec.decoder(decoder), width, height)
-        shown = [*shown, (common.saved(folder / f"sample-{decoder}.png", rgb), t("sampling.by", decoder=decoder))]
+        shown = [
+            *shown,
+            (
+                common.saved(folder / f"sample-{decoder}.png", rgb),
+                t("sampling.by", decoder=DECODERS.get(decoder, decoder)),
+            ),
+        ]
         yield said, shown
 
 

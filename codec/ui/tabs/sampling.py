@@ -4,7 +4,7 @@ import gradio as gr
 
 from codec import results
 from codec.ui import jobs
-from codec.ui.names import CHANNELS, CROP_SIZES, EVERYTHING, SAMPLE_SIZES, SAMPLES
+from codec.ui.names import CHANNELS, CROP_SIZES, DECODERS, EVERYTHING, SAMPLE_SIZES, SAMPLES
 from codec.ui.texts import t
 from codec.ui.widgets import PRIVATE, QUICK, Coded, hint, picture, strip
 
@@ -51,7 +51,7 @@ def build(tab: gr.Tab, coded: Coded) -> None:
 
 
 def decoder_choice() -> gr.Radio:
-    names = list(results.decoders())
+    names = [(DECODERS.get(name, name), name) for name in results.decoders()]
     return gr.Radio(names, value="mse", label=t("sampling.decoder"), visible=len(names) > 1)
 
 
