@@ -17,6 +17,7 @@ from codec import results, spec
 from codec.ui import links, names
 from codec.ui.jobs import rd_plot
 from codec.ui.tabs import about
+from codec.weights import Weights
 
 TABS = ("compare", "curves", "bits", "generative", "inside", "open", "method")
 
@@ -173,7 +174,7 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
     assert all(links.parse({"model": model}, TABS, 0) == {"model": model} for model in models)
     monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
-    monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(results.weights, "default", lambda: Weights(tmp_path))
     assert "not measured yet" in about.text(TABS) and "cannot be read" in about.text(TABS)
     assert results.decoders() == ("mse",)
 

@@ -31,13 +31,8 @@ def pictures(folder: Path, found: tuple, decoders):
     shown = []
     for decoder in decoders:
         rgb = codec.synthesise(symbols, codec.decoder(decoder), width, height)
-        shown = [
-            *shown,
-            (
-                common.saved(folder / f"sample-{decoder}.png", rgb),
-                t("sampling.by", decoder=DECODERS.get(decoder, decoder)),
-            ),
-        ]
+        caption = t("sampling.by", decoder=DECODERS.get(decoder, decoder))
+        shown = [*shown, (common.saved(folder / f"sample-{decoder}.png", rgb), caption)]
         yield said, shown
 
 
