@@ -19,7 +19,7 @@ from codec.pictures.load import save_png
 from codec.plots import browser_path
 
 RUNS = 7
-LAMBDA = "λ, the price of distortion in R + λ·D"
+LAMBDA, BPP = "#lambda input", "#bpp input[type=number]"
 SOURCES = "Array.from(document.querySelectorAll('#comparison img')).map(i => i.currentSrc).join()"
 WATCH_PROGRESS = """() => {
     window.progressSeen = new Set();
@@ -45,23 +45,23 @@ def measure(rgb: np.ndarray, large: np.ndarray) -> dict:
         page.goto(url)
         page.locator("#figures tbody tr").nth(2).wait_for(timeout=60_000)
         upload(page, rgb, Path(folder) / "picture.png")
-        for mode, label in (("fixed_lambda_ms", LAMBDA), ("target_rate_ms", "so many bits")):
+        for mode, field in (("fixed_lambda_ms", LAMBDA), ("target_rate_ms", BPP)):
             if mode == "target_rate_ms":
-                page.get_by_label("Size (bpp)").check()
+                page.locator("#mode input[value='Size (bpp)']").check()
                 wait_for_jpeg(page)
             times, measured = [], []
             for i in range(RUNS + 1):
                 # None is the value that the page starts with: the picture has to change.
                 value = f"{0.004 + 0.0003 * i:.4f}" if mode == "fixed_lambda_ms" else f"{0.35 + 0.05 * i:.2f}"
-                page.get_by_label(label).first.fill(value)
+                page.locator(field).first.fill(value)
                 times.append(click_to_picture(page))
                 measured.append(until_measured(page))
                 wait_for_jpeg(page)
             result[mode] = round(statistics.median(times[1:]))
             result[mode.replace("_ms", "_measures_ms")] = round(statistics.median(measured[1:]))
-        page.get_by_label("Quality (λ)").check()
+        page.locator("#mode input[value='Quality (λ)']").check()
         upload(page, large, Path(folder) / "large.png")
-        page.get_by_label(LAMBDA).first.fill("0.004")
+        page.locator(LAMBDA).first.fill("0.004")
         page.evaluate(WATCH_PROGRESS)
         result["large"] = {
             "size": f"{large.shape[1]}×{large.shape[0]}",

@@ -155,8 +155,10 @@ def build(demo: gr.Blocks, opening) -> Coded:
             mode = gr.Radio(targets, value=BY_LAMBDA, label=t("compare.target"), elem_id="mode")
             with gr.Group() as lambda_group:
                 quality = gr.Slider(0, 100, 42.5, step=0.5, label=t("compare.quality"), buttons=[], elem_id="quality")
-                lmbda = gr.Number(LAMBDA_START, label=t("compare.lambda_label"), minimum=0, step=0.0001)
-            bpp = gr.Slider(0.05, 2, 0.3, step=0.01, label=t("compare.bpp"), visible=False)
+                lmbda = gr.Number(
+                    LAMBDA_START, label=t("compare.lambda_label"), minimum=0, step=0.0001, elem_id="lambda"
+                )
+            bpp = gr.Slider(0.05, 2, 0.3, step=0.01, label=t("compare.bpp"), visible=False, elem_id="bpp")
             kb = gr.Number(15, label=t("compare.kb"), minimum=0.03, step=1, visible=False, elem_id="kilobytes")
             button = gr.Button(t("compare.button"), variant="primary", elem_id="compress")
 

@@ -6,10 +6,14 @@ let zoom = 1, pan = [0, 0]; // of the stage: 1 is the whole picture; pan in pixe
 let scale = 2, spot = null, shown = null, right = null, sent = null;
 const words = window.codecTexts;
 const value = () => (props.value && props.value.pictures ? props.value : null);
+// While an image is coded once more there is only the original of it: what was made before stays until the new comes.
+const waits = () => shown === value().id && value().pictures.length === 1;
 const picture = (key) => value()?.pictures.find((p) => p.key === key);
 
 function put(image, tag, key) {
   const p = picture(key);
+  if (!p && waits() && image.dataset.key === key) return;
+  image.dataset.key = key;
   image.hidden = !p;
   tag.replaceChildren();
   if (p) {
@@ -125,8 +129,10 @@ function details() {
   // What has not changed stays, so that nothing flickers while slow numbers come in.
   const figures = v.crops.map((key) => {
     const p = picture(key), said = [key, p?.file.url, p?.name, p?.remark].join("|");
+    const before = p || !waits() ? null : [...crops.children].find((f) => f.dataset.key === key);
+    if (before) return before;
     const figure = old.get(said) ?? detail(key, p, v.pick);
-    figure.dataset.shown = said;
+    Object.assign(figure.dataset, { shown: said, key });
     if (v.pick && p) figure.firstChild.setAttribute("aria-pressed", key === right);
     return figure;
   });
@@ -145,12 +151,12 @@ function show() {
   put(over, find(".tag.left"), v.left);
   put(under, find(".tag.right"), right);
   if (shown !== v.id) {
-    shown = v.id;
     spot = v.spot;
     zoom = 1;
   }
   move();
   details();
+  shown = v.id;
 }
 
 function at(event) { // in pixels of the stage
@@ -223,7 +229,8 @@ for (const button of scales.children) {
 function keys(e) {
   if (!element.isConnected) return document.removeEventListener("keydown", keys);
   const typing = e.target.closest?.("textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=range])");
-  const to = { 1: 0, 2: 50, 3: 100 }[e.key];
+  const to = { 1: 0, 2: 50, 3: 100 }[e.key], meant = document.querySelector(".viewer:is(:hover, :focus-within) .stage");
+  if (meant && meant !== stage) return; // of several on the page, the one that is pointed at
   if (typing || e.ctrlKey || e.metaKey || e.altKey || !(stage.offsetParent || document.fullscreenElement === stage)) return;
   if (to !== undefined) divide(to);
   else if (e.key === "f") fullscreen();
