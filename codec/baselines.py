@@ -92,7 +92,7 @@ def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int) -> BaselineResul
     data, quality = _search(encoder, rgb, codec, max_bytes)
     details = {"webp": "method 6", "avif": f"speed {_AVIF_SPEED}, 4:2:0", "heic": "4:2:0", "jxl": "effort 7"}[codec]
     setting = f"quality {quality:g}"
-    return _result(codec, data, decode(data), f"{setting}, {details}", max_bytes, f"at {setting} ")
+    return _result(codec, data, decode(data), f"{setting}, {details}", max_bytes, f"{setting} is")
 
 
 def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0") -> bytes:
@@ -232,7 +232,7 @@ def _jpeg_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
     else:
         data, quality, subsampling = min(candidates, key=lambda c: len(c[0]))
     setting = f"quality {quality:.3g}, {subsampling}"
-    return _result("jpeg", data, decode(data), setting, max_bytes, f"at quality {quality:.3g} ")
+    return _result("jpeg", data, decode(data), setting, max_bytes, f"quality {quality:.3g} is")
 
 
 def _between(
@@ -336,7 +336,7 @@ def _jpeg2000_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
     if best is None:
         best = _jpeg2000_aimed(rgb, 1.0)  # nothing but headers, hence the picture's mean at most
     ratio = f"ratio {raw / len(best):.1f}:1, irreversible"
-    return _result("jpeg2000", best, decode(best), ratio, max_bytes, "with nothing but its headers ")
+    return _result("jpeg2000", best, decode(best), ratio, max_bytes, "its headers alone are")
 
 
 def _next_aim(below: tuple[float, int] | None, above: tuple[float, int] | None, max_bytes: int) -> float:
@@ -354,9 +354,5 @@ def _jpeg2000_aimed(rgb: np.ndarray, n_bytes: float) -> bytes:
 
 def _result(codec: str, data: bytes, rgb: np.ndarray, setting: str, max_bytes: int, smallest: str) -> BaselineResult:
     fits = len(data) <= max_bytes
-    article = "an" if codec == "avif" else "a"
-    note = (
-        f"Even {smallest}{article} {NAMES[codec]} of this picture takes {len(data):,} bytes, "
-        f"more than the {max_bytes:,} allowed."
-    )
+    note = f"{NAMES[codec]} cannot go this low: {smallest} already {len(data):,} bytes ({max_bytes:,} allowed)."
     return BaselineResult(codec, data, rgb, setting, fits, "" if fits else note)

@@ -1,6 +1,7 @@
-"""What was measured, what others have published, and what the weights were made from: as the page reads it.
+"""What was measured, what others have published, and what the weights were made from.
 
-Files only, no torch; nothing here measures anything. `python -m codec.evaluation` writes the results.
+Files only, no torch; nothing here measures anything. `python -m codec.evaluation` writes the results. A codec is named
+"jpeg", "webp" …, and ours "ours", "ours:DECODER" or "ours:DECODER@REALISM".
 """
 
 import functools
@@ -10,17 +11,59 @@ from pathlib import Path
 from codec import weights
 from codec.errors import WeightsError
 from codec.metrics import ms_ssim_db
+from codec.paths import PACKAGE, atomic_write, shipped
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "results"
-PUBLISHED = Path(__file__).with_name("evaluation") / "published.json"
-START, END = "<!-- results -->", "<!-- /results -->"  # of the tables that `evaluation readme` writes
+OURS = "ours"
+WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"
+NAMES = {
+    "ours": "ours",
+    "jpeg": "JPEG",
+    "webp": "WebP",
+    "jpeg2000": "JPEG 2000",
+    "avif": "AVIF",
+    "heic": "HEIC (x265 intra)",
+    "jxl": "JPEG XL",
+}
+
+
+def is_ours(codec: str) -> bool:
+    return codec.partition(":")[0] == OURS
+
+
+def decoder_of(codec: str) -> str:
+    """The decoder of one of our own codecs, "mse" for "ours"."""
+    return codec.partition(":")[2].partition("@")[0] or "mse"
+
+
+def realism_of(codec: str) -> float | None:
+    """The realism of "ours:NAME@REALISM", None where none is named."""
+    return float(codec.partition("@")[2]) if "@" in codec else None
+
+
+def title(codec: str) -> str:
+    """What a codec is called in tables and plots."""
+    return NAMES.get(codec) or f"ours, {codec.partition(':')[2]} decoder"
+
+
+def read_json(path: Path) -> dict:
+    """The contents of a results file, empty where there is none yet."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_json(path: Path, result: dict) -> None:
+    """One line per point, so that the file stays small and differences stay readable."""
+    points = result.get("points", [])
+    head = json.dumps({k: v for k, v in result.items() if k != "points"}, indent=1, ensure_ascii=False)
+    body = ",\n".join("  " + json.dumps(p, ensure_ascii=False) for p in points)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = head[:-2] + (',\n "points": [\n' + body + "\n ]\n}\n" if points else "\n}\n")
+    atomic_write(path, text.encode())
 
 
 def read(name: str) -> dict:
-    """A results file by name ("kodak"), empty where it is not there or not readable yet."""
+    """A shipped results file by name ("kodak"), empty where it is not there or not readable yet."""
     try:
-        return json.loads((RESULTS / f"{name}.json").read_text())
+        return read_json(shipped(f"results/{name}.json"))
     except (OSError, ValueError):
         return {}
 
@@ -32,11 +75,17 @@ def kodak() -> dict[str, list[dict]]:
 
 @functools.cache
 def published() -> list[dict]:
-    """Curves that others have published for Kodak: name, label, source, note, and points by rising rate."""
-    curves = json.loads(PUBLISHED.read_text())["curves"]
+    """Curves that others have published for Kodak: name, label, source, note, and points by rising rate with bpp, psnr,
+    and ms_ssim (as ms_ssim_db, too) and lpips where they were published."""
+    curves = json.loads((PACKAGE / "published.json").read_text())["curves"]
     for point in (p for entry in curves for p in entry["points"] if "ms_ssim" in p):
         point["ms_ssim_db"] = ms_ssim_db(point["ms_ssim"])
     return curves
+
+
+def published_by(name: str) -> dict:
+    """One of the published curves."""
+    return next(entry for entry in published() if entry["name"] == name)
 
 
 def citation(entry: dict) -> str:
@@ -46,12 +95,13 @@ def citation(entry: dict) -> str:
 
 
 def tables() -> str:
-    """The measured tables as Markdown, as the README has them; empty where it is not there."""
+    """docs/results.md without its title, its figures and its commands; empty where it is not there."""
     try:
-        text = (ROOT / "README.md").read_text(encoding="utf-8")
-        return text[text.index(START) + len(START) : text.index(END)].strip()
-    except (OSError, ValueError):
+        text = shipped("docs/results.md").read_text(encoding="utf-8").partition("\n## How to measure")[0]
+    except OSError:
         return ""
+    paragraphs = text.split("\n\n")[1:]
+    return "\n\n".join(p for p in paragraphs if "](plots/" not in p and not p.startswith("<!--")).strip()
 
 
 def manifest() -> dict:
@@ -63,7 +113,7 @@ def manifest() -> dict:
 
 
 def loss(entry: dict) -> str:
-    """What an entry of the manifest was trained for, or else its network; and of which runs it is a mixture."""
+    """An entry's loss, or else its network; and the runs that it is an average of."""
     mixed = f". Shipped: {entry['mixture']}" if entry.get("mixture") else ""
     return entry.get("loss", entry.get("architecture", "")) + mixed
 

@@ -16,6 +16,8 @@ from PIL import Image
 hypothesis_settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+#: Convolutions of each block: their places in torchvision's VGG-16.
+VGG_BLOCKS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 FLAGS = [
     "--no-sandbox",
@@ -131,11 +133,11 @@ def vgg_folder(tmp_path_factory):
     import torch
     from safetensors.torch import save_file
 
-    from codec.training.vgg import BLOCKS, FILE, WIDTHS
+    from codec.training.vgg import FILE
 
     folder, inputs, tensors = tmp_path_factory.mktemp("backbones"), 3, {}
     generator = torch.Generator().manual_seed(0)
-    for places, width in zip(BLOCKS, WIDTHS, strict=True):
+    for places, width in zip(VGG_BLOCKS, (64, 128, 256, 512, 512), strict=True):
         for place in places:
             kernel = torch.randn(width, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
             tensors[f"features.{place}.weight"] = kernel.half()

@@ -12,15 +12,6 @@ from codec import results
 from codec.classroom import autoencoder, prior
 
 
-def test_every_language_has_every_text():
-    from codec.ui import lesson_texts
-
-    texts = lesson_texts.translations()
-    assert set(texts) == {"en", "fr", "zh-CN"}
-    assert all(set(t) == set(texts["en"]) and all(t.values()) for t in texts.values())
-    assert all(len(steps) == 7 for steps in lesson_texts.LANGUAGES.values())
-
-
 def test_the_waves_lose_nothing_and_the_steps_do_what_they_say():
     from codec.classroom import steps
 
@@ -70,11 +61,12 @@ def test_the_tabs_answer_by_name(client, tmp_path):
 
 
 def test_the_table_and_the_plot_of_the_autoencoder_show_what_was_measured():
-    from codec.ui import cae as tab
+    from codec.ui.jobs import cae as tab
+    from codec.ui.names import CAE_CROPS
 
     found = results.read("classroom-cae")
     html = tab.table(found)
-    for crop in tab.CROPS:
+    for crop in CAE_CROPS:
         first, *rest = [p for p in found["points"] if p["crop"] == crop]
         assert len(rest) == 3
         for point in (first, *rest):
@@ -88,7 +80,7 @@ def test_the_table_and_the_plot_of_the_autoencoder_show_what_was_measured():
 
 
 def test_the_prior_is_drawn_as_the_coder_has_it():
-    from codec.ui.digit_plots import priors
+    from codec.ui.jobs.digit_plots import priors
 
     for line, scale in zip(priors([0.05, 0.5, 2.0]).data, (50, 500, 2000), strict=True):
         counts, heights = prior.table(scale), dict(zip(line.x.round(6), line.y, strict=True))
@@ -98,7 +90,7 @@ def test_the_prior_is_drawn_as_the_coder_has_it():
 
 
 def test_the_digits_stay_as_they_were_left_when_their_tab_is_opened_again():
-    from codec.ui import digits as tab
+    from codec.ui.jobs import digits as tab
 
     y = [float(k) for k in range(10)]
     _, strip, *found = tab.opened("l100-d10", 3, False, 1, 2, 0.5, *y)
@@ -109,7 +101,7 @@ def test_the_digits_stay_as_they_were_left_when_their_tab_is_opened_again():
 def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url, browser):
     page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="fr-FR")
     page.goto(f"{url}?step=3", timeout=90_000)
-    page.get_by_text("Arrondir : l'étape qui perd").first.wait_for(timeout=90_000)
+    page.get_by_text("Quantification : l'étape avec pertes").first.wait_for(timeout=90_000)
     page.locator("#step-picture-3 img").wait_for(timeout=90_000)
     page.get_by_text("Réponse").locator("visible=true").click()
     page.get_by_text("quatre fois plus").locator("visible=true").wait_for(timeout=30_000)

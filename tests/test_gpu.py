@@ -10,9 +10,10 @@ from PIL import Image
 from pretend_gpu import OnGpu, pretended
 
 import codec as package
-from codec import api, device
-from codec.ui import bits, compare_work, curves, decoders, inside, open_stream, rd_plot, region, renditions, sampling
-from codec.ui.renditions import Cache
+from codec import api, device, results
+from codec.ui import names
+from codec.ui.jobs import bits, compare, curves, damage, decoders, inside, open_stream, region, renditions, sampling
+from codec.ui.jobs.renditions import Cache
 from codec.weights import default
 
 
@@ -20,24 +21,25 @@ def silent(*_, **__):
     """In place of gr.Progress."""
 
 
-RATE = (compare_work.BY_LAMBDA, 0.0067, 0.3, "mse", 15.0)
+RATE, SIDES = (names.BY_LAMBDA, 0.0067, 0.3, 15.0), ("original", "ours", "jpeg")
+EVERY = results.decoders()
 #: What each tab computes of a stream and the picture that it was made of.
 WORK = {
-    "compress": lambda stream, photo: compare_work.run(photo, *RATE, "original", "ours", "jpeg", silent),
+    "compress": lambda stream, photo: compare.run(photo, RATE, "mse", SIDES, silent),
     "decoders": lambda stream, photo: decoders.run(stream, photo, 0.5, silent),
-    "sweep": lambda stream, photo: curves.run(photo, [], rd_plot.MSE, None, silent),
+    "sweep": lambda stream, photo: curves.run(photo, [], names.MSE, None, silent),
     "point": lambda stream, photo: curves.show(photo, "ours:texture|0.0067"),
     "bits": lambda stream, photo: bits.run(stream, photo),
-    "region": lambda stream, photo: region.run(stream, photo, None, 8, region.MIDDLE),
-    "prior": lambda stream, photo: sampling.run(sampling.EVERYTHING, 1, 1.0, 100, "256×256", 16, None),
-    "side information": lambda stream, photo: sampling.run_all(sampling.SIDE, 1, 1.0, 100, "", 16, stream),
-    "channels": lambda stream, photo: sampling.run(sampling.CHANNELS, 1, 1.0, 100, "", 16, stream),
-    "between": lambda stream, photo: sampling.between(photo, photo, "128×128", 3, 150),
+    "region": lambda stream, photo: region.run(stream, photo, None, 8, names.MIDDLE),
+    "prior": lambda stream, photo: sampling.run(["mse"], names.EVERYTHING, 1, 1.0, 100, "256×256", 16, None),
+    "side information": lambda stream, photo: sampling.run(EVERY, names.SIDE, 1, 1.0, 100, "", 16, stream),
+    "channels": lambda stream, photo: sampling.run(["mse"], names.CHANNELS, 1, 1.0, 100, "", 16, stream),
+    "between": lambda stream, photo: sampling.between(photo, photo, "128×128", 3, 150, "mse"),
     "inside": lambda stream, photo: inside.run(stream),
     "channel": lambda stream, photo: inside.look(stream, 1),
-    "damaged byte": lambda stream, photo: inside.damage(stream, 0.9, True),
-    "damaged value": lambda stream, photo: inside.damage(stream, 0.5, True, inside.LATENT),
-    "lost channel": lambda stream, photo: inside.damage(stream, 0.5, True, inside.CHANNEL),
+    "damaged byte": lambda stream, photo: damage.run(stream, 0.9, True, names.BYTE, 1),
+    "damaged value": lambda stream, photo: damage.run(stream, 0.5, True, names.LATENT, 1),
+    "lost channel": lambda stream, photo: damage.run(stream, 0.5, True, names.CHANNEL, 1),
     "open": lambda stream, photo: open_stream.run(stream),
 }
 
@@ -65,7 +67,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(api, "load", listed)
     monkeypatch.setattr(renditions, "CACHE", Cache(10**8))
-    for module in (compare_work, decoders):
+    for module in (compare, decoders):
         monkeypatch.setattr(module, "CACHE", renditions.CACHE)
     return devices
 
@@ -125,7 +127,7 @@ def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(name, file
 
 
 def test_what_was_yielded_before_the_memory_ended_is_yielded_anew(monkeypatch):
-    monkeypatch.setattr(api, "has_gpu", lambda: True)
+    monkeypatch.setattr(device, "has_gpu", lambda: True)
 
     def work(device):
         yield device, 1

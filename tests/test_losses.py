@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import VGG_BLOCKS
 
 from codec.metrics import alexnet
 from codec.training import losses
 from codec.training.decoders import offset_of
 from codec.training.discriminator import Discriminator
 from codec.training.recipes import RECIPES, Objective, Recipe, adjusted, formula
-from codec.training.vgg import BLOCKS, load_vgg
+from codec.training.vgg import load_vgg
 
 
 def test_mse_on_the_8_bit_scale_is_per_picture():
@@ -205,7 +206,7 @@ def test_vgg_blocks_2_and_5_are_those_of_the_figure(vgg_folder):
     """Against the layers in torchvision's order: relu2_2 is number 8, relu5_3 number 29."""
     folder, tensors = vgg_folder
     layers, position = [], 0
-    for block, places in enumerate(BLOCKS):
+    for block, places in enumerate(VGG_BLOCKS):
         for place in places:
             assert place == position
             weight, bias = (tensors[f"features.{place}.{k}"].float() for k in ("weight", "bias"))

@@ -50,7 +50,7 @@ def test_the_map_of_bits_sums_to_the_file(client, photo):
     stream = compress(client, photo)[4]
     pair, ledger, along = client.predict(handle_file(stream), handle_file(photo), api_name="/bits")
     assert f"{Path(stream).stat().st_size:,}</b> bytes, the whole file" in ledger
-    decoded = np.asarray(Image.open(pair[0]).convert("RGB"))
+    decoded = np.asarray(Image.open(pair["pictures"][0]["file"]).convert("RGB"))
     assert (decoded == np.asarray(package.decompress(Path(stream).read_bytes()))).all()
     assert len(along) == 3
 
@@ -58,10 +58,10 @@ def test_the_map_of_bits_sums_to_the_file(client, photo):
 def test_the_prior_draws_the_same_for_the_same_seed(client, photo):
     from gradio_client import handle_file
 
-    from codec.ui.sampling import MODES
+    from codec.ui.names import SAMPLES
 
     stream = handle_file(compress(client, photo)[4])
-    prior, side, channels = MODES
+    prior, side, channels = SAMPLES
 
     def draw(mode, seed, stream=None):
         picture, said = client.predict(mode, seed, 1.0, 100, "256×256", 16, stream, api_name="/sample")
@@ -78,7 +78,8 @@ def test_a_sweep_measures_every_point_and_its_line_of_equal_cost_touches(client,
 
     from gradio_client import handle_file
 
-    from codec.ui.rd_plot import MSE, iso_cost
+    from codec.ui.jobs.rd_plot import iso_cost
+    from codec.ui.names import MSE
 
     *_, table = client.predict(handle_file(photo), ["jpeg"], MSE, api_name="/sweep")
     with open(table) as file:
@@ -135,6 +136,40 @@ def test_streams_open_or_get_their_sentence(client, photo, tmp_path):
         client.predict(handle_file(tmp_path / "damaged.lic"), api_name="/decompress")
 
 
+def test_the_endpoints_keep_their_names(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {
+        *("/compress", "/measure", "/decoders", "/sweep", "/point", "/bits", "/region", "/sample", "/sample_all"),
+        *("/between", "/inside", "/inside_2017", "/channel", "/damage", "/lesson", "/digits", "/digit_latent"),
+        *("/decode_digit", "/sample_digits", "/cae", "/cae_decode", "/decompress", "/method"),
+    }
+    names = [p["parameter_name"] for p in endpoints["/compress"]["parameters"]]
+    assert names == ["path", "mode", "lmbda", "bpp", "model", "kb", "left", "right", "baseline"]
+
+
+def test_a_single_pixel_is_not_smaller_than_itself(client, tmp_path):
+    Image.new("RGB", (1, 1), (200, 30, 60)).save(tmp_path / "pixel.png")
+    headline = compress(client, tmp_path / "pixel.png")[0]
+    assert "no smaller than raw pixels" in headline and "×" not in headline
+
+
+def test_a_refused_stream_leaves_nothing_of_the_one_before(browser, url, client, photo, tmp_path):
+    stream, bad = compress(client, photo)[4], tmp_path / "bad.lic"
+    bad.write_bytes(b"not a stream")
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?tab=open")
+    page.locator("#stream-upload input[type=file]").set_input_files(stream)
+    page.locator("#stream-picture img").wait_for()
+    assert "300" in page.locator("#stream-header").inner_text()
+    page.locator("#stream-upload button[aria-label='Clear'], #stream-upload button[title='Clear']").first.click()
+    page.locator("#stream-upload input[type=file]").set_input_files(bad)
+    page.get_by_text("not a compressed stream", exact=False).first.wait_for()
+    assert not page.locator("#stream-picture img").count()
+    assert "300" not in page.locator("#stream-header").inner_text()
+    page.close()
+
+
 def shown_pixels(page, which: int) -> np.ndarray:
     """What the browser really has for one of the two pictures, uint8 (H, W, 3)."""
     image = page.locator("#comparison img").nth(which)
@@ -147,8 +182,12 @@ def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_
     foreign = []
     page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None)
     page.goto(url)
+    page.locator("#comparison img").first.wait_for()  # the original, from the first moment, in the place that it keeps
+    place = page.locator("#comparison .stage").bounding_box()
     row = page.locator("#figures tbody tr")
     row.nth(2).wait_for(timeout=60_000)  # the first example appears by itself, its JPEG after it
+    moved = page.locator("#comparison .stage").bounding_box()
+    assert (moved["width"], moved["height"]) == (place["width"], place["height"])
 
     def upload(path: Path) -> None:
         page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()

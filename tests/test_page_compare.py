@@ -11,11 +11,14 @@ from conftest import picture
 from PIL import Image
 
 import codec as package
-from codec import metrics
+from codec import metrics, spec
 from codec.classroom import autoencoder, store
-from codec.ui import compare, compare_work, renditions
-from codec.ui.figures import Row, facts, table
-from codec.ui.renditions import DECODERS, Cache, Job, measure, networks, rendition
+from codec.ui import names
+from codec.ui.jobs import compare as compare_work
+from codec.ui.jobs import renditions
+from codec.ui.jobs.renditions import Cache, Job, measure, networks, rendition
+from codec.ui.tables import Row, facts, table
+from codec.ui.tabs import compare
 
 
 def rgb_of(file) -> np.ndarray:
@@ -111,7 +114,7 @@ def test_the_autoencoder_of_2017_is_compared_at_its_own_rate(client, photo):
     decoded = rgb_of(entry["file"])
     assert (decoded == autoencoder.decompress(data)).all() and shown["left"] == "cae-2017"
     assert row["psnr"] == pytest.approx(metrics.psnr(rgb, decoded), abs=1e-4) and row["lpips"] > 0
-    assert f"{bpp:.2f} bpp, {len(data) / 1000:.1f} kB against our" in said
+    assert f"{bpp:.2f} bpp, {len(data) / 1000:.1f} kB (this codec" in said
     assert f"trained here for {store.entry('cae', '1')['steps']:,} steps" in html
 
 
@@ -126,7 +129,7 @@ def test_without_the_classroom_one_sentence_says_so_and_the_rest_is_compared(cli
 
     made = compress(client, photo)
     said, shown, rows, _, file = compared(client, made, "cae-2017", "webp", "jpeg")
-    assert said.count("restore the weights folder.") == 1 and "JPEG of" in said
+    assert said.count("restore the weights folder.") == 1 and "JPEG, " in said
     assert [r["key"] for r in rows] == ["ours", "jpeg", "webp", "original"] and file
     assert (shown["left"], shown["right"]) == ("original", "webp")
     said, shown, rows, _, file = compared(client, made, baseline="cae-2017")
@@ -134,7 +137,7 @@ def test_without_the_classroom_one_sentence_says_so_and_the_rest_is_compared(cli
     files = handle_file(made["stream"]), handle_file(made["original"])
     assert "restore the weights folder." in client.predict(*files, api_name="/inside_2017")
     offered = [choice["choices"] for choice in compare.what_is_here()[1:]]
-    assert all(("Ours", "ours") in o or ("JPEG", "jpeg") in o for o in offered)
+    assert all(("This codec", "ours") in o or ("JPEG", "jpeg") in o for o in offered)
     assert not [key for choices in offered for _, key in choices if key.startswith("cae")]
 
 
@@ -142,8 +145,8 @@ def test_experiments_are_offered_once_they_are_here(monkeypatch):
     monkeypatch.setattr(store, "manifest", lambda: {"cae": {"4": {}, "3": {}, "1": {}, "9": {}}})
     assert renditions.historical() == ["cae-2017", "cae-2017-3", "cae-2017-4"]
     labels = [label for label, _ in compare.past_choices(renditions.historical())]
-    assert labels == ["cae-2017, its own size", *(f"cae-2017, experiment {n}, its own size" for n in ("3", "4"))]
-    assert tuple(renditions.HISTORICAL.values()) == autoencoder.EXPERIMENTS
+    assert labels == [f"2017 autoencoder, experiment {n} (fixed rate)" for n in ("1", "3", "4")]
+    assert tuple(names.HISTORICAL.values()) == autoencoder.EXPERIMENTS
 
 
 def test_a_picture_too_large_for_the_autoencoder_is_compared_without_it(codec, monkeypatch, tmp_path):
@@ -174,14 +177,14 @@ def test_a_stream_of_another_picture_gets_its_sentence(client, photo, tmp_path):
 
     Image.fromarray(picture(96, 64)).save(tmp_path / "other.png")
     made = compress(client, photo) | {"original": str(tmp_path / "other.png")}
-    with pytest.raises(AppError, match="different sizes"):
+    with pytest.raises(AppError, match="differ in size"):
         compared(client, made)
 
 
 def test_a_model_that_is_not_here_gets_its_sentence(client, photo):
     from gradio_client.exceptions import AppError
 
-    missing = [m for m in compare.MODELS if m not in networks() and m.split("-")[0] not in networks()]
+    missing = [m for m in names.MODELS if m not in networks() and m.split("-")[0] not in networks()]
     if not missing:
         pytest.skip("all six models are here")
     with pytest.raises(AppError, match="There is no model"):
@@ -189,12 +192,10 @@ def test_a_model_that_is_not_here_gets_its_sentence(client, photo):
 
 
 def test_a_point_of_hific_sets_its_rate():
-    from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
-
-    assert compare.POINTS == OPERATING_POINTS and (compare.LAMBDA_MIN, compare.LAMBDA_MAX) == (LAMBDA_MIN, LAMBDA_MAX)
-    assert compare.choose_model("hific-mi", compare_work.BY_LAMBDA, 1.0)[1:] == (compare_work.BY_RATE, 0.30)
-    assert compare.choose_model("texture", compare_work.BY_SIZE, 1.0)[1:] == (compare_work.BY_SIZE, 1.0)
-    assert set(compare.MODELS) < set(DECODERS)
+    assert spec.OPERATING_POINTS["hific-mi"] == 0.30
+    assert compare.choose_model("hific-mi", names.BY_LAMBDA, 1.0)[1:] == (names.BY_RATE, 0.30)
+    assert compare.choose_model("texture", names.BY_SIZE, 1.0)[1:] == (names.BY_SIZE, 1.0)
+    assert set(names.MODELS) < set(names.DECODERS)
 
 
 def test_the_best_is_bold_and_the_original_competes_in_nothing():
@@ -229,8 +230,6 @@ def test_the_cache_makes_a_thing_once_and_forgets_the_oldest():
 
 
 def test_a_picture_too_large_to_measure_keeps_its_psnr(codec, monkeypatch, tmp_path):
-    from codec.ui import renditions
-
     path = tmp_path / "original.png"
     Image.fromarray(picture(200, 170)).save(path)
     monkeypatch.setattr(renditions, "MEASURED_PIXELS", 1000)
@@ -274,8 +273,8 @@ def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(codec, mon
     monkeypatch.setattr(renditions, "CACHE", Cache(10**8))  # another test may have drawn this picture already
     path = tmp_path / "small.png"
     Image.fromarray(picture(96, 64)).save(path)
-    rate, sides = (compare_work.BY_LAMBDA, 0.0067, 0.3, 15.0), ("original", "ours", "jpeg")
-    made = compare_work.results(tmp_path, str(path), rate, "mse", sides, lambda *_, **__: None)
+    rate, sides = (names.BY_LAMBDA, 0.0067, 0.3, 15.0), ("original", "ours", "jpeg")
+    *_, made = compare_work.results(tmp_path, str(path), rate, "mse", sides, lambda *_, **__: None)
     assert asked == ["cuda", "cpu"] * 2
     assert (rgb_of(made[5]) == np.asarray(package.decompress(Path(made[4]).read_bytes()))).all()
 
@@ -288,7 +287,7 @@ def test_a_visitor_puts_the_autoencoder_of_2017_beside_ours(browser, url):
     page.goto(url)
     page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for()
     page.get_by_label("Left of the divider").click()
-    page.get_by_role("option", name="cae-2017, its own size").click()
+    page.get_by_role("option", name="2017 autoencoder, experiment 1 (fixed rate)").click()
     row = page.locator("#figures tbody tr", has_text="its only rate")
     row.wait_for()
     tag = page.locator("#comparison .tag.left")
@@ -302,7 +301,7 @@ def test_every_decoder_is_shown_on_a_phone(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 844})
     page.goto(url)
     page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
-    page.get_by_role("tab", name="One bitstream").first.click()
+    page.get_by_role("tab", name="One stream").first.click()
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#decoders .crops button.window").nth(len(networks())).wait_for(timeout=60_000)
     page.locator("#decoders .crops button.window").nth(1).click()

@@ -14,7 +14,10 @@ from test_page import compress
 
 import codec as package
 from codec import results, spec
-from codec.ui import deep_link, method, rd_plot
+from codec.ui import links, names
+from codec.ui.jobs import rd_plot
+from codec.ui.tabs import about
+from codec.weights import Weights
 
 TABS = ("compare", "curves", "bits", "generative", "inside", "open", "method")
 
@@ -65,7 +68,7 @@ def test_the_page_is_built_without_torch_and_evaluation():
 def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, original, tmp_path):
     from gradio_client import handle_file
 
-    from codec.ui.region import BRUSH, MIDDLE
+    from codec.ui.names import BRUSH, MIDDLE
 
     layer = np.zeros((100, 150, 4), np.uint8)  # half the picture's size, as a canvas may be
     layer[30:70, 40:100] = 255
@@ -73,29 +76,29 @@ def test_a_painted_part_is_coded_better_in_no_more_bytes(client, stream, origina
     painting = {"background": original, "layers": [handle_file(tmp_path / "layer.png")], "composite": None}
     pair, said, maps, out = client.predict(stream, original, painting, 16, BRUSH, api_name="/region")
     before, after = (Path(f).read_bytes() for f in (stream["path"], out))
-    assert len(after) <= len(before) and f"{len(after):,}" in said and "16 % of the picture" in said
+    assert len(after) <= len(before) and f"{len(after):,}" in said and "16 % of the image" in said
     decoded = np.asarray(package.decompress(after))
-    assert (np.asarray(Image.open(pair[1])) == decoded).all() and len(maps) == 2
+    assert (np.asarray(Image.open(pair["pictures"][1]["file"])) == decoded).all() and len(maps) == 2
     assert "level_map" in package.info(after)
 
     assert client.predict(stream, original, None, 8, MIDDLE, api_name="/region")[3]
     assert "Nothing is painted" in refusal(client, stream, original, None, 8, BRUSH, api_name="/region")
     Image.fromarray(picture(64, 64)).save(tmp_path / "other.png")
     other = handle_file(tmp_path / "other.png")
-    assert "another picture" in refusal(client, stream, other, painting, 8, BRUSH, api_name="/region")
+    assert "another image" in refusal(client, stream, other, painting, 8, BRUSH, api_name="/region")
 
 
 def test_every_point_of_a_curve_has_its_picture(client, original):
     pair, said = client.predict(original, "jpeg|50", api_name="/point")
     assert "JPEG at quality 50" in said and "LPIPS" in said
-    assert np.asarray(Image.open(pair[1])).shape == (200, 300, 3)
-    assert "ours at λ 0.0067" in client.predict(original, "ours|0.0067", api_name="/point")[1]
+    assert np.asarray(Image.open(pair["pictures"][1]["file"])).shape == (200, 300, 3)
+    assert "this codec at λ 0.0067" in client.predict(original, "ours|0.0067", api_name="/point")[1]
     for key in ("", "jpeg", "jpeg|much", "gif|5", "ours|7", "ours:nobody|0.0067"):
         assert refusal(client, original, key, api_name="/point")
 
 
 def test_bd_rates_are_of_ours_against_the_others(monkeypatch):
-    from codec.ui.curves import bd_rates
+    from codec.ui.jobs.curves import bd_rates
 
     # Half the rate at equal quality is a BD-rate of -50 %.
     rows = [(0.25 * 2**k, 28.0 + 3 * k, 0.9 + 0.02 * k, 0.4 / 2**k) for k in range(5)]
@@ -112,24 +115,24 @@ def test_bd_rates_are_of_ours_against_the_others(monkeypatch):
 
 
 def test_curves_of_others_are_thin_or_dashed_and_cited():
-    also = [rd_plot.KODAK, rd_plot.PUBLISHED]
-    for axis in (rd_plot.PSNR, rd_plot.SSIM, rd_plot.LPIPS):
+    also = [names.KODAK, names.PUBLISHED]
+    for axis in (names.PSNR, names.SSIM, names.LPIPS):
         traces = rd_plot.figure([], axis, None, also).data
         published = [t for t in traces if t.name.endswith("published")]
         assert published and all(t.line.dash == "dash" and " at " in t.hovertemplate for t in published)
         assert all(t.line.width == 1 and t.line.dash is None for t in traces if t.name.endswith("Kodak"))
-    assert not rd_plot.figure([], rd_plot.MSE, None, also).data
-    assert any(t.name == "ours, Kodak" for t in rd_plot.figure([], rd_plot.PSNR, None, also).data)
+    assert not rd_plot.figure([], names.MSE, None, also).data
+    assert any(t.name == "this codec, Kodak" for t in rd_plot.figure([], names.PSNR, None, also).data)
 
 
 def test_every_decoder_draws_the_same_latents(client):
-    from codec.ui.sampling import EVERYTHING
+    from codec.ui.names import EVERYTHING
 
     shown = client.predict(EVERYTHING, 1, 1.0, 100, "256×256", 16, None, api_name="/sample_all")
     assert len(shown) == len(results.decoders())
     alone, _ = client.predict(EVERYTHING, 1, 1.0, 100, "256×256", 16, None, "mse", api_name="/sample")
     pictures = {s["caption"]: np.asarray(Image.open(s["image"])) for s in shown}
-    assert (pictures["by the mse decoder"] == np.asarray(Image.open(alone))).all()
+    assert (pictures["by the MSE decoder"] == np.asarray(Image.open(alone))).all()
 
 
 def test_a_strip_has_its_sizes_and_its_refusals(client, original):
@@ -141,12 +144,18 @@ def test_a_strip_has_its_sizes_and_its_refusals(client, original):
 
 def test_a_channel_is_shown_with_what_was_expected(client, stream):
     maps, plot = client.predict(stream, 1, api_name="/channel")
-    assert [m["caption"][0] for m in maps] == ["y", "μ", "σ", "y", "w"] and "expected" in plot["plot"]
+    assert [m["caption"].split(":")[0].split(",")[0] for m in maps] == [
+        "quantised latent ŷ",
+        "predicted mean μ",
+        "σ",
+        "ŷ − μ",
+        "−log₂ p (bits)",
+    ] and "predicted" in plot["plot"]
     assert Image.open(maps[0]["image"]).size == (8 * 19, 8 * 13)
 
 
 def test_a_latent_and_a_channel_can_be_broken(client, stream):
-    from codec.ui.inside import CHANNEL, LATENT
+    from codec.ui.names import CHANNEL, LATENT
 
     whole = np.asarray(package.decompress(Path(stream["path"]).read_bytes())).astype(int)
     spread = {}
@@ -159,14 +168,14 @@ def test_a_latent_and_a_channel_can_be_broken(client, stream):
 
 def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp_path):
     words = client.predict(api_name="/method")
-    assert all(f"## {part}" in words for part in ("Measured", "How it was trained", "Limits", "Sources"))
+    assert all(f"## {part}" in words for part in ("Results", "How it was trained", "Limits", "Sources"))
     assert f"Up to {spec.MAX_PIXELS // 10**6} megapixels" in words
     assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
     models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
-    assert all(deep_link.parse({"model": model}, TABS, 0) == {"model": model} for model in models)
-    monkeypatch.setattr(results, "ROOT", tmp_path)
-    monkeypatch.setenv("CODEC_WEIGHTS", str(tmp_path))
-    assert "not measured yet" in method.text(TABS) and "cannot be read" in method.text(TABS)
+    assert all(links.parse({"model": model}, TABS, 0) == {"model": model} for model in models)
+    monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
+    monkeypatch.setattr(results.weights, "default", lambda: Weights(tmp_path))
+    assert "not measured yet" in about.text(TABS) and "cannot be read" in about.text(TABS)
     assert results.decoders() == ("mse",)
 
 
@@ -183,7 +192,7 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     ],
 )  # fmt: skip
 def test_a_link_opens_what_it_can(query, state):
-    assert deep_link.parse(query, TABS, 5) == state
+    assert links.parse(query, TABS, 5) == state
 
 
 def test_a_link_opens_its_state_in_large_type(browser, url):
@@ -200,7 +209,7 @@ def test_a_link_opens_its_state_in_large_type(browser, url):
 
 
 def test_a_link_is_the_first_thing_compressed_and_its_model_is_explained(browser, url, codec):
-    from codec.ui import compare
+    from codec.ui.texts import t
 
     page = opened(browser, "about:blank")
     page.add_init_script(
@@ -211,10 +220,10 @@ def test_a_link_is_the_first_thing_compressed_and_its_model_is_explained(browser
         }, 30);"""
     )
     page.goto(f"{url}?example=portrait&model=texture&lambda=0.0035")
-    page.locator("#figures tbody tr", has_text="Ours (Texture)").wait_for()
+    page.locator("#figures tbody tr", has_text="This codec (Texture)").wait_for()
     page.locator("#figures tbody tr", has_text="JPEG (").wait_for()
     assert len(page.evaluate("seen")) == 1 and "λ = 0.0035 " in page.evaluate("seen")[0]
-    assert page.locator("#about-model").inner_text() == compare.MODELS["texture"]
+    assert page.locator("#about-model").inner_text() == t("models.texture")
     page.close()
 
 
@@ -226,7 +235,17 @@ def test_a_tab_opened_too_early_waits_for_the_picture(browser, url, tab, picture
     page = opened(browser, f"{url}?lambda={lmbda}")
     page.get_by_role("tab", name=tab).click()
     page.locator(picture).first.wait_for()
-    assert not page.get_by_text("Compress a picture first").count()
+    assert not page.get_by_text("Compress an image first").count()
+    page.close()
+
+
+def test_a_tab_opened_by_hand_stays_open_and_the_address_names_it(browser, url):
+    page = opened(browser, f"{url}?tab=inside&lambda=0.0133")
+    page.get_by_role("tab", name="Rate–distortion").first.click()
+    page.locator("#figures tbody tr").first.wait_for(state="attached")
+    page.wait_for_timeout(1500)
+    assert page.locator("button[role=tab][aria-selected=true]").first.get_attribute("data-tab-id") == "curves"
+    assert "tab=curves" in page.evaluate("location.search")
     page.close()
 
 
@@ -271,7 +290,7 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
     page.locator("#code-region").click()
     page.locator("#region-said table").wait_for(timeout=90_000)
     assert "+" in page.locator("#region-said .big").inner_text()
-    page.wait_for_function("document.querySelector('#region-pair img')?.alt.includes('dB')")
+    page.wait_for_function("document.querySelector('#region-pair .under')?.alt.includes('dB')")
     for width in (1440, 1240, 1024, 390):  # the table stands in a narrow column
         page.set_viewport_size({"width": width, "height": 900})
         assert page.locator("#region-said .figures").evaluate("e => e.scrollWidth <= e.clientWidth")
@@ -286,7 +305,7 @@ def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser
         page.locator("#beside-ours").get_by_label(name, exact=True).uncheck()
     page.locator("#sweep").click()
     page.wait_for_function(
-        "document.querySelector('#curves .js-plotly-plot')?.data?.some(t => t.name === 'ours' && t.x.length === 8)",
+        "document.querySelector('#curves .js-plotly-plot')?.data?.find(t => t.name === 'this codec')?.x.length === 8",
         timeout=120_000,
     )
     page.wait_for_timeout(2500)
@@ -294,7 +313,7 @@ def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser
         """() => {
             const plot = document.querySelector('#curves .js-plotly-plot'), {xaxis, yaxis} = plot._fullLayout;
             plot.scrollIntoView({block: 'center'});
-            const ours = plot.data.find(t => t.name === 'ours'), box = plot.getBoundingClientRect();
+            const ours = plot.data.find(t => t.name === 'this codec'), box = plot.getBoundingClientRect();
             return [box.x + xaxis._offset + xaxis.l2p(ours.x[4]), box.y + yaxis._offset + yaxis.l2p(ours.y[4])];
         }"""
     )
@@ -302,6 +321,6 @@ def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser
     page.wait_for_timeout(300)
     page.mouse.click(x, y)
     page.locator("#point-said p").wait_for()
-    assert "ours at λ 0.0067" in page.locator("#point-said p").inner_text()
+    assert "this codec at λ 0.0067" in page.locator("#point-said p").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

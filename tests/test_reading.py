@@ -23,7 +23,7 @@ from codec.errors import ImageError
 from codec.pictures import sandbox
 from codec.pictures.files import declared_pixels
 from codec.pictures.load import load_image, png_bytes
-from codec.ui import painting
+from codec.ui.hosting import canvas
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = images.samples()
@@ -195,7 +195,7 @@ def test_children_end_with_their_parent():
 
 def test_the_page_reads_no_strangers_picture_itself():
     found = set()
-    for path in (ROOT / "codec" / "ui").glob("*.py"):
+    for path in (ROOT / "codec" / "ui").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name.rpartition(".")[2] in ("load_image", "open_image", "from_pil") or name == "Image.open":
@@ -211,18 +211,18 @@ def test_gradio_opens_no_strangers_picture_before_us(monkeypatch):
     kinds = {c.get_block_name() for fn in demo.fns.values() for c in fn.inputs if hasattr(c, "preprocess")}
     assert "file" in kinds and not kinds & {"image", "imageslider", "gallery", "annotatedimage", "video"}
     (editor,) = [b for b in demo.blocks.values() if b.get_block_name() == "imageeditor"]
-    assert editor.preprocess.func is painting.unopened and editor.accept_blobs.func is painting.accept
+    assert editor.preprocess.func is canvas.unopened and editor.accept_blobs.func is canvas.accept
 
 
 def test_strokes_are_bounded():
     def stroke(name, index, data, kind="layer"):
         form = {"type": kind, "index": index, "id": name}
-        painting.accept(strokes, types.SimpleNamespace(data=form, files=[("x", data)]))
+        canvas.accept(strokes, types.SimpleNamespace(data=form, files=[("x", data)]))
 
     def layers(name):
-        return painting.unopened(strokes, painting.EditorData(id=name))["layers"]
+        return canvas.unopened(strokes, canvas.EditorData(id=name))["layers"]
 
-    strokes = painting.Strokes(1000)
+    strokes = canvas.Strokes(1000)
     for index in ("1", "0", "null", "999999999", "-1", "x"):
         stroke("a", index, b"layer %s" % index.encode())
     stroke("a", "null", b"composite", "composite")

@@ -1,33 +1,47 @@
 """The numbers that are shown are the numbers that were measured."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from conftest import picture
 from PIL import Image
 
-from codec.evaluation import card, rd, report
-from codec.evaluation.points import KEYS, iso_points, rd_points
-from codec.evaluation.results import write_json
+from codec import results
+from codec.evaluation import curves, equal_size, measure, rd, report
+from codec.evaluation.measure import KEYS, iso_points, rd_points
 from codec.networks import storage
+from codec.results import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_readme_says_what_the_results_files_say():
-    assert report.section(ROOT / "results") in (ROOT / "README.md").read_text()
+    folder = ROOT / "results"
+    assert report.render("results.md.j2", folder) == (ROOT / "docs" / "results.md").read_text()
+    assert report.render("readme.md.j2", folder) in (ROOT / "README.md").read_text()
 
 
 def test_the_model_card_says_what_the_manifest_says():
     weights = ROOT / "weights"
-    assert card.section(weights) in (weights / "README.md").read_text()
+    assert report.card(weights) in (weights / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["kodak", "cid22"])
+def test_the_means_are_those_of_the_points_beside_them(name):
+    rates, sizes = (results.read(f"{name}{end}") for end in ("", "-iso"))
+    assert curves.summarize({"points": rates["points"]}).items() <= rates.items()
+    again = equal_size.summarize({"points": sizes["points"]})["equal_size"]
+    for at, was in zip(again, sizes["equal_size"], strict=True):
+        for codec, row in at["codecs"].items():
+            assert row.items() <= was["codecs"][codec].items(), codec
 
 
 def test_the_weights_stay_small():
     weights = ROOT / "weights"
     assert max(path.stat().st_size for path in weights.rglob("*")) <= storage.FILE_BYTES
-    assert card.total(path for path in weights.rglob("*") if path.is_file()) <= card.TOTAL_BYTES
+    assert report.total(path for path in weights.rglob("*") if path.is_file()) <= report.TOTAL_BYTES
 
 
 def test_the_results_are_of_the_weights_that_are_shipped():
@@ -39,13 +53,18 @@ def test_the_results_are_of_the_weights_that_are_shipped():
         assert not result.get("unfinished") and not result.get("failures"), path.name
 
 
-def test_a_readme_without_results_says_so(tmp_path):
-    section = report.section(tmp_path)
-    assert section.count(report.YET) >= 10
-    page = tmp_path / "README.md"
-    page.write_text(f"before\n{report.START}\nold\n{report.END}\nafter\n")
-    assert report.update(page, tmp_path) and not report.update(page, tmp_path)
-    assert page.read_text() == f"before\n{section}\nafter\n"
+def test_a_report_without_results_says_so(tmp_path):
+    assert report.render("results.md.j2", tmp_path / "results").count(report.YET) >= 10
+    page, card = tmp_path / "README.md", tmp_path / "weights" / "README.md"
+    shutil.copytree(ROOT / "weights", card.parent)
+    page.write_text("before\n{}\nold\n{}\nafter\n".format(*report.RESULTS))
+    assert report.update(page, tmp_path / "results") == [tmp_path / "docs" / "results.md", page]
+    assert report.update(page, tmp_path / "results") == []
+    table = report.render("readme.md.j2", tmp_path / "results")
+    start, end = report.RESULTS
+    assert report.YET in table and page.read_text() == f"before\n{start}\n{table}{end}\nafter\n"
+    card.write_text(card.read_text().replace("| `mse` |", "| `nothing` |"))
+    assert report.update(page, tmp_path / "results") == [card]
 
 
 @pytest.fixture
@@ -78,7 +97,7 @@ def test_an_evaluation_reports_what_fails_and_resumes(tmp_path, png, monkeypatch
     first = rd.evaluate(tmp_path, out, ["webp"], 1)
     assert len(first["points"]) == 2 and first["failures"] == []
     measured = []
-    monkeypatch.setattr(rd.engines, "run", lambda function, jobs, *rest: measured.append(jobs) or [])
+    monkeypatch.setattr(measure.pool, "run", lambda function, jobs, *rest: measured.append(jobs) or [])
     assert rd.evaluate(tmp_path, out, ["webp"], 1)["points"] == first["points"]
     assert measured.pop() == []
     # A point without one of the metrics, and points of another version of the codec, are measured again.
@@ -101,11 +120,11 @@ def test_an_interrupted_evaluation_keeps_what_it_has(tmp_path, png, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(rd.engines, "run", interrupted)
+        patch.setattr(measure.pool, "run", interrupted)
         rd.evaluate(tmp_path, out, ["webp"], 1)
     left = json.loads(out.read_text())
     assert left["unfinished"] and [p["setting"] for p in left["points"]] == [20]
-    monkeypatch.setattr(rd.engines, "run", lambda function, jobs, *rest: [(jobs[0], [], None)])
+    monkeypatch.setattr(measure.pool, "run", lambda function, jobs, *rest: [(jobs[0], [], None)])
     assert "unfinished" not in rd.evaluate(tmp_path, out, ["webp"], 1)
 
 

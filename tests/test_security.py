@@ -20,7 +20,8 @@ from test_reading import MISCHIEF
 
 from codec.pictures import sandbox
 from codec.pictures.load import png_bytes
-from codec.ui import crowd, guard, memory, sweep
+from codec.ui.hosting import cleanup, guard, sessions
+from codec.ui.hosting import queue as fair
 
 ROOT = Path(__file__).parents[1]
 
@@ -197,7 +198,8 @@ def test_a_visitor_leaves_little_behind(page):
 def test_threads_share_their_arenas():
     program = """
 import ctypes, threading
-from codec.ui import memory
+from codec.ui.hosting import cleanup, guard, sessions
+from codec.ui.hosting import queue as fair
 {}
 together = threading.Barrier(8)
 def work():
@@ -209,11 +211,11 @@ threads = [threading.Thread(target=work) for _ in range(8)]
 ctypes.CDLL(None).malloc_stats()
 """
     arenas = []
-    for call in ("memory.share_arenas()", ""):
+    for call in ("sessions.share_arenas()", ""):
         command = [sys.executable, "-c", program.format(call)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         arenas.append(done.stderr.count("Arena "))
-    assert arenas[0] <= memory.ARENAS < arenas[1]
+    assert arenas[0] <= sessions.ARENAS < arenas[1]
 
 
 def test_a_session_remembers_values_and_changes(page):
@@ -252,7 +254,7 @@ def test_nothing_beside_the_queue_is_given_files(page):
 
 
 def test_a_full_queue_says_so(page, monkeypatch):
-    monkeypatch.setattr(crowd, "MAX_WAITING", 0)
+    monkeypatch.setattr(fair, "MAX_WAITING", 0)
     status, text = ask(page, "decompress", None)
     assert status == "503" and "busy" in json.loads(text)["detail"]
 
@@ -262,13 +264,13 @@ def test_what_is_old_is_swept_away(tmp_path):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "empty").mkdir()
-    sweep.sweep(tmp_path, 60)
+    cleanup.sweep(tmp_path, 60)
     assert len(list(tmp_path.rglob("*"))) == 5
-    sweep.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
-    sweep.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
+    cleanup.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
+    cleanup.sweep(tmp_path, -1, {str(tmp_path / "b/kept")})
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["b", "b/kept"]
     names = {str(tmp_path / "a/old"), str(tmp_path / "b/kept")}
-    sweep.forget([names])
+    cleanup.forget([names])
     assert names == {str(tmp_path / "b/kept")}
 
 
@@ -281,7 +283,7 @@ def event(name, address, session, time):
 
 
 def order(*events):
-    return "".join(e.name for e in crowd.fair_order(list(events)))
+    return "".join(e.name for e in fair.fair_order(list(events)))
 
 
 def test_visitors_take_turns():
@@ -298,10 +300,10 @@ def test_nobody_fills_the_queue_for_all(monkeypatch):
     async def pushed(*_):
         return True, "id", "success"
 
-    monkeypatch.setattr(crowd.Queue, "push", pushed)
+    monkeypatch.setattr(fair.Queue, "push", pushed)
 
     def refused(waiting, address, session):
-        queue = object.__new__(crowd.FairQueue)
+        queue = object.__new__(fair.FairQueue)
         queue.event_queue_per_concurrency_id = {"codec": types.SimpleNamespace(queue=waiting)}
         queue.pending_event_ids_session = queue.event_ids_to_events = {}
         body = types.SimpleNamespace(session_hash=session, data=[])
@@ -309,27 +311,27 @@ def test_nobody_fills_the_queue_for_all(monkeypatch):
         assert answer[2] == "success" or "busy" in answer[1]
         return not answer[0]
 
-    session = [event("", "1", "s", i) for i in range(crowd.MAX_PER_SESSION)]
+    session = [event("", "1", "s", i) for i in range(fair.MAX_PER_SESSION)]
     assert refused(session, "2", "s") and not refused(session[1:], "2", "s") and not refused(session, "1", "t")
-    school = [event("", "1", f"{i}", i) for i in range(crowd.MAX_PER_ADDRESS)]
+    school = [event("", "1", f"{i}", i) for i in range(fair.MAX_PER_ADDRESS)]
     assert refused(school, "1", "s") and not refused(school[1:], "1", "s") and not refused(school, "2", "s")
-    crowded = [event("", f"{i}", f"{i}", i) for i in range(crowd.MAX_WAITING)]
+    crowded = [event("", f"{i}", f"{i}", i) for i in range(fair.MAX_WAITING)]
     assert refused(crowded, "a", "s") and not refused(crowded[1:], "a", "s")
 
 
 def test_files_of_waiting_requests_stay(tmp_path, monkeypatch):
-    for module in (sweep, crowd):
+    for module in (cleanup, fair):
         monkeypatch.setattr(module, "get_upload_folder", lambda: str(tmp_path))
     path = tmp_path / "a.png"
     path.write_bytes(b"x")
     waiting = types.SimpleNamespace(data=types.SimpleNamespace(data=[file(path), file("/etc/passwd")]))
     lanes = {"codec": types.SimpleNamespace(queue=[waiting])}
     demo = types.SimpleNamespace(_queue=types.SimpleNamespace(event_queue_per_concurrency_id=lanes))
-    assert sweep.waiting(demo) == [path]
+    assert cleanup.waiting(demo) == [path]
     before = path.stat().st_ctime_ns
     while time.time_ns() - before < 50_000_000:  # coarser than any clock of files
         time.sleep(0.01)
-    crowd.is_large(waiting.data.data)
+    fair.is_large(waiting.data.data)
     assert path.stat().st_ctime_ns > before
 
 
@@ -338,17 +340,17 @@ def test_large_pictures_and_streams_are_known_by_their_headers(codec, tmp_path, 
 
     from codec.bitstream import Stream, write
 
-    monkeypatch.setattr(crowd, "LARGE_PIXELS", 5000)
-    monkeypatch.setattr(crowd, "get_upload_folder", lambda: str(tmp_path / "uploads"))
+    monkeypatch.setattr(fair, "LARGE_PIXELS", 5000)
+    monkeypatch.setattr(fair, "get_upload_folder", lambda: str(tmp_path / "uploads"))
     (tmp_path / "uploads").mkdir()
 
     def kept(name, data, where="uploads"):
         (tmp_path / where / name).write_bytes(data)
-        return crowd.is_large([1, {"x": [file(tmp_path / where / name)]}, None])
+        return fair.is_large([1, {"x": [file(tmp_path / where / name)]}, None])
 
     assert kept("a.png", png_bytes(np.zeros((100, 60, 3), np.uint8)))
     assert not kept("b.png", png_bytes(np.zeros((50, 60, 3), np.uint8)))
     assert kept("a.lic", write(Stream("00000000", "mse", 100, 60, 1, b"", b"")))
     assert not kept("bad.png", b"<html>") and not kept("bad.lic", b"LIC\1")
     assert not kept("elsewhere.png", png_bytes(np.zeros((100, 60, 3), np.uint8)), where=".")
-    assert not crowd.is_large([file("/proc/self/mem"), file("\0"), file(""), "text", {"path": 7}])
+    assert not fair.is_large([file("/proc/self/mem"), file("\0"), file(""), "text", {"path": 7}])

@@ -25,6 +25,6 @@ def test_a_sheet_shows_the_original_and_what_each_codec_makes_of_it(tmp_path, mo
 def test_a_sheet_says_which_pictures_it_lacks(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"4, 8, 13, 19, 23, 24.* are not in"):
         sheet.kodak(tmp_path)
-    monkeypatch.setattr(sheet.examples, "sources", lambda: {"text": tmp_path})
+    monkeypatch.setattr(sheet, "example_files", lambda: {"text": tmp_path})
     with pytest.raises(FileNotFoundError, match="pip install scikit-image"):
         sheet.weak()

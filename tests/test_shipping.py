@@ -14,14 +14,14 @@ from safetensors.torch import save
 from codec import api
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
-from codec.evaluation import card
+from codec.evaluation import report
 from codec.networks import storage
 from codec.networks.generator import build
 from codec.training import decoders, latents
 from codec.training.export_decoder import export_decoder, follow
 from codec.training.mixture import mix
 from codec.training.recipes import RECIPES
-from codec.ui import method
+from codec.ui.tabs import about
 from codec.weights import BETWEEN, Weights, default
 
 
@@ -162,7 +162,7 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
         wanted = 1.25 * value - 0.25 * mse.get(name, torch.zeros(()))  # what reads the scales is zero where it lacks
         assert (stored[name] - wanted).abs().max() <= wanted.abs().max() / 80 + 1e-6, name
     default.cache_clear()  # read the manifest again
-    assert said in card.section(out) and said in method.trained()
+    assert said in report.card(out) and said in about.trained()
 
     larger = torch.load(checkpoint, weights_only=True)  # with a block that the others lack, which is left half open
     state = build("synthesis-0-0-1").state_dict() | larger["ema"]

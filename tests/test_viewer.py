@@ -79,6 +79,26 @@ def opened(browser, url, **options):
     return page
 
 
+def test_what_was_made_before_stays_until_the_new_comes(browser, url):
+    page = opened(browser, url, viewport={"width": 1280, "height": 1000})
+    page.evaluate(
+        """() => {
+            const both = "#comparison :is(.under, .over):not([hidden])", look = () => {
+                window.fewest = Math.min(window.fewest ?? 9, document.querySelectorAll(both).length);
+            };
+            new MutationObserver(look).observe(document.querySelector("#comparison"),
+                { subtree: true, childList: true, attributes: true });
+            look();
+        }"""
+    )
+    before = page.locator("#comparison .under").get_attribute("src")
+    page.locator("#lambda input").fill("0.0141")
+    page.locator("#compress").click()
+    page.wait_for_function("src => document.querySelector('#comparison .under').src.indexOf(src) < 0", arg=before)
+    assert page.evaluate("window.fewest") == 2
+    page.close()
+
+
 def test_two_fingers_zoom_both_pictures_about_their_middle(browser, url):
     page = opened(browser, url, viewport={"width": 412, "height": 844}, has_touch=True, is_mobile=True)
     stage, both = page.locator("#comparison .stage"), page.locator("#comparison .stage img")

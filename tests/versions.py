@@ -38,7 +38,8 @@ def tried(interpreter: str, old: bool, tests: list[str]) -> dict:
         python = f"{folder}/bin/python"
         wanted = oldest((ROOT / "requirements.txt").read_text()) if old else []
         pip = [python, "-m", "pip", "install", "-q", "--no-cache-dir", *wanted]
-        subprocess.run([*pip, "-r", str(ROOT / "requirements-dev.txt")], check=True)
+        lists = [arg for name in ("", "-train", "-dev") for arg in ("-r", str(ROOT / f"requirements{name}.txt"))]
+        subprocess.run([*pip, *lists], check=True)
         ran = subprocess.run(
             [python, "-m", "pytest", "-p", "no:cacheprovider", *[f"tests/test_{t}.py" for t in tests]],
             cwd=ROOT, capture_output=True, text=True,

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 
+from codec.classroom import cae_training, mnist_training, packing, results
 from codec.training.__main__ import add_settings
 
 
@@ -21,40 +22,38 @@ def main() -> int:
     photographs = os.path.join(root, "train") if root else None
     held_out = os.path.join(root, "cid22-validation") if root else None
 
-    from codec.classroom import cae_training, mnist_training
-
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text)
 
     def add_data(command: argparse.ArgumentParser, folder: str | None) -> None:
         command.add_argument("--data", default=folder, required=folder is None)
 
-    command = add("train-mnist", "train the codecs for digits, and pack them where --out is given")
+    command = add("train-mnist", "train the codecs for digits; with --out, pack them")
     add_settings(command, mnist_training.Settings, {"data": digits} if digits else {})
     command.add_argument("--out", default="", help="the folder to ship from: weights/classroom")
-    command = add("pack-mnist", "make shipped weights of trained codecs for digits")
+    command = add("pack-mnist", "write trained codecs for digits as shipped weights")
     add_data(command, digits)
     command.add_argument("--run", default="runs/mnist")
     command.add_argument("--out", default="weights/classroom")
     command = add("mnist-results", "measure the shipped codecs for digits on all test digits")
     add_data(command, digits)
     command.add_argument("--out", default="results/classroom-mnist.json")
-    command.add_argument("--digits-used", type=int, default=10_000, help="how many test digits")
-    command.add_argument("--strings", type=int, default=2000, help="for how many of them bytes are written")
+    command.add_argument("--digits-used", type=int, default=10_000, help="number of test digits")
+    command.add_argument("--strings", type=int, default=2000, help="number of digits that are really coded")
 
     known = {"data": photographs} if photographs else {}
     known["backbones"] = os.environ.get("CODEC_BACKBONES") or None
-    command = add("train-cae", "train the four experiments of the autoencoder, and pack them where --out is given")
+    command = add("train-cae", "train the autoencoder's four experiments; with --out, pack them")
     add_settings(command, cae_training.Settings, {k: v for k, v in known.items() if v})
     command.add_argument("--out", default="", help="the folder to ship from: weights/classroom")
-    command = add("pack-cae", "make shipped weights of trained autoencoders")
+    command = add("pack-cae", "write trained autoencoders as shipped weights")
     command.add_argument("--run", default="runs/cae")
     command.add_argument("--out", default="weights/classroom")
     command = add("cae-results", "measure the shipped autoencoders on crops of held-out photographs")
     add_data(command, held_out)
     command.add_argument("--run", default="runs/cae", help="where the progress of the training is")
     command.add_argument("--out", default="results/classroom-cae.json")
-    command.add_argument("--each", type=int, default=4, choices=range(1, 5), help="crops of each picture")
+    command.add_argument("--each", type=int, default=4, choices=range(1, 5), help="crops per image")
 
     args = vars(parser.parse_args())
     name = args.pop("command")
@@ -69,8 +68,6 @@ def main() -> int:
         name, args = f"pack-{kind}", {"run": settings.run, "out": out}
         if kind == "mnist":
             args["data"] = settings.data
-    from codec.classroom import packing, results
-
     work = {"pack-mnist": packing.pack_mnist, "pack-cae": packing.pack_cae}
     work |= {"mnist-results": results.mnist, "cae-results": results.cae}
     if name in work:

@@ -36,7 +36,7 @@ EXPERIMENTS = {
     "4": {"mse": 1.0, "entropy": ENTROPY, "vgg2": 20.0, "vgg5": 150.0, "gram2": 12.0, "gram5": 80.0},
 }
 TEXTURE_PATCH = 8  # pixels
-VGG_SHARE = 8  # the features are compared for one crop in so many
+VGG_SHARE = 8  # the features are compared for one crop in eight
 COARSENESS = 0.2  # step of the weights, as a share of their deviation
 
 

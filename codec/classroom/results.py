@@ -9,9 +9,10 @@ import torch
 from codec.classroom import autoencoder, digits, prior, store
 from codec.classroom.mnist import distortion
 from codec.classroom.mnist_training import load_digits
-from codec.evaluation.results import pictures_in, versions, write_json
 from codec.metrics import psnr
 from codec.pictures.load import load_image
+from codec.provenance import pictures_in, versions
+from codec.results import write_json
 
 REPORT = {
     "source": "P. G. Basile, 2024",

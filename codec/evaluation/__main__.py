@@ -1,4 +1,4 @@
-"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | sheet | weak | bd | speed | checks | readme`.
+"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | sheet | weak | bd | speed | checks | report`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """
@@ -7,6 +7,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
+
+from codec import plots
+from codec.api import check_decoder
+from codec.baselines import CODECS
+from codec.errors import CodecError
+from codec.evaluation import equal_size, jpeg, promises, rd, report, sheet, speed
+from codec.evaluation.curves import bd_table
+from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,13 +32,13 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--codecs", help="ours, ours:DECODER, jpeg, webp, jpeg2000, avif, heic, jxl; default: all")
         command.add_argument("--workers", type=int, help="processes; default: one a core")
         command.add_argument("--engine", choices=("pool", "ray"), default="pool")
-        command.add_argument("--ray-address", help="of a running cluster; default: a Ray of its own, on this machine")
+        command.add_argument("--ray-address", help="address of a running cluster; default: start Ray on this machine")
         if name == "iso":
-            text = "the folder with VGG-16, to measure every decoder by the perceptual losses, too"
+            text = "the folder with VGG-16: also measure every decoder by the perceptual losses"
             command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help=text)
-    over_folder("jpeg", "our JPEG curve against the published one, cause by cause")
-    over_folder("sheet", "crops of Kodak by every decoder, as a lossless WebP")
-    command = commands.add_parser("weak", help="the same of what the decoders are bad at, of the page's examples")
+    over_folder("jpeg", "compare our JPEG curve with the published one and name each cause")
+    over_folder("sheet", "crops of Kodak images by every decoder, as a lossless WebP")
+    command = commands.add_parser("weak", help="crops of example images that the decoders are bad at")
     command.add_argument("--out", type=Path, required=True)
     command = commands.add_parser("plot", help="curves as HTML and PNG")
     command.add_argument("results", type=Path, help="what rd has written")
@@ -40,21 +48,22 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("results", type=Path, help="what rd has written")
     command.add_argument("--anchor", default="jpeg")
     command = commands.add_parser("speed", help="milliseconds a stage, on CPU and CUDA, and beside CompressAI")
-    command.add_argument("pictures", type=Path, nargs="*", help="synthetic ones make up three sizes")
+    command.add_argument("pictures", type=Path, nargs="*", help="images to time; synthetic ones complete three sizes")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--threads", type=int, help="default: torch's own choice")
     command.add_argument("--runs", type=int, default=7)
-    command.add_argument("--peers", action="store_true", help="time CompressAI's models, too")
+    command.add_argument("--peers", action="store_true", help="also time CompressAI's models")
     command.add_argument("--peer-venv", type=Path, help="where to install CompressAI; default: a temporary folder")
     command.add_argument(
-        "--peer-share-torch", action="store_true", help="use this interpreter's torch there, too, and download none"
+        "--peer-share-torch", action="store_true", help="share this interpreter's torch instead of downloading one"
     )
     command.add_argument("--peer-python", type=Path, help="an interpreter that has CompressAI; installs nothing")
     checks = over_folder("checks", "rate targets, estimates, exactness, speed, memory, the page")
     checks.add_argument("--only", default="rate,estimate,exactness,speed,memory,page")
-    readme = commands.add_parser("readme", help="write the measured tables of the README and the model card")
-    readme.add_argument("--readme", type=Path, default=Path("README.md"))
-    readme.add_argument("--results", type=Path, default=Path("results"))
+    text = "write docs/results.md, and the tables of the README and of the model card"
+    command = commands.add_parser("report", aliases=["readme"], help=text)
+    command.add_argument("--readme", type=Path, default=Path("README.md"), help="docs and weights lie beside it")
+    command.add_argument("--results", type=Path, default=Path("results"))
     return main
 
 
@@ -63,11 +72,6 @@ def codecs(wanted: str | None, own: list[str]) -> list[str]:
 
     Raises CodecError for one that is not at hand.
     """
-    from codec.api import check_decoder
-    from codec.baselines import CODECS
-    from codec.errors import CodecError
-    from codec.evaluation.results import OURS, decoder_of, is_ours, realism_of
-
     names = wanted.split(",") if wanted else [*own, *CODECS]
     for name in names:
         if is_ours(name):
@@ -80,8 +84,6 @@ def codecs(wanted: str | None, own: list[str]) -> list[str]:
 
 def main() -> int:
     """Exit status: 1 where something that was measured has failed, 2 where nothing could be."""
-    from codec.errors import CodecError
-
     args = parser().parse_args()
     try:
         return dispatch(args)
@@ -94,60 +96,37 @@ def dispatch(args: argparse.Namespace) -> int:
     if args.command in ("rd", "iso"):
         return over_pictures(args)
     if args.command == "bd":
-        from codec.evaluation.curves import bd_table
-        from codec.evaluation.results import read_json
-
         print(bd_table(read_json(args.results), args.anchor))
     elif args.command == "jpeg":
-        from codec.evaluation.jpeg import compare
-
-        compare(args.folder, args.out)
+        jpeg.compare(args.folder, args.out)
     elif args.command == "sheet":
-        from codec.evaluation import sheet
-
         sheet.draw(sheet.kodak(args.folder), args.out)
     elif args.command == "weak":
-        from codec.evaluation import sheet
-
         sheet.draw(sheet.weak(), args.out)
     elif args.command == "plot":
-        from codec.evaluation.plot import draw
-
-        draw(args.results, args.out, png=not args.no_png)
+        plots.draw(args.results, args.out, png=not args.no_png)
     elif args.command == "speed":
-        from codec.evaluation.speed import measure
-
-        measure(args)
-    elif args.command == "readme":
-        from codec.evaluation import card
-        from codec.evaluation.report import update
-
-        changed = [update(args.readme, args.results), card.update(args.readme.resolve().parent / "weights")]
-        print("changed" if any(changed) else "already up to date")
+        speed.measure(args)
+    elif args.command == "checks":
+        return promises.run(args.folder, args.out, args.only.split(","))
     else:
-        from codec.evaluation.promises import run
-
-        return run(args.folder, args.out, args.only.split(","))
+        changed = report.update(args.readme, args.results)
+        print(f"changed: {', '.join(map(str, changed))}" if changed else "already up to date")
     return 0
 
 
 def over_pictures(args: argparse.Namespace) -> int:
     """rd and iso: measures, prints the summary, and fails where a picture has."""
-    from codec.evaluation import equal_size, rd
-    from codec.evaluation.curves import bd_table
-    from codec.evaluation.results import OURS, is_ours
-
     how = (args.workers, args.engine, args.ray_address)
     if args.command == "rd":
         result = rd.evaluate(args.folder, args.out, codecs(args.codecs, [OURS]), *how)
-    else:
-        names = codecs(args.codecs, equal_size.decoders_of_ours())
-        result = equal_size.evaluate(args.folder, args.out, names, *how, args.backbones)
-    if args.command == "rd":
         own = [name for name in result["curves"] if is_ours(name)]
         for anchor in result["curves"]:
             if anchor not in own and own:
                 print(bd_table(result, anchor, own))
+    else:
+        names = codecs(args.codecs, equal_size.decoders_of_ours())
+        result = equal_size.evaluate(args.folder, args.out, names, *how, args.backbones)
     for at in result.get("equal_size", []):
         print(f"at {at['target_bpp']} bpp")
         for name, row in at["codecs"].items():

@@ -4,53 +4,41 @@ A curve holds, for every setting of a codec, the means over the pictures: of the
 is averaged, too, and put on its dB scale after that, as published curves are.
 """
 
-from codec.evaluation.points import METRICS
-from codec.evaluation.results import OURS, is_ours
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from codec.evaluation.measure import METRICS
 from codec.metrics import ms_ssim_db
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
-
-NAMES = {
-    "ours": "ours",
-    "jpeg": "JPEG",
-    "webp": "WebP",
-    "jpeg2000": "JPEG 2000",
-    "avif": "AVIF",
-    "heic": "HEIC (x265 intra)",
-    "jxl": "JPEG XL",
-}
-
-
-def title(codec: str) -> str:
-    """What a codec is called in tables and plots."""
-    return NAMES.get(codec) or f"ours, {codec.partition(':')[2]} decoder"
+from codec.results import OURS, is_ours, title
 
 
 def complete_pictures(points: list[dict]) -> set[str]:
     """The pictures that have a point at every setting of every codec: means over others would not compare."""
-    wanted = {(p["codec"], p["setting"]) for p in points}
-    found: dict[str, set] = {}
-    for p in points:
-        found.setdefault(p["image"], set()).add((p["codec"], p["setting"]))
-    return {image for image, has in found.items() if has == wanted}
+    frame = pd.DataFrame(points, columns=["image", "codec", "setting"]).drop_duplicates()
+    settings = frame.groupby("image").size()
+    return set(settings.index[settings == len(frame[["codec", "setting"]].drop_duplicates())])
 
 
-def mean(points: list[dict], key: str) -> float | None:
-    """The mean of a key over points, None where one of them has none."""
-    values = [p.get(key) for p in points]
-    return None if not values or any(v is None for v in values) else sum(values) / len(values)
+def means(points: list[dict], keys: Iterable[str], by: str) -> dict[object, dict[str, float | None]]:
+    """By the values of `by`: the mean of every key over the points, None where one of them has none."""
+    frame = pd.DataFrame(points, columns=[by, *keys]).astype({key: float for key in keys})
+    # Added up one by one, as the numbers in the results files were: pandas' own order differs in the last digit.
+    rows = frame.groupby(by).agg(lambda column: sum(column) / len(column))
+    return {value: {k: None if math.isnan(v) else float(v) for k, v in row.items()} for value, row in rows.iterrows()}
 
 
 def curve(points: list[dict], name: str) -> list[dict]:
     """Means over the pictures at every setting of a codec, by rising rate."""
-    means = []
-    for setting in sorted({p["setting"] for p in points if p["codec"] == name}):
-        group = [p for p in points if p["codec"] == name and p["setting"] == setting]
-        row = {key: mean(group, key) for key in ("bpp", *METRICS, "encode_ms", "decode_ms")}
+    own, digits = [p for p in points if p["codec"] == name], {"bpp": 5, "lpips": 5, "ms_ssim": 6}
+    found = []
+    for setting, row in means(own, ("bpp", *METRICS, "encode_ms", "decode_ms"), "setting").items():
         if row["ms_ssim"] is not None:
             row["ms_ssim_db"] = ms_ssim_db(row["ms_ssim"])
-        digits = {"bpp": 5, "lpips": 5, "ms_ssim": 6}
-        means.append({"setting": setting} | {k: round(v, digits.get(k, 4)) for k, v in row.items() if v is not None})
-    return sorted(means, key=lambda m: m["bpp"])
+        found.append({"setting": setting} | {k: round(v, digits.get(k, 4)) for k, v in row.items() if v is not None})
+    return sorted(found, key=lambda row: row["bpp"])
 
 
 def bd_rate(points: list[dict], anchor: str, test: str = OURS, metric: str = "psnr") -> dict:

@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.evaluation import perception
-from codec.evaluation.curves import complete_pictures, mean
-from codec.evaluation.points import METRICS, iso_points
-from codec.evaluation.rd import measure
-from codec.evaluation.results import OURS, WITH_GAN, WITHOUT_GAN, read_json
+from codec.evaluation import curves, perception
+from codec.evaluation.measure import METRICS, iso_points, over_folder
+from codec.results import OURS, WITH_GAN, WITHOUT_GAN, read_json
 from codec.weights import default
 
 TARGETS = (0.14, 0.30, 0.45)  # bpp
@@ -66,7 +64,7 @@ def evaluate(
         return rows
 
     summary = functools.partial(summarize, regions=kept, before=read_json(out).get("equal_size", []))
-    return measure(folder, out, codecs, iso_points, jobs, summary, workers, engine, address, receive)
+    return over_folder(folder, out, codecs, iso_points, jobs, summary, workers, engine, address, receive)
 
 
 def region_file(folder: Path, row: dict) -> Path:
@@ -79,11 +77,11 @@ def summarize(result: dict, regions: Path | None = None, before: Sequence[dict] 
 
     Where that is not all of them, `ours_on_the_same` has our means over just these: the pictures that are
     missing are the hard ones, so the codec's own means flatter it. The Fréchet distance needs `regions`, the folder
-    with features of every picture, and is given where a codec reaches all pictures. before: an earlier "equal_size",
-    the distances of which are taken where features are gone and all else is still the same.
+    with features of every picture, and is given where a codec reaches all pictures. before: an earlier "equal_size";
+    its distances are taken where features are gone and all else is still the same.
     """
     known = {(at["target_bpp"], name): row for at in before for name, row in at["codecs"].items()}
-    complete = complete_pictures(result["points"])
+    complete = curves.complete_pictures(result["points"])
     points = [p for p in result["points"] if p["image"] in complete]
     result["pictures_in_means"] = len(complete)
     names = [OURS, *sorted({p["codec"] for p in points} - {OURS})]
@@ -109,10 +107,12 @@ def summarize(result: dict, regions: Path | None = None, before: Sequence[dict] 
 
 
 def means(points: list[dict]) -> dict:
-    digits = {"bytes": 0, "psnr": 3, "ms_ssim": 5}
-    found = {key: mean(points, key) for key in ("bytes", "bpp", *METRICS)}
+    """Of every measure over these points, rounded; None where one has none."""
+    digits, keys = {"bytes": 0, "psnr": 3, "ms_ssim": 5}, ("bytes", "bpp", *METRICS)
     if points and all("vgg2" in p for p in points):
-        found |= {name: sum(perception.summed(p, name) for p in points) / len(points) for name in perception.SUMS}
+        points = [p | {name: perception.summed(p, name) for name in perception.SUMS} for p in points]
+        keys = (*keys, *perception.SUMS)
+    found = curves.means([p | {"all": 0} for p in points], keys, "all").get(0, dict.fromkeys(keys))
     return {key: value if value is None else round(value, digits.get(key, 4)) for key, value in found.items()}
 
 

@@ -12,10 +12,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from codec import baselines
-from codec.evaluation import published
-from codec.evaluation.results import data_set, folder_digest, pictures_in, read_json, versions, write_json
+from codec.evaluation import curves
 from codec.metrics import bpp, psnr
 from codec.pictures.load import load_image
+from codec.provenance import data_set, folder_digest, pictures_in, versions
+from codec.results import citation, published_by, read_json, write_json
 
 QUALITIES = tuple(range(5, 100, 5))  # those of the published curve
 #: From what was published to what `baselines` does, a step at a time.
@@ -31,7 +32,7 @@ LIMIT = 0.3  # dB
 def compare(folder: Path, out: Path) -> dict:
     """Measures every step on the pictures of `folder` (Kodak), writes `out` and prints what it found."""
     paths = pictures_in(folder)
-    reference = published.curves()["jpeg"]["points"]
+    reference = published_by("jpeg")["points"]
     digest, old = folder_digest(paths), read_json(out)
     if old.get("pictures_sha256") != digest or old.get("versions", {}).get("pillow") != versions()["pillow"]:
         old = {}
@@ -43,7 +44,7 @@ def compare(folder: Path, out: Path) -> dict:
         "pictures": len(paths),
         "pictures_sha256": digest,
         "versions": versions(),
-        "published": published.citation(published.curves()["jpeg"]),
+        "published": citation(published_by("jpeg")),
         "data_set": data_set(paths),
         "steps": [step(name, rows, reference) for name in [*STEPS, BEST]],
         "points": rows,
@@ -83,12 +84,8 @@ def row(path: Path, name: str, quality: int, rgb: np.ndarray, data: bytes, decod
 
 def step(name: str, rows: list[dict], reference: list[dict]) -> dict:
     """How far the mean curve of a step is from the published one, at equal qualities and at equal rates."""
-    own = [r for r in rows if r["step"] == name]
-    means = []
-    for quality in QUALITIES:
-        at = [r for r in own if r["quality"] == quality]
-        means.append([np.mean([r[k] for r in at]) for k in ("bpp", "psnr")])
-    rates, psnrs = np.array(means).T
+    means = curves.means([r for r in rows if r["step"] == name], ("bpp", "psnr"), "quality").values()
+    rates, psnrs = (np.array([row[k] for row in means]) for k in ("bpp", "psnr"))
     known_rates, known_psnrs = (np.array([p[k] for p in reference]) for k in ("bpp", "psnr"))
     both = (rates >= known_rates[0]) & (rates <= known_rates[-1])
     # Straight lines over the logarithm of the rate: the points lie close, and a curve could overshoot.

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -10,13 +9,17 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+from codec.paths import ROOT
+from codec.pictures.load import save_png
+from codec.plots import browser_path
+
 RUNS = 7
-LAMBDA = "λ, the price of distortion in R + λ·D"
+LAMBDA, BPP = "#lambda input", "#bpp input[type=number]"
 SOURCES = "Array.from(document.querySelectorAll('#comparison img')).map(i => i.currentSrc).join()"
 WATCH_PROGRESS = """() => {
     window.progressSeen = new Set();
@@ -25,56 +28,40 @@ WATCH_PROGRESS = """() => {
 }"""
 
 
-def browser_path() -> str:
-    """The Chromium of this machine. Raises FileNotFoundError where there is none."""
-    found = next((p for n in CHROMIUM if (p := shutil.which(n))), None)
-    if found is None:
-        raise FileNotFoundError("There is no Chromium on this machine.")
-    return found
-
-
 def measure(rgb: np.ndarray, large: np.ndarray) -> dict:
     """Milliseconds to the picture at a fixed λ and at a target rate, and from there to the last of the measures.
 
     Medians of RUNS clicks after a warm-up. Then those of one click for a large picture, with how many states of the
     progress bar were seen meanwhile, and the seconds from starting the program to a page that answers.
     """
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # of requirements-train.txt
 
-    from codec.ui import build, launch_options
-
-    chromium, started = browser_path(), seconds_to_start()
-    demo = build()
-    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    result = {
-        "size": f"{rgb.shape[1]}×{rgb.shape[0]}",
-        "runs": RUNS,
-        "browser": Path(chromium).name,
-        "start_s": started,
-    }
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+    chromium = browser_path()
+    result = {"size": f"{rgb.shape[1]}×{rgb.shape[0]}", "runs": RUNS, "browser": Path(chromium).name}
+    with running_page() as (url, started), sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        result["start_s"] = started
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(demo.local_url)
+        page.goto(url)
         page.locator("#figures tbody tr").nth(2).wait_for(timeout=60_000)
         upload(page, rgb, Path(folder) / "picture.png")
-        for mode, label in (("fixed_lambda_ms", LAMBDA), ("target_rate_ms", "so many bits")):
+        for mode, field in (("fixed_lambda_ms", LAMBDA), ("target_rate_ms", BPP)):
             if mode == "target_rate_ms":
-                page.get_by_label("Size (bpp)").check()
+                page.locator("#mode input[value='Size (bpp)']").check()
                 wait_for_jpeg(page)
             times, measured = [], []
             for i in range(RUNS + 1):
                 # None is the value that the page starts with: the picture has to change.
                 value = f"{0.004 + 0.0003 * i:.4f}" if mode == "fixed_lambda_ms" else f"{0.35 + 0.05 * i:.2f}"
-                page.get_by_label(label).first.fill(value)
+                page.locator(field).first.fill(value)
                 times.append(click_to_picture(page))
                 measured.append(until_measured(page))
                 wait_for_jpeg(page)
             result[mode] = round(statistics.median(times[1:]))
             result[mode.replace("_ms", "_measures_ms")] = round(statistics.median(measured[1:]))
-        page.get_by_label("Quality (λ)").check()
+        page.locator("#mode input[value='Quality (λ)']").check()
         upload(page, large, Path(folder) / "large.png")
-        page.get_by_label(LAMBDA).first.fill("0.004")
+        page.locator(LAMBDA).first.fill("0.004")
         page.evaluate(WATCH_PROGRESS)
         result["large"] = {
             "size": f"{large.shape[1]}×{large.shape[0]}",
@@ -82,14 +69,11 @@ def measure(rgb: np.ndarray, large: np.ndarray) -> dict:
             "states_of_progress": page.evaluate("window.progressSeen.size"),
         }
         browser.close()
-    demo.close()
     return result
 
 
 def upload(page, rgb: np.ndarray, path: Path) -> None:
     """Gives the page another picture and waits until all that follows from that has come."""
-    from codec.pictures.load import save_png
-
     save_png(rgb, path)
     page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
     before = page.evaluate(SOURCES)
@@ -122,27 +106,32 @@ def until_measured(page) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def seconds_to_start() -> float:
-    """From starting the program to a page that answers, in a process of its own."""
+@contextlib.contextmanager
+def running_page() -> Iterator[tuple[str, float]]:
+    """The page in a process of its own: its address, and the seconds from starting it until it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    start = time.perf_counter()
-    program = Path(__file__).parents[2] / "app.py"
+    start, url, program = time.perf_counter(), f"http://127.0.0.1:{port}/", ROOT / "app.py"
     environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
     process = subprocess.Popen(
         [sys.executable, str(program)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        while process.poll() is None and time.perf_counter() - start < 120:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60).close()  # raises unless it answers 200
-                return round(time.perf_counter() - start, 1)
-            time.sleep(0.05)
-        raise RuntimeError(f"'{program}' has not started within two minutes.")
+        yield url, seconds_until_answered(process, url, start)
     finally:
         process.terminate()
         process.wait()
+
+
+def seconds_until_answered(process: subprocess.Popen, url: str, start: float) -> float:
+    """Raises RuntimeError where it does not answer within two minutes."""
+    while process.poll() is None and time.perf_counter() - start < 120:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=60).close()  # raises unless it answers 200
+            return round(time.perf_counter() - start, 1)
+        time.sleep(0.05)
+    raise RuntimeError("The page has not started within two minutes.")
 
 
 def wait_for_jpeg(page) -> None:

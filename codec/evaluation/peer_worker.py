@@ -12,7 +12,7 @@ with networks of the right shape but untrained, since their weights cannot be ha
 makes no difference. The entropy coder, however, would see latents of a rate of their own, so they are brought to the
 rate that CompressAI has published for this quality: the last layer of what predicts the scales is set to predict
 every channel's true deviation, and the latents (by one factor for all) are scaled until the model's own tables say
-that it takes so many bits. The loops of the autoregressive model run as they are; most of their time goes into
+that it takes this many bits. The loops of the autoregressive model run as they are; most of their time goes into
 calls that depend on no value.
 """
 

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from codec import bitstream
 from codec.api import encode, load
-from codec.evaluation import published
 from codec.metrics import bpp
+from codec.results import published_by
 
 MODELS = ("bmshj2018-hyperprior", "mbt2018-mean", "cheng2020-attn")
 QUALITY = 3
@@ -92,8 +92,7 @@ def compare(rgb: np.ndarray, python: Path, threads: int, runs: int) -> dict:
     Ours is coded at its default λ, theirs at quality 3; both are near 0.3…0.4 bpp on photographs.
     """
     height, width = rgb.shape[:2]
-    curves = published.curves()
-    targets = {name: curves[name]["points"][QUALITY - 1]["bpp"] for name in MODELS}
+    targets = {name: published_by(name)["points"][QUALITY - 1]["bpp"] for name in MODELS}
     codec = load()
     torch.set_num_threads(threads)
     with Peer(python, threads) as peer, tempfile.TemporaryDirectory() as folder:

@@ -15,16 +15,18 @@ from tqdm import tqdm
 from codec import bitstream
 from codec.api import encode, load
 from codec.device import Timer, has_bfloat16
-from codec.evaluation.results import machine, versions, write_json
+from codec.evaluation import page_speed
 from codec.metrics import bpp, psnr
 from codec.pictures.load import load_image
 from codec.pipeline import Codec
+from codec.provenance import machine, versions
+from codec.results import read_json, write_json
 from codec.spec import ANCHORS
 from codec.weights import default
 
 TARGETS = (0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
 RANDOM_SIZES = 200
-RUNS = 9  # of which the median is taken
+RUNS = 9  # the median is taken
 
 
 def pictures(folder: Path) -> dict[str, np.ndarray]:
@@ -178,10 +180,8 @@ def decode_ms(data: bytes, decoder: str) -> float:
 
 def check_page(images: dict[str, np.ndarray]) -> dict:
     """Click to picture in a real browser, on a picture of 768×512 and on one of 12 megapixels."""
-    from codec.evaluation.page_speed import measure
-
     small = next(r for r in images.values() if r.shape[:2] == (512, 768))
-    return measure(small, large_picture(images)[:3000, :4000])
+    return page_speed.measure(small, large_picture(images)[:3000, :4000])
 
 
 def large_picture(images: dict[str, np.ndarray]) -> np.ndarray:
@@ -234,7 +234,7 @@ def memory_child(folder: Path) -> dict:
 
 def run(folder: Path, out: Path, only: list[str]) -> int:
     """Runs the checks, writes them to `out` beside what it holds, and says which failed. Exit status."""
-    result = json.loads(out.read_text()) if out.exists() else {}
+    result = read_json(out)
     images = pictures(folder)
     result |= {"weights": default().current, "versions": versions()}
     checks = {

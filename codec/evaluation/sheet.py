@@ -3,6 +3,7 @@
 One row a crop, all of it at one rate but for the columns of HiFiC mi and hi, which have their own. Nothing is scaled.
 """
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from codec.api import encode, load
 from codec.baselines import encode_at_most
-from codec.evaluation.curves import NAMES
+from codec.paths import PACKAGE
 from codec.pictures.load import load_image
+from codec.results import NAMES
 from codec.spec import OPERATING_POINTS
-from codec.ui import examples
 from codec.weights import default
 
 SIDE, GAP, HEAD = 160, 4, 40  # pixels
@@ -42,10 +43,18 @@ def kodak(folder: Path) -> dict[Path, tuple[int, int]]:
 
 def weak() -> dict[Path, tuple[int, int]]:
     """The same of what the decoders are bad at. Raises FileNotFoundError without scikit-image, whose the face is."""
-    files = examples.sources()
+    files = example_files()
     if missing := WEAK.keys() - files.keys():
         raise FileNotFoundError(f"There is no example {sorted(missing)}: pip install scikit-image.")
     return {files[name]: corner for name, corner in WEAK.items()}
+
+
+def example_files() -> dict[str, Path]:
+    """Those of the page's examples, and the portrait that scikit-image brings along where it is installed."""
+    files = {path.stem: path for path in (PACKAGE / "ui" / "pictures").glob("*.png")}
+    if found := importlib.util.find_spec("skimage"):  # which imports nothing
+        files["portrait"] = Path(found.origin).with_name("data") / "astronaut.png"
+    return files
 
 
 def draw(crops: dict[Path, tuple[int, int]], out: Path) -> None:

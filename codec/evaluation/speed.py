@@ -13,10 +13,13 @@ from tqdm import tqdm
 
 from codec import bitstream
 from codec.device import Timer
-from codec.evaluation.results import decoder_of, model_digest, read_json, versions, write_json
+from codec.evaluation import peers
+from codec.evaluation.measure import model_digest
 from codec.metrics import bpp
 from codec.pictures.load import load_image
 from codec.pipeline import Codec
+from codec.provenance import versions
+from codec.results import decoder_of, read_json, write_json
 from codec.spec import DEFAULT_LAMBDA, quality_index
 from codec.weights import default
 
@@ -143,8 +146,6 @@ def measure(args: argparse.Namespace) -> dict:
 
 def with_peers(args: argparse.Namespace, rgb: np.ndarray) -> dict:
     """Installs CompressAI unless an interpreter is given, and times its models."""
-    from codec.evaluation import peers
-
     threads = torch.get_num_threads()
     if args.peer_python:
         return peers.compare(rgb, args.peer_python, threads, args.runs)

@@ -72,7 +72,7 @@ def ladder(latent: Latent, stream: Stream) -> list[Rung]:
             "static arithmetic code",
             coder.get_compressed().nbytes,
             (wide + 2) * len(alphabet),
-            f"the same frequencies, but fractions of a bit: their entropy is {entropy:,.0f} bytes",
+            f"the same frequencies, fractional bits per symbol: their entropy is {entropy:,.0f} bytes",
         ),
         Rung("this codec", len(stream.z) + len(stream.y), 0, "every symbol under its own predicted distribution"),
     ]

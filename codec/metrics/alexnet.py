@@ -1,55 +1,45 @@
-"""LPIPS: how far two pictures are apart for the eye (Zhang et al., "The Unreasonable Effectiveness of Deep
-Features as a Perceptual Metric", CVPR 2018), version 0.1 on AlexNet. Torch only: no torchvision, no download.
+"""LPIPS (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018), version
+0.1 on AlexNet: the `lpips` package's network with the weights that are shipped. No download.
 
-x0, x1 ─ scale ─► 5 × (conv, ReLU) ─► unit length over channels ─► (f0 - f1)² ─► weights ≥ 0 ─► mean ─► Σ over layers
+Importing this takes torchvision's second and more: import it where the first LPIPS is computed.
 """
 
 import functools
+import warnings
 
+import lpips
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from codec.networks.storage import read
 from codec.weights import default
 
 FILE = "lpips-alex.safetensors"  # made by `python -m codec.evaluation.make_lpips_weights`
 SHA256 = "960d813d6abc8b37402063e019917772b6f0baf1feac356cec07fab97c0b922a"
-MIN_SIDE = 31  # pixels; anything smaller leaves nothing after AlexNet's second pooling
 
 
-class LPIPS(nn.Module):
-    """Distance of two batches (B, 3, H, W) of RGB in [-1, 1], H and W at least MIN_SIDE -> (B,), 0 for equal ones.
+class LPIPS(lpips.LPIPS):
+    """Distance of two batches (B, 3, H, W) of RGB in [-1, 1], H and W at least 31 -> (B,), 0 for equal ones.
 
-    Differentiable in both arguments; its own weights are fixed. What a training wants to compare with many
-    pictures, or to show to others as well, can keep `activations` and call `distance`.
+    The networks are the package's. Its `forward` is not used, for two reasons. Its gradient is not a number where all
+    features of a place are zero, as they are in flat pictures. And a training shows the activations to a discriminator
+    as well, or compares them with many pictures: `activations` and `distance` are the two halves.
     """
 
-    #: AlexNet's convolutions: (in, out, kernel, stride, padding); a 3×3 max pooling of stride 2 comes before 2 and 3.
-    LAYERS = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1), (256, 256, 3, 1, 1))
-
     def __init__(self):
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(*layer) for layer in self.LAYERS)
-        self.lins = nn.ParameterList(torch.zeros(layer[1]) for layer in self.LAYERS)
-        # From [-1, 1] to zero mean and unit deviation over ImageNet, rounded as the reference has them.
-        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
-        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        # The random AlexNet, its classifier of 55 million weights included, would take a second and is replaced.
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the package uses an argument that torchvision has deprecated
+            super().__init__(net="alex", pnet_rand=True, pretrained=False, use_dropout=False, verbose=False)
         self.requires_grad_(False)
 
     def activations(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> the outputs of the five ReLUs, at 1/4, 1/8 and three times 1/16."""
-        x, found = (x - self.shift) / self.scale, []
-        for i, conv in enumerate(self.convs):
-            x = F.relu(conv(F.max_pool2d(x, 3, 2) if i in (1, 2) else x))
-            found.append(x)
-        return found
+        return list(self.net(self.scaling_layer(x)))
 
     def distance(self, a0: list[Tensor], a1: list[Tensor]) -> Tensor:
         """LPIPS (B,) of two results of `activations`."""
-        terms = []
-        for a, b, weights in zip(a0, a1, self.lins, strict=True):
-            terms.append(torch.einsum("bchw,c->bhw", (unit(a) - unit(b)).square(), weights).mean((1, 2)))
+        terms = [lin((unit(a) - unit(b)).square()).mean((1, 2, 3)) for lin, a, b in zip(self.lins, a0, a1, strict=True)]
         return torch.stack(terms).sum(0)
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
@@ -58,7 +48,7 @@ class LPIPS(nn.Module):
 
 def unit(activations: Tensor) -> Tensor:
     """Divided by their length over the channels."""
-    # The reference adds 1e-10 to the root; inside it, too, so that the gradient at zero is finite.
+    # The package adds 1e-10 to the root; inside it, too, so that the gradient at zero is finite.
     length = (activations.square().sum(1, keepdim=True) + 1e-20).sqrt()
     return activations / (length + 1e-10)
 
@@ -71,10 +61,12 @@ def load(device: str = "cpu") -> LPIPS:
 
     Raises WeightsError where they are missing or damaged.
     """
-    tensors = read(default().read_file(FILE, SHA256))
+    tensors = {k: v.float() for k, v in read(default().read_file(FILE, SHA256)).items()}
     net = LPIPS()
+    state = {f"scaling_layer.{k}": v for k, v in net.scaling_layer.state_dict().items()}
     for i, n in enumerate((0, 3, 6, 8, 10)):  # where torchvision's AlexNet has its convolutions
-        net.convs[i].weight.copy_(tensors[f"features.{n}.weight"])
-        net.convs[i].bias.copy_(tensors[f"features.{n}.bias"])
-        net.lins[i].copy_(tensors[f"lin{i}.weight"])
-    return net.eval().to(device)
+        state |= {f"net.slice{i + 1}.{n}.{kind}": tensors[f"features.{n}.{kind}"] for kind in ("weight", "bias")}
+        weights = tensors[f"lin{i}.weight"].view(1, -1, 1, 1)
+        state |= {f"{name}.model.0.weight": weights for name in (f"lin{i}", f"lins.{i}")}
+    net.load_state_dict(state, assign=True)
+    return net.requires_grad_(False).eval().to(device)

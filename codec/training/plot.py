@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
 
 def plot(run: str, out: str) -> None:
     """Reads RUN/log.jsonl and writes a page that needs no network."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
     rows = [json.loads(line) for line in (Path(run) / "log.jsonl").read_text().splitlines()]
     steps = [r for r in rows if "loss" in r]
     checks = [r for r in rows if "validation" in r]

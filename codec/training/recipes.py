@@ -17,7 +17,7 @@ from codec.training.vgg import STRIDES, Vgg16
 class Recipe:
     """A decoder's loss is Σ weight·term; see `losses` for the terms."""
 
-    weights: dict[str, float]  # of mse, lattice, spectrum, vgg2, vgg5, gram2, gram5, lpips and gan
+    weights: dict[str, float]  # of the losses in NAMES
     start: str = "mse"  # the decoder that it is fine-tuned from
     levels: tuple[float, float] = (0.0, float(TOP))  # of the range of rates it is trained for
     architecture: str = SYNTHESIS
@@ -48,10 +48,13 @@ RECIPES = {
 for _point in ("hific-lo", "hific-mi", "hific-hi"):  # for a rate that measures better with a decoder of its own
     RECIPES[_point] = replace(RECIPES["hific"], start="hific")
 
-NAMES = {
-    "mse": "MSE",
-    "lattice": "MSE of what repeats every 16 pixels",
-    "spectrum": "MSE of log spectra in windows of 32 pixels",
+#: Losses of pixels: what each is called, and its function of x_hat and x, (B, 3, H, W) in [0, 1] -> (B,).
+PIXEL_LOSSES = {
+    "mse": ("MSE", losses.mse255),
+    "lattice": ("MSE of what repeats every 16 pixels", losses.lattice),
+    "spectrum": ("MSE of log spectra in windows of 32 pixels", losses.spectrum),
+}
+NAMES = {name: title for name, (title, _) in PIXEL_LOSSES.items()} | {
     "vgg2": "MSE of VGG-16 block 2",
     "vgg5": "MSE of VGG-16 block 5",
     "gram2": "MSE of Gram matrices of block 2",
@@ -108,11 +111,8 @@ class Objective:
 
         seen: what AlexNet sees of them, where that has been computed.
         """
-        found, weights = {"mse": losses.mse255(x_hat, x)}, self.recipe.weights
-        if "lattice" in weights:
-            found["lattice"] = losses.lattice(x_hat, x)
-        if "spectrum" in weights:
-            found["spectrum"] = losses.spectrum(x_hat, x)
+        weights = self.recipe.weights
+        found = {k: loss(x_hat, x) for k, (_, loss) in PIXEL_LOSSES.items() if k in weights or k == "mse"}
         if self.needs_vgg(self.recipe):
             with torch.no_grad():
                 target = self.vgg(x)

@@ -1,24 +1,23 @@
 """Features of VGG-16 for the perceptual and texture losses (Simonyan & Zisserman 2014), with ImageNet weights.
 
-Block 2 is what leaves the second ReLU of the second block (relu2_2, 128 channels at 1/2), block 5 what leaves the
-third ReLU of the fifth (relu5_3, 512 channels at 1/16); both before the pooling that ends the block.
+The layers are torchvision's. Block 2 is what leaves the second ReLU of the second block (relu2_2, 128 channels at 1/2),
+block 5 what leaves the third ReLU of the fifth (relu5_3, 512 channels at 1/16); both before the pooling that ends the
+block.
 """
 
 from collections.abc import Collection
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
 
 from codec.networks import storage
 
 FILE = "vgg16_features_fp16.safetensors"  # torchvision's names and layout: features.N.weight (O, I, 3, 3) and .bias
-#: Convolutions of each block: their places in torchvision's VGG-16.
-BLOCKS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
-WIDTHS = (64, 128, 256, 512, 512)
-STRIDES = {2: 2, 5: 16}  # pixels per place of the features of each block that is used
+ENDS = {1: 4, 2: 9, 3: 16, 4: 23, 5: 30}  # of each block: how many of torchvision's layers there are up to its end
+STRIDES = {2: 2, 5: 16}  # pixels per place of the features of the blocks that the decoders of 2019 match
 
 
 class Vgg16(nn.Module):
@@ -30,27 +29,21 @@ class Vgg16(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.convs, channels = nn.ModuleDict(), 3
-        for places, width in zip(BLOCKS, WIDTHS, strict=True):
-            for place in places:
-                self.convs[str(place)] = nn.Conv2d(channels, width, 3, padding=1)
-                channels = width
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+        self.features = make_layers(cfgs["D"])[: ENDS[5]]
+        for name, values in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, blocks: Collection[int] = tuple(STRIDES)) -> dict[int, Tensor]:
-        found = {}
         with torch.autocast(x.device.type, enabled=False):
-            h = self.convs["0"]((x.float() - self.mean) / self.std)
-        for block, places in enumerate(BLOCKS, 1):
-            if block > 1:
-                h = F.max_pool2d(h, 2)
-            for place in places:
-                h = F.relu(h if place == 0 else self.convs[str(place)](h))
+            h = self.features[0]((x.float() - self.mean) / self.std)
+        features, start = {}, 1
+        for block, end in ENDS.items():
+            h = self.features[start:end](h)
+            start = end
             if block in blocks:
-                found[block] = h
-        return found
+                features[block] = h
+        return features
 
 
 def load_vgg(folder: str | Path) -> Vgg16:
@@ -60,7 +53,6 @@ def load_vgg(folder: str | Path) -> Vgg16:
         raise FileNotFoundError(
             f"The perceptual losses need '{FILE}', which is not in '{folder}'; name its folder with --backbones."
         )
-    tensors = storage.to_float(load_file(path))  # fp16, or 8 bits as `pack` can have them
     net = Vgg16()
-    net.convs.load_state_dict({k.removeprefix("features."): v for k, v in tensors.items()})
+    net.load_state_dict(storage.to_float(load_file(path)))  # fp16, or 8 bits as `pack` can have them
     return net

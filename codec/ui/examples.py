@@ -1,7 +1,7 @@
-"""Pictures to start with: photographs that come with scikit-image, where it is installed, and our own drawings.
+"""Images to start with: photographs that come with scikit-image, where it is installed, and drawings of the project.
 
-What `codec.ui.drawings` drew was never in a lossy file. The photographs are PNG files in which no trace of JPEG's
-blocks is left; scikit-image's cat has such traces, and is not among them.
+The drawings in `pictures/` were never in a lossy file; where they are from says `pictures/README.md`. The photographs
+are PNG files in which no trace of JPEG's blocks is left; scikit-image's cat has such traces, and is not among them.
 """
 
 import atexit
@@ -11,13 +11,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
-#: File below skimage/data, and whose picture it is, as the documentation of skimage.data has it.
-PHOTOGRAPHS = {
-    "portrait": ("astronaut.png", "Eileen Collins (NASA, public domain)"),
-    "coffee": ("coffee.png", "a cup of coffee (Rachel Michetti, CC0)"),
-}
+from codec.ui import viewer
+from codec.ui.names import ORIGINAL, OURS
+from codec.ui.tables import kilobytes
+from codec.ui.texts import t
+
+#: File below skimage/data; whose it is says the text "examples.NAME", as the documentation of skimage.data has it.
+PHOTOGRAPHS = {"portrait": "astronaut.png", "coffee": "coffee.png"}
 DRAWN = ("architecture", "foliage", "night", "product", "landscape", "text", "comic", "chart")
 FOLDER = Path(__file__).with_name("pictures")
 THUMBNAIL = 160  # pixels, square
@@ -28,19 +31,14 @@ def sources() -> dict[str, Path]:
     """The file of every example by its name, in the order of the gallery."""
     found = importlib.util.find_spec("skimage")  # which imports nothing
     folders = found.submodule_search_locations if found else None
-    photographs = {n: Path(folder) / "data" / file for n, (file, _) in PHOTOGRAPHS.items() for folder in folders or ()}
+    photographs = {n: Path(folder) / "data" / file for n, file in PHOTOGRAPHS.items() for folder in folders or ()}
     return {n: p for n, p in photographs.items() if p.is_file()} | {n: FOLDER / f"{n}.png" for n in DRAWN}
 
 
 def credit() -> str:
     """Whose the examples are."""
-    photographs = " and ".join(whose for name, (_, whose) in PHOTOGRAPHS.items() if name in sources())
-    if not photographs:
-        return "Or one of these: drawn by our own code, so never in a lossy file before; free for any use (CC0)."
-    return (
-        f"Or one of these: photographs of {photographs}, which come with scikit-image; and drawings by our own code, "
-        "never in a lossy file before (CC0)."
-    )
+    photographs = t("examples.and").join(t(f"examples.{name}") for name in PHOTOGRAPHS if name in sources())
+    return t("examples.credit", photographs=photographs) if photographs else t("examples.credit_drawn")
 
 
 @functools.cache
@@ -68,3 +66,13 @@ def thumbnails() -> list[tuple[str, str]]:
             ImageOps.fit(image, (THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS).save(small)
         found.append((str(small), name))
     return found
+
+
+@functools.cache
+def shown(number: int) -> dict:
+    """What the viewer shows of an example before there is any stream: the original, and places for the others."""
+    path = files()[number]
+    with Image.open(path) as image:
+        rgb = np.asarray(image.convert("RGB"))
+    original = viewer.entry(ORIGINAL, t("compare.original"), kilobytes(Path(path).stat().st_size), path)
+    return viewer.value(f"example-{number}", rgb, [original], ORIGINAL, OURS, [ORIGINAL, OURS, "jpeg"])

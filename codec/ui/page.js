@@ -1,7 +1,7 @@
 // Runs from the page's head, before Gradio has mounted anything: so it looks again and again, and is quick about it.
 (() => {
   const root = document.documentElement;
-  const page = (window.codecPage = {});
+  const page = (window.codecPage = {}), words = window.codecTexts;
 
   function remember(key, value) {
     const url = new URL(location.href);
@@ -34,6 +34,12 @@
     }
   };
 
+  // Whoever opens a tab by hand stays there, though a link had another in mind, and the address says so.
+  document.addEventListener("click", event => {
+    const button = event.isTrusted && event.target.closest?.("[role=tab], .overflow-dropdown button");
+    if (button && !button.closest("#lesson-steps")) page.opened = page.chosen = true;
+  }, true);
+
   // Clicking a point of a plot names it in a hidden box, which Python listens to.
   function connectPlot() {
     const plot = document.querySelector("#curves .js-plotly-plot");
@@ -48,6 +54,48 @@
     });
   }
 
+  // A picture in the clipboard is an upload.
+  document.addEventListener("paste", event => {
+    const file = Array.from(event.clipboardData?.files ?? []).find(f => f.type.startsWith("image/"));
+    if (!file) return;
+    document.querySelector("#upload button[aria-label='Clear'], #upload button[title='Clear']")?.click();
+    setTimeout(() => {
+      const input = document.querySelector("#upload input[type=file]"), files = new DataTransfer();
+      if (!input) return;
+      files.items.add(file);
+      input.files = files.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    }, 100);
+  });
+
+  // A plot as a PNG for a slide, on white whatever the page's colours are.
+  page.savePlot = (selector, filename) => {
+    const plot = document.querySelector(`${selector} .js-plotly-plot`);
+    if (!plot || !window.Plotly) return;
+    const white = { paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { ...plot.layout.font, color: "#222" } };
+    const layout = { ...plot.layout, width: 1200, height: 700, ...white };
+    window.Plotly.downloadImage({ data: plot.data, layout },
+      { format: "png", width: 1200, height: 700, scale: 2, filename });
+  };
+
+  // Opens the lesson, and in it the step that the address names: ?step=3.
+  page.openStep = () => {
+    const step = new URLSearchParams(location.search).get("step");
+    if (!/^[1-7]$/.test(step || "")) return;
+    let tries = 0;
+    const open = () => {
+      if (++tries > 150) return;
+      const steps = document.querySelector("#lesson-steps"), tab = steps?.querySelector(`#lesson-${step}-button`);
+      if (!steps?.offsetParent) { // on narrow screens the tab is an entry of a menu
+        for (const b of document.querySelectorAll("#lesson-button, .overflow-dropdown button"))
+          if (b.textContent.trim() === words.lesson) b.click();
+      } else if (tab?.getAttribute("aria-selected") === "true") return;
+      else tab?.click();
+      setTimeout(open, 200);
+    };
+    open();
+  };
+
   // Some of Gradio's pictures take no alternative text: they get that of the sentence that has their numbers.
   function describe() {
     for (const source of document.querySelectorAll("[data-alt-for]"))
@@ -61,15 +109,15 @@
     if (text && element.getAttribute("aria-label") !== text) element.setAttribute("aria-label", text);
   }
   function name() {
-    for (const e of document.querySelectorAll("#painting canvas")) say(e, "The picture to paint on");
-    for (const e of document.querySelectorAll("#painting input[type=file]")) say(e, "Picture to paint on");
+    for (const e of document.querySelectorAll("#painting canvas")) say(e, words.canvas);
+    for (const e of document.querySelectorAll("#painting input[type=file]")) say(e, words.canvas_file);
     for (const e of document.querySelectorAll("input[type=range]:not([aria-label])"))
       say(e, e.closest(".block")?.querySelector("label span, [data-testid=block-info]")?.textContent);
     for (const e of document.querySelectorAll(".thumbnail-item")) say(e, e.querySelector(".caption-label")?.textContent);
     for (const e of document.querySelectorAll(".upload-container")) say(e, e.innerText);
     for (const e of document.querySelectorAll("#method table, #method pre, .figures")) // to scroll it by keyboard
       if (e.scrollWidth > e.clientWidth) e.tabIndex = 0;
-    document.querySelectorAll("#examples img").forEach((e, i) => (e.alt ||= `Example ${i + 1}`));
+    document.querySelectorAll("#examples img").forEach((e, i) => (e.alt ||= words.example.replace("{number}", i + 1)));
     for (const e of document.querySelectorAll("div.empty[aria-label]:not([role])")) e.setAttribute("role", "img");
   }
 

@@ -7,31 +7,12 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from codec.pictures import sandbox
-from codec.ui import (
-    bits,
-    cae,
-    compare,
-    crowd,
-    curves,
-    decoders,
-    deep_link,
-    digits,
-    guard,
-    inside,
-    lesson,
-    memory,
-    method,
-    open_stream,
-    sampling,
-    sweep,
-    viewer,
-)
+from codec.ui import jobs, links, viewer
+from codec.ui.hosting import cleanup, gradio_private, guard, queue, sessions
+from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
+from codec.ui.texts import t
 
 KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
-TITLE = "A neural image codec you can watch working"
-INTRO = (
-    "Pick a picture. It is squeezed into real bytes by a small neural network, and drawn again from those bytes alone."
-)
 CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
@@ -52,66 +33,59 @@ def theme() -> gr.themes.Base:
 
 def warm_up() -> None:
     """Loads the weights and runs the codec once, so that the first visitor does not wait for it."""
-    import numpy as np
-
-    from codec.api import encode, load
-    from codec.device import where_it_fits
-    from codec.errors import CodecError
-
-    def once(device: str) -> None:
-        codec = load(device=device)
-        codec.decode(encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].stream)
-
-    try:
-        where_it_fits(once)
-    except CodecError as error:  # missing weights: the page itself will say so at the first click
-        print(error)
+    jobs.warm_up.run()
     sandbox.READERS.start()
 
 
 def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
-    memory.share_arenas()  # before there are threads
+    gradio_private.check()
+    sessions.share_arenas()  # before there are threads
     threading.Thread(target=warm_up, daemon=True).start()
-    with gr.Blocks(title=TITLE, delete_cache=KEEP, analytics_enabled=False) as demo:
-        deep_link.masthead(TITLE, INTRO)
+    with gr.Blocks(title=t("page.title"), delete_cache=KEEP, analytics_enabled=False) as demo:
+        links.masthead()
         with gr.Tabs(elem_id="tabs") as tabs:
-            with gr.Tab("Compare", id="compare"):
-                stream, original, lmbda = compare.build(demo, deep_link.opening)
-            with gr.Tab("One bitstream, six pictures", id="decoders") as tab:
-                decoders.build(demo, tab, stream, original)
-            with gr.Tab("Rate–distortion", id="curves") as tab:
-                curves.build(tab, original, lmbda)
-            with gr.Tab("Where the bits go", id="bits") as tab:
-                bits.build(tab, stream, original)
-            with gr.Tab("Generative decoder", id="generative") as tab:
-                sampling.build(tab, stream, original)
-            with gr.Tab("Inside", id="inside") as tab:
-                inside.build(tab, stream, original)
-            with gr.Tab("Lesson", id="lesson", elem_id="lesson") as tab:
-                lesson.build(demo, tab, original)
-            with gr.Tab("Digits", id="digits") as tab:
-                digits.build(tab)
-            with gr.Tab("cae-2017", id="cae") as tab:
-                cae.build(tab, original)
-            with gr.Tab("Open a stream", id="open"):
+            with tab("compare"):
+                coded = compare.build(demo, links.opening)
+            with tab("decoders") as opened:
+                decoders.build(demo, opened, coded)
+            with tab("curves") as opened:
+                curves.build(opened, coded)
+            with tab("bits") as opened:
+                bits.build(opened, coded)
+            with tab("generative") as opened:
+                sampling.build(opened, coded)
+            with tab("inside") as opened:
+                inside.build(opened, coded)
+            with tab("lesson", elem_id="lesson") as opened:
+                lesson.build(demo, opened, coded)
+            with tab("digits") as opened:
+                digits.build(opened)
+            with tab("cae") as opened:
+                cae.build(opened, coded)
+            with tab("open"):
                 open_stream.build()
-            with gr.Tab("Results and method", id="method"):
-                method.build(demo, tuple(tab.id for tab in tabs.children))
-        deep_link.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
-    sweep.start(demo, *KEEP)
-    return crowd.make_fair(demo)
+            with tab("method"):
+                about.build(demo, tuple(tab.id for tab in tabs.children))
+        links.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
+    cleanup.start(demo, *KEEP)
+    return queue.make_fair(demo, {compare.compress: 1, compare.measure: 0})
+
+
+def tab(name: str, **options) -> gr.Tab:
+    """A tab by the name that links give it."""
+    return gr.Tab(t(f"tabs.{name}"), id=name, **options)
 
 
 def launch_options() -> dict:
     """What to pass to `launch`; in Gradio 6 looks belong there as well."""
     return {
         "theme": theme(),
-        "css": CSS + viewer.CSS + lesson.CSS + digits.CSS + cae.CSS,
-        "head": deep_link.HEAD,
+        "css": CSS + viewer.CSS,
+        "head": links.head(),
         "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
-        "app_kwargs": {"middleware": [Middleware(guard.Guard)], "lifespan": memory.lifespan},
+        "app_kwargs": {"middleware": [Middleware(guard.Guard)], "lifespan": sessions.lifespan},
         "show_error": False,
         "run_history": False,
         "state_session_capacity": 200,

@@ -77,12 +77,14 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="Gradio's own queue, first come, first served")
     parser.add_argument("--cache", type=int, help="bytes that the pictures it has made may take")
     options = parser.parse_args()
-    from codec.ui import crowd, launch_options, page, renditions
+    from codec.ui import launch_options, page
+    from codec.ui.hosting import queue
+    from codec.ui.jobs import renditions
 
     page.KEEP = tuple(options.keep)
     renditions.CACHE.limit = options.cache or renditions.CACHE.limit
     if options.plain:
-        crowd.make_fair = lambda demo: demo.queue(max_size=256, default_concurrency_limit=2)
+        queue.make_fair = lambda demo, ranks: demo.queue(max_size=256, default_concurrency_limit=2)
     page.build().launch(server_name="127.0.0.1", server_port=options.port, quiet=True, **launch_options())
 
 

@@ -1,0 +1,1 @@
+"""What a page for strangers needs beside its tabs: a fair queue, limits, memory and files that are given back."""

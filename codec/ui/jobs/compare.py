@@ -1,0 +1,242 @@
+"""The work of the first tab: an image into bytes and back, and what others make of as many bytes."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from codec.errors import CodecError
+from codec.metrics import bpp
+from codec.pictures.load import png_bytes
+from codec.pictures.sandbox import read_picture
+from codec.spec import lambda_of
+from codec.ui import viewer
+from codec.ui.jobs import common, renditions
+from codec.ui.jobs.renditions import CACHE, MEASURED_PIXELS, SUFFIXES, Job, digest, encoding, historical, networks
+from codec.ui.names import BASELINES, BY_LAMBDA, BY_RATE, BY_SIZE, DECODERS, HISTORICAL, MODELS, ORIGINAL, OURS
+from codec.ui.tables import Row, facts, kilobytes, table
+from codec.ui.texts import t
+from codec.weights import default
+
+
+def installed() -> tuple[list[str], list[str], list[str]]:
+    """The models, decoders and experiments of 2017 whose weights are here, which only PyTorch can tell."""
+    with common.said_plainly():
+        return [m for m in MODELS if m in default().models()], networks(), historical()
+
+
+def file_stem(path: str) -> str:
+    """A harmless name for downloads, made from an upload's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
+
+
+def headline(ours: Row, q: int, lmbda: float | None, notes: list[str]) -> str:
+    """The result in one line, how it came about in another. lmbda: what was asked for; q: the index coded at."""
+    exact = lambda_of(q)
+    rate = t("compare.lambda", value=exact)
+    if lmbda is not None:
+        rate = t("compare.lambda_asked", value=lmbda, exact=exact, q=q)
+    small = " ".join(escape(n) for n in [t("compare.rate", rate=rate, bpp=ours.bpp), *notes])
+    big = t("compare.headline", size=kilobytes(ours.bytes), ratio=smaller(ours.ratio), psnr=ours.psnr)
+    return f"<div class='big'>{big}</div><div class='small'>{small}</div>"
+
+
+def smaller(ratio: float) -> str:
+    """How much smaller than its raw pixels a file is: an image of a few pixels has none."""
+    if ratio < 1.05:
+        return t("compare.not_smaller")
+    return t("compare.smaller", times=f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}")
+
+
+def verdict(ours: Row, other: Row, name: str, note: str) -> str:
+    """This codec against the chosen one in one line."""
+    if note:
+        return f"<div class='big'>{escape(note)}</div>"
+    measures = [t("compare.against_psnr", other=other.psnr, ours=ours.psnr)]
+    if ours.lpips is not None and other.lpips is not None:
+        measures.append(t("compare.against_lpips", other=other.lpips, ours=ours.lpips))
+    size = t("compare.same_size", size=kilobytes(other.bytes))
+    if other.own_rate:
+        size = t("compare.own_size", size=kilobytes(other.bytes), ours=kilobytes(ours.bytes))
+    return f"<div class='big'>{escape(name)}{size}: {'; '.join(measures)}</div>"
+
+
+def run(path: str | None, rate: tuple[str, float, float, float], model: str, sides: tuple[str, str, str], progress):
+    """Yields what the tab shows of an image: see `tabs.compare.compress`.
+
+    rate: mode, λ, bits per pixel and kB; sides: left and right of the divider, and the baseline.
+    """
+    if not path:
+        common.refuse("errors.no_upload")
+    with common.workplace() as folder:
+        yield from results(folder, path, rate, model, sides, progress)
+
+
+def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
+    """The work of `run`, with a folder to write to: the original at once, everything else when it is there."""
+    progress = common.sparing(progress)
+    progress(0.0, desc=t("compare.reading"))
+    image = read_picture(path)
+    name = file_stem(path)
+    mode, lmbda, rate_bpp, kb = rate
+    wanted = {"lmbda": lmbda}
+    if mode == BY_RATE:
+        wanted = {"bpp": rate_bpp}
+    elif mode == BY_SIZE:
+        if not kb or kb <= 0:
+            raise CodecError(t("errors.size_not_positive"))
+        wanted = {"max_bytes": int(kb * 1000)}
+
+    stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
+    size = Path(path).stat().st_size
+    entry = viewer.entry(ORIGINAL, t("compare.original"), kilobytes(size), original)
+    crops, step = [ORIGINAL, OURS, sides[2]], t("compare.encoding")
+    with ThreadPoolExecutor(1) as pool:  # of what the codec does, part keeps one core only
+        here = copy_context()  # which tells `progress` whose it is
+        coding = pool.submit(
+            here.run, encoding, image.rgb, model, wanted, lambda s: progress(0.05 + 0.45 * s, desc=step)
+        )
+        png = png_bytes(image.rgb)
+        original.write_bytes(png)
+        id_ = digest(png)
+        shown = viewer.value(id_, image.rgb, [entry], *sides[:2], crops)
+        yield gr.skip(), shown, *[gr.skip()] * 6
+        coded = coding.result()
+    CACHE.put(("encode_ms", digest(coded.data)), coded.encode_ms)
+    notes = list(image.notes)
+    if not coded.reached:
+        notes.append(t("compare.out_of_reach", asked=asked(rate)))
+    elif coded.at_top:
+        notes.append(t("compare.at_top"))
+
+    step = t("compare.decoding")
+    progress(0.5, desc=step)
+    stream.write_bytes(coded.data)
+    job = Job(coded.data, original, image.rgb)
+    ours = renditions.rendition(job, OURS, progress=lambda s: progress(0.55 + 0.4 * s, desc=step))
+    decoded.write_bytes(ours.png)
+    source = row_of(job, ORIGINAL, t("compare.original_format", format=image.format), size)
+    row = row_of(job, OURS, t("compare.ours_by", decoder=ours.name), ours.size, ours)
+    row.pending = True
+    pictures = [entry, viewer.entry(OURS, row.name, remark(row), decoded)]
+    CACHE.put(("source", id_), source)
+    yield (
+        headline(row, coded.q, lmbda if mode == BY_LAMBDA else None, notes),
+        viewer.value(id_, image.rgb, pictures, *sides[:2], crops),
+        facts([row, source]),
+        table([row, source]),
+        str(stream),
+        str(decoded),
+        str(original),
+        f"<div class='big'>{awaited(sides[2])}</div>",
+    )
+
+
+def awaited(baseline: str) -> str:
+    return t("compare.awaited", name=BASELINES[baseline]) if baseline in BASELINES else "…"
+
+
+def asked(rate: tuple) -> str:
+    mode, _, rate_bpp, kb = rate
+    return f"{kb:g} kB" if mode == BY_SIZE else f"{rate_bpp:g} bpp"
+
+
+def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
+    height, width = job.rgb.shape[:2]
+    row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size, own_rate=key in HISTORICAL)
+    if made is not None:
+        row.psnr, row.encode_ms, row.decode_ms = made.psnr, made.encode_ms, made.decode_ms
+        if made.data is None:  # whichever decoder: the stream was encoded once
+            row.encode_ms = CACHE.get(("encode_ms", job.id[0]))
+    return row
+
+
+def source_of(job: Job) -> Row:
+    """The original's own line: the size of the file that was uploaded, where that was seen."""
+    known = CACHE.get(("source", job.id[1]))
+    return known or row_of(job, ORIGINAL, t("compare.original"), job.original.stat().st_size)
+
+
+def remark(row: Row) -> str:
+    """What is said beside a picture's name."""
+    said = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
+    return said if row.lpips is None else f"{said}, LPIPS {row.lpips:.3f}"
+
+
+def measure(stream: str | None, original: str | None, sides: tuple[str, str, str], everything: bool, progress):
+    """Yields the comparison as it grows: see `tabs.compare.measure`."""
+    if not (stream and original):
+        common.refuse("errors.compress_first")
+    left, right, baseline = sides
+    with common.workplace() as folder:
+        job = Job(Path(stream).read_bytes(), original)
+        keys = [OURS, baseline, left, right]
+        if everything:
+            keys += [*networks(), *BASELINES, *historical()[:1]]
+        keys = [k for k in dict.fromkeys(keys) if k != ORIGINAL]
+        if job.decoder(OURS) in keys and not {left, right} & {job.decoder(OURS)}:
+            keys.remove(job.decoder(OURS))  # it is "ours" already
+        yield from comparison(folder, job, keys, left, right, baseline, progress)
+
+
+def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, baseline: str, progress):
+    """The work of `measure`: every picture first, and then every slow number."""
+    progress = common.sparing(progress)
+    source = source_of(job)
+    made, rows, missing, name = {}, {}, {}, file_stem(str(job.original)).removesuffix(".original")
+    baseline_file = folder / f"{name}{SUFFIXES[baseline]}"
+
+    def now():
+        entries = [viewer.entry(ORIGINAL, t("compare.original"), kilobytes(source.bytes), job.original)]
+        for key, m in made.items():
+            path = folder / f"{name}.{'decoded' if key == OURS else key}.png"  # ours as `run` names it: the same URL
+            if not path.exists():
+                path.write_bytes(m.png)
+            entries.append(viewer.entry(key, short(key, m.name), remark(rows[key]), path))
+        said = "<div class='big'>…</div>"
+        if baseline in made:
+            said = verdict(rows[OURS], rows[baseline], short(baseline, made[baseline].name), made[baseline].note)
+        if missing:
+            said = said if baseline in made else ""
+            said += "".join(f"<div class='big'>{escape(why)}</div>" for why in dict.fromkeys(missing.values()))
+        lines, remarks = [*rows.values(), source], [renditions.trained(key) for key in made if key in HISTORICAL]
+        if job.rgb.shape[0] * job.rgb.shape[1] > MEASURED_PIXELS:
+            remarks.append(t("compare.too_large_to_measure", megapixels=MEASURED_PIXELS / 1e6))
+        sides = (key if key not in missing else instead for key, instead in ((left, ORIGINAL), (right, OURS)))
+        crops = [key for key in (ORIGINAL, OURS, baseline) if key not in missing]
+        value = viewer.value(job.id[1], job.rgb, entries, *sides, crops)
+        file = str(baseline_file) if baseline_file.exists() else None
+        return said, value, facts(lines), table(lines, " ".join(remarks)), file
+
+    for i, key in enumerate(keys):
+        step = t("compare.at_same_size", name=BASELINES[key]) if key in BASELINES else t("compare.decoding")
+        progress(i / len(keys) / 2, desc=step)
+        try:
+            m = made[key] = renditions.rendition(job, key)
+        except CodecError as error:
+            if key not in HISTORICAL:
+                raise
+            missing[key] = str(error)  # the others are shown without it
+            yield now()
+            continue
+        label = short(key, m.name) if key == OURS else m.name
+        label += t("compare.its_smallest") if m.note else t("compare.its_only_rate") if key in HISTORICAL else ""
+        rows[key] = row_of(job, key, label, m.size, m)
+        rows[key].pending = True
+        if key == baseline:
+            baseline_file.write_bytes(m.data)
+        if key != OURS:
+            yield now()
+    for i, key in enumerate(made):
+        progress(0.5 + i / len(made) / 2, desc=t("compare.measuring"))
+        slow = renditions.measure(job, made[key])
+        rows[key].ms_ssim, rows[key].lpips, rows[key].pending = slow.ms_ssim, slow.lpips, False
+        yield now()
+
+
+def short(key: str, name: str) -> str:
+    """The name of a picture without its settings."""
+    return t("compare.ours_by", decoder=name) if key == OURS else BASELINES.get(key) or DECODERS.get(key) or name

@@ -1,0 +1,116 @@
+"""The same bytes by every decoder there is."""
+
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from codec.inside import heatmap
+from codec.pictures.load import png_bytes
+from codec.ui import viewer
+from codec.ui.jobs import common
+from codec.ui.jobs.compare import file_stem, remark, row_of, source_of
+from codec.ui.jobs.plane import REALISM, plane
+from codec.ui.jobs.renditions import CACHE, Job, digest, measure, networks, pixels, rendition
+from codec.ui.names import DECODERS, ORIGINAL
+from codec.ui.tables import facts, kilobytes, table
+from codec.ui.texts import t
+from codec.weights import default
+
+INVENTED, DIFFERENCE = "invented", "difference"
+AMPLIFIED = 4
+
+
+def run(stream: str | None, original: str | None, realism: float, progress):
+    """Yields the pictures and their measures as they come: see `tabs.decoders.decoders`."""
+    common.need(stream, original)
+    with common.workplace() as folder:
+        job = Job(Path(stream).read_bytes(), original)
+        yield from results(folder, job, min(1.0, max(0.0, realism)), progress)
+
+
+def results(folder: Path, job: Job, realism: float, progress):
+    """The work of `run`, with a folder to write to."""
+    names, gan = networks(), generative()
+    plan = [*names, REALISM] if gan else names
+    order = [ORIGINAL, *plan, *([INVENTED, DIFFERENCE] if gan else [])]
+    name = t("compare.original")
+    shown = {ORIGINAL: viewer.entry(ORIGINAL, name, kilobytes(source_of(job).bytes), job.original)}
+    made, rows = {}, {}
+
+    def put(key: str, name: str, said: str, png: bytes) -> None:
+        path = folder / f"{file_stem(str(job.original)).removesuffix('.original')}.{key}.png"
+        path.write_bytes(png)
+        shown[key] = viewer.entry(key, name, said, path)
+
+    def now():
+        entries = [shown[k] for k in order if k in shown]
+        right = gan if gan in shown else list(made)[-1]
+        value = viewer.value(digest(job.stream), job.rgb, entries, ORIGINAL, right, order, pick=True)
+        lines = list(rows.values())
+        caption = t("decoders.caption", size=len(job.stream))
+        return value, plane(lines, gan), table(lines, caption), facts(lines)
+
+    for i, key in enumerate(plan):
+        step = t("decoders.decoding", name=DECODERS.get(key, t("decoders.between")))
+        progress(i / len(plan) / 2, desc=step)
+        m = made[key] = rendition(job, gan, realism) if key == REALISM else rendition(job, key)
+        rows[key] = row_of(job, key, m.name, m.size, m)
+        rows[key].pending = True
+        put(key, m.name, f"{m.psnr:.1f} dB", m.png)
+        yield now()
+    if gan:
+        pngs = made[gan].png, made["mse"].png
+        over, difference, top = CACHE.made(
+            (*job.id, INVENTED), lambda: invented(*pngs), lambda v: len(v[0]) + len(v[1])
+        )
+        name = DECODERS[gan]
+        put(INVENTED, t("decoders.distance", name=name), t("decoders.distance_scale", top=top), over)
+        put(DIFFERENCE, t("decoders.difference", name=name), t("decoders.amplified", times=AMPLIFIED), difference)
+        yield now()
+    for i, key in enumerate(plan):
+        progress(0.5 + i / len(plan) / 2, desc=t("compare.measuring"))
+        slow = measure(job, made[key])
+        rows[key].ms_ssim, rows[key].lpips, rows[key].pending = slow.ms_ssim, slow.lpips, False
+        shown[key] |= {"remark": remark(rows[key]).split(", ", 1)[1]}
+        shown[key]["alt"] = f"{shown[key]['name']}: {remark(rows[key])}"
+        yield now()
+
+
+def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
+    """Two PNGs, the size of the difference as colours over the GAN's picture and the difference itself about grey.
+
+    Last, the mean difference in a block of 4×4, in levels of 0…255, that is drawn brightest.
+    """
+    rgb = pixels(gan)
+    difference = rgb.astype(np.int16) - pixels(mse)
+    height, width = rgb.shape[:2]
+    size = np.abs(difference).mean(2)
+    padded = np.pad(size, ((0, -height % 4), (0, -width % 4)), mode="edge")
+    blocks = padded.reshape(padded.shape[0] // 4, 4, -1, 4).mean((1, 3))
+    signed = np.clip(128 + AMPLIFIED * difference, 0, 255).astype(np.uint8)
+    top = max(1.0, float(np.quantile(blocks, 0.995)))
+    return png_bytes(heatmap.over(rgb, blocks, top, 4)), png_bytes(signed), top
+
+
+def losses() -> str:
+    """What each decoder was trained for, as the manifest has it."""
+    names = networks()
+    items = [
+        f"<b>{escape(DECODERS[n])}</b>: {escape(default().resolve(n)[1].get('loss', t('decoders.not_recorded')))}"
+        for n in names
+    ]
+    if len(names) == 1:
+        items.append(t("decoders.no_other"))
+    return f"<div class='hint'>{t('decoders.losses')}<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul></div>"
+
+
+def generative() -> str | None:
+    """The decoder here that was trained against a discriminator, if there is one."""
+    return next((n for n in networks() if n.startswith("hific") and n != "hific-nogan"), None)
+
+
+def installed() -> tuple[str, bool]:
+    """The losses of the decoders that are here, and whether there is a realism to choose."""
+    with common.said_plainly():
+        return losses(), generative() is not None

@@ -1,0 +1,54 @@
+"""The keys by which the page and its endpoints name images, models and rates, and what people read for them."""
+
+from codec import spec
+from codec.baselines import CODECS, NAMES
+from codec.ui.texts import t
+
+ORIGINAL, OURS = "original", "ours"
+#: Decoders by their names in the manifest. Which of them are here, `jobs.renditions.networks` says.
+DECODERS = {decoder.name: decoder.title for decoder in spec.DECODERS.values()}
+MODELS = ("mse", "perceptual", "texture", "hific-lo", "hific-mi", "hific-hi")
+BASELINES = {name: NAMES[name] for name in CODECS}
+#: The autoencoder of 2017 by its experiments, as `codec.classroom.autoencoder` names them. Each has one rate of its
+#: own, so it cannot be held to the size of anything.
+HISTORICAL = {"cae-2017": "1"} | {f"cae-2017-{name}": name for name in ("2", "3", "4")}
+#: What a rate is given by: the values of an endpoint.
+BY_LAMBDA, BY_RATE, BY_SIZE = MODES = "Quality (λ)", "Size (bpp)", "Size (kB)"
+#: What a curve is drawn over, and which others are drawn beside it: values of endpoints.
+PSNR, SSIM, LPIPS, MSE = AXES = ("PSNR, dB", "MS-SSIM, dB", "LPIPS", "mean squared error")
+KODAK, PUBLISHED = "Kodak means", "published for Kodak"
+#: The qualities of other codecs that a sweep goes through.
+QUALITIES = {
+    "jpeg": (5, 10, 20, 35, 50, 70, 85),
+    "webp": (5, 20, 40, 60, 80, 92),
+    "avif": (20, 40, 55, 70, 82),
+    "heic": (10, 22, 34, 46, 58),
+    "jpeg2000": (26, 29, 32, 35, 38),
+}
+#: λ at which the bits are mapped, and between which a lesson chooses.
+LAMBDAS = (0.0009, 0.0067, 0.0483)
+#: What matters in a region of interest: values of an endpoint.
+BRUSH, MIDDLE = REGIONS = ("What I paint", "The middle of the picture")
+#: What is sampled, and how large it is: values of endpoints.
+EVERYTHING, SIDE, CHANNELS = SAMPLES = (
+    "Everything from the prior",
+    "My picture's side information, the rest drawn",
+    "Only the dearest channels of my picture",
+)
+SAMPLE_SIZES = {"256×256": (4, 4), "512×512": (8, 8), "768×512": (8, 12)}
+CROP_SIZES = {"128×128": 128, "256×256": 256, "512×512": 512}
+#: What of a stream is corrupted: values of an endpoint.
+BYTE, LATENT, CHANNEL = TARGETS = ("A byte of the file", "One value of the latent", "A whole channel of it")
+#: The model for digits that the page starts with, and how many digits of each class are shipped.
+DIGITS_START, DIGITS_EACH = "l2000-d10", 20
+#: The experiments of 2017, and the crops that each was trained on: pixels, and how they are written.
+CAE_EXPERIMENTS = ("1", "2", "3", "4")
+CAE_CROPS = {64: "64×64", 128: "128×128"}
+
+
+def curve_title(name: str) -> str:
+    """What a curve is called: "jpeg", "ours", or "ours:DECODER"."""
+    if name.startswith("ours"):
+        decoder = name.partition(":")[2]
+        return t("curves.ours_by", decoder=DECODERS.get(decoder, decoder)) if decoder else t("curves.ours")
+    return NAMES.get(name, name)

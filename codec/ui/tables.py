@@ -1,0 +1,104 @@
+"""What was measured as HTML: tables, one line a file, and bars of bytes."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from html import escape
+
+from codec.ui.texts import t
+
+
+@dataclass
+class Row:
+    """One line. None is what is not known or not defined; `pending` what is still being measured."""
+
+    key: str
+    name: str
+    bytes: int
+    bpp: float
+    ratio: float
+    psnr: float | None = None
+    ms_ssim: float | None = None
+    lpips: float | None = None
+    encode_ms: float | None = None
+    decode_ms: float | None = None
+    pending: bool = False
+    own_rate: bool = False  # it was not made of as many bytes as the others, and competes with none of them
+
+
+#: Field, format, and whether the most (+1) or the least (-1) is the best. Its heading is the text "table.FIELD".
+COLUMNS = (
+    ("bytes", ",", -1),
+    ("bpp", ".3f", -1),
+    ("ratio", ".0f", 1),
+    ("psnr", ".2f", 1),
+    ("ms_ssim", ".4f", 1),
+    ("lpips", ".3f", -1),
+    ("encode_ms", ".0f", -1),
+    ("decode_ms", ".0f", -1),
+)
+SLOW = ("ms_ssim", "lpips")
+
+
+def kilobytes(size: int) -> str:
+    return t("table.size_bytes", size=size) if size < 1000 else t("table.size_kb", size=size / 1000)
+
+
+def table(rows: list[Row], caption: str = "") -> str:
+    """The rows as HTML, the best of each column in bold as far as it is shown; the original competes in none."""
+    best = {}
+    for field, form, sign in COLUMNS:
+        values = [getattr(r, field) for r in rows if competes(r) and getattr(r, field) is not None]
+        if len(values) > 1 and len({format(v, form) for v in values}) > 1:
+            best[field] = format(max(values, key=lambda v: sign * v), form)
+    head = "".join(f"<th scope='col'>{t(f'table.{field}')}</th>" for field, _, _ in COLUMNS)
+    caption = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        f"<div class='scroll' tabindex='0' role='region' aria-label='{t('table.label')}'>"
+        f"<table>{caption}<thead><tr><th scope='col'>{t('table.image')}</th>{head}</tr></thead>"
+        f"<tbody>{''.join(line(r, best) for r in rows)}</tbody></table></div>"
+    )
+
+
+def competes(row: Row) -> bool:
+    return row.key != "original" and not row.own_rate
+
+
+def line(row: Row, best: dict[str, str]) -> str:
+    cells = ""
+    for field, form, _ in COLUMNS:
+        number = getattr(row, field)
+        said = ("…" if row.pending and field in SLOW else "–") if number is None else format(number, form)
+        wins = competes(row) and number is not None and best.get(field) == said
+        cells += f"<td><b>{said}</b></td>" if wins else f"<td>{said}</td>"
+    return f"<tr><th scope='row'>{escape(row.name)}</th>{cells}</tr>"
+
+
+def facts(rows: list[Row]) -> list[dict]:
+    """The rows for machines: JSON has no infinity, which the PSNR of equal pictures is."""
+    found = []
+    for row in rows:
+        values = {k: None if v == float("inf") else v for k, v in asdict(row).items() if k != "pending"}
+        found.append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
+    return found
+
+
+def plain_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Cells that are HTML already, as an HTML table; the first of a row is its heading."""
+    head = "".join(f"<th scope='col'>{h}</th>" for h in heads)
+    body = "".join(
+        f"<tr><th scope='row'>{first}</th>{''.join(f'<td>{c}</td>' for c in rest)}</tr>" for first, *rest in rows
+    )
+    return f"<div class='figures'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def rungs_html(rungs: list) -> str:
+    """An entropy ladder, `codec.inside.ladder.Rung`s, as bars whose lengths are bytes."""
+    widest = max(r.total for r in rungs)
+    rows = "".join(
+        f"<div class='rung'><span class='name'>{escape(r.name)}</span><span class='bar'>"
+        f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
+        f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
+        f"<div class='remark'>{escape(r.remark)}{t('table.code_table', size=r.table) if r.table else ''}</div>"
+        for r in rungs
+    )
+    return f"<div class='rungs'>{rows}</div>"

@@ -1,0 +1,203 @@
+"""The first tab: an image, its bytes, and what other codecs make of as many."""
+
+import math
+from html import escape
+
+import gradio as gr
+
+from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
+from codec.ui import examples, jobs, viewer
+from codec.ui.hosting import queue
+from codec.ui.names import (
+    BASELINES,
+    BY_LAMBDA,
+    BY_RATE,
+    DECODERS,
+    HISTORICAL,
+    MODELS,
+    MODES,
+    ORIGINAL,
+    OURS,
+)
+from codec.ui.texts import t
+from codec.ui.widgets import PRIVATE, QUICK, Coded, hint
+
+TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
+LAMBDA_START = 0.0035
+QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q / 100)).toPrecision(3))"
+START = ("upload", "pictures", "model", "about", "mode", "quality", "lmbda", "bpp")  # what a link may set
+SIDES = [n for n in DECODERS if not n.startswith("hific-") or n == "hific-nogan"]
+
+
+def compress(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
+             baseline: str, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+    """Compress an image and decode the bytes again.
+
+    path: the image. mode: "Quality (λ)", "Size (bpp)" or "Size (kB)"; lmbda: 0.0005…0.0483, bpp: bits per pixel,
+    kb: thousands of bytes; the mode says which of them counts. model: "mse", "perceptual", "texture", "hific-lo",
+    "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see /measure. Gives the headline, the
+    images to compare, the measurements as JSON and as a table, and files: the stream, the decoded image as PNG,
+    the original as PNG; last, a sentence on what follows.
+    """
+    yield from jobs.compare.run(path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress)
+
+
+def measure(stream: str | None, original: str | None, left: str, right: str, baseline: str, everything: bool,
+            progress=gr.Progress()):  # fmt: skip  # noqa: B008
+    """Compare a stream with other decoders of its bytes, with classical codecs of the same size, and with cae-2017.
+
+    stream: a .lic file; original: the image it was made of. left, right: what to show, "original", "ours", a
+    decoder ("mse", "perceptual", "texture", "hific"), a codec ("jpeg", "webp", "avif", "jpeg2000", "heic"), or
+    "cae-2017", an autoencoder that has one rate, its own. baseline: the codec to compare with. everything: measure
+    all of them. Gives a sentence, the images, the measurements as JSON and as a table, and the baseline's file; fast
+    numbers first, MS-SSIM and LPIPS after them.
+    """
+    yield from jobs.compare.measure(stream, original, (left, right, baseline), everything, progress)
+
+
+def side_choices(names: list[str], past: list[str]) -> list[tuple[str, str]]:
+    """What either side of the divider can be: (label, key). names: decoders; past: experiments of 2017."""
+    decoders = [(t("compare.side_decoder", name=DECODERS[n]), n) for n in names]
+    codecs = [(t("compare.side_codec", name=name), key) for key, name in BASELINES.items()]
+    ours = [(t("compare.original"), ORIGINAL), (t("compare.ours"), OURS)]
+    return [*ours, *decoders, *codecs, *past_choices(past)]
+
+
+def baseline_choices(past: list[str]) -> list[tuple[str, str]]:
+    """What this codec can be compared with: (label, key)."""
+    return [*((name, key) for key, name in BASELINES.items()), *past_choices(past)]
+
+
+def past_choices(past: list[str]) -> list[tuple[str, str]]:
+    return [(t("compare.past", experiment=HISTORICAL[key]), key) for key in past]
+
+
+def model_choices(names: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(DECODERS[n], n) for n in names]
+
+
+def what_is_here():
+    """The choices that the weights here allow."""
+    models, decoders, past = jobs.compare.installed()
+    sides = gr.update(choices=side_choices(decoders, past))
+    return gr.update(choices=model_choices(models)), sides, sides, gr.update(choices=baseline_choices(past))
+
+
+def quality_of(lmbda: float) -> float:
+    """Where the slider stands for a λ: the inverse of QUALITY_JS."""
+    return round(200 * math.log(lmbda / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)) / 2
+
+
+def choose_model(model: str, mode: str, bpp: float):
+    """What a model is for; HiFiC's points set the rate they are meant for."""
+    return explained(model), BY_RATE if model in OPERATING_POINTS else mode, OPERATING_POINTS.get(model, bpp)
+
+
+def explained(model: str) -> str:
+    return f"<span class='hint'>{escape(t(f'models.{model}'))}</span>"
+
+
+def show_target(mode: str):
+    return [gr.update(visible=mode == m) for m in MODES]
+
+
+def pick_example(event: gr.SelectData) -> str:
+    """The file behind the thumbnail that was clicked."""
+    return examples.files()[event.index]
+
+
+def dropdown(choices: list[tuple[str, str]], value: str, label: str, **options) -> gr.Dropdown:
+    return gr.Dropdown(choices, value=value, label=t(label), filterable=False, min_width=150, **options)
+
+
+def build(demo: gr.Blocks, opening) -> Coded:
+    """Lays out the tab inside the current one and connects it.
+
+    opening: a function of the request that gives what the page starts with, by the names of START.
+    """
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            headline = gr.HTML("<div class='big'>…</div>", elem_id="headline", padding=False)
+            verdict = gr.HTML(elem_id="verdict", padding=False)
+            pictures = viewer.component(value=examples.shown(0), elem_id="comparison")
+            with gr.Row(elem_id="sides"):
+                sides, past = side_choices(SIDES, list(HISTORICAL)), list(HISTORICAL)
+                left = dropdown(sides, ORIGINAL, "compare.left")
+                right = dropdown(sides, OURS, "compare.right")
+                baseline = dropdown(baseline_choices(past), "jpeg", "compare.baseline", elem_id="baseline")
+            figures = gr.HTML(elem_id="figures", elem_classes="figures", padding=False)
+            everything = gr.Checkbox(False, label=t("compare.everything"), elem_id="everything")
+            with gr.Row():
+                stream_file = gr.DownloadButton(t("compare.stream_file"), elem_id="get-stream", min_width=120)
+                png_file = gr.DownloadButton(t("compare.png_file"), elem_id="get-png", min_width=120)
+                baseline_file = gr.DownloadButton(t("compare.baseline_file"), elem_id="get-baseline", min_width=120)
+            original_file, numbers = gr.File(visible=False), gr.JSON(visible=False)
+        with gr.Column(scale=1, min_width=300):
+            upload = gr.File(label=t("compare.upload"), file_types=TYPES, type="filepath", height=130, elem_id="upload")
+            hint(examples.credit())
+            gallery = gr.Gallery(
+                value=examples.thumbnails(),
+                label=t("compare.examples"),
+                show_label=False,
+                columns=5,
+                height="auto",
+                allow_preview=False,
+                object_fit="cover",
+                format="png",
+                elem_id="examples",
+                interactive=False,
+                buttons=[],
+            )
+            model = gr.Radio(model_choices(MODELS), value="mse", label=t("compare.model"), elem_id="model")
+            about = gr.HTML(explained("mse"), elem_id="about-model", padding=False)
+            targets = t("compare.by_lambda"), t("compare.by_rate"), t("compare.by_size")
+            targets = list(zip(targets, MODES, strict=True))
+            mode = gr.Radio(targets, value=BY_LAMBDA, label=t("compare.target"), elem_id="mode")
+            with gr.Group() as lambda_group:
+                quality = gr.Slider(0, 100, 42.5, step=0.5, label=t("compare.quality"), buttons=[], elem_id="quality")
+                lmbda = gr.Number(
+                    LAMBDA_START, label=t("compare.lambda_label"), minimum=0, step=0.0001, elem_id="lambda"
+                )
+            bpp = gr.Slider(0.05, 2, 0.3, step=0.01, label=t("compare.bpp"), visible=False, elem_id="bpp")
+            kb = gr.Number(15, label=t("compare.kb"), minimum=0.03, step=1, visible=False, elem_id="kilobytes")
+            button = gr.Button(t("compare.button"), variant="primary", elem_id="compress")
+
+    quick = {**QUICK, "show_progress": "hidden"}
+    inputs = [upload, mode, lmbda, bpp, model, kb, left, right, baseline]
+    outputs = [headline, pictures, numbers, figures, stream_file, png_file, original_file, verdict]
+    how = {
+        "concurrency_id": "codec",
+        "concurrency_limit": 2,
+        "trigger_mode": "multiple",  # the queue calls off older ones
+        "show_progress_on": pictures,
+    }
+    pick = gallery.select(pick_example, None, upload, **quick)
+
+    def start(request: gr.Request) -> list:
+        values = opening(request)
+        return [values.get(name, gr.skip()) for name in START]
+
+    first = demo.load(start, None, [upload, pictures, model, about, mode, quality, lmbda, bpp], **quick)
+    demo.load(what_is_here, None, [model, left, right, baseline], **quick)
+    chosen = model.input(choose_model, [model, mode, bpp], [about, mode, bpp], **quick)
+    events = [button.click, upload.upload, quality.release, bpp.release, mode.input, lmbda.submit, kb.submit]
+    events += [pick.then, first.then, chosen.then]
+    runs = [button.click(compress, inputs, outputs, api_name="compress", **how)]
+    runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events[1:]]
+    # Slow numbers follow in a lane of their own, once the page has the files.
+    compared = [stream_file, original_file, left, right, baseline, everything]
+    shown = [verdict, pictures, numbers, figures, baseline_file]
+    slowly = {
+        "concurrency_id": "measure",
+        "concurrency_limit": 1,
+        "show_progress": "hidden",
+        "trigger_mode": "multiple",
+    }
+    changes = [left.select, right.select, baseline.select, everything.input]
+    gr.on(changes, measure, compared, shown, api_name="measure", **slowly)
+    for done in runs:
+        done.success(measure, compared, shown, **slowly, **PRIVATE)
+    upload.clear(queue.call_off, **quick)
+    quality.input(None, quality, lmbda, js=QUALITY_JS, **PRIVATE)
+    mode.change(show_target, mode, [lambda_group, bpp, kb], **quick)
+    return Coded(stream_file, original_file, lmbda)

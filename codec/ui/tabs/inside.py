@@ -1,0 +1,102 @@
+"""The tab that opens the stream up: the entropy ladder, the channels of the latent, and what damage does."""
+
+import gradio as gr
+
+from codec.ui import jobs
+from codec.ui.names import BYTE, CHANNEL, TARGETS
+from codec.ui.texts import t
+from codec.ui.widgets import PRIVATE, QUICK, Coded, hint, opening, picture, strip
+
+HOW = {"concurrency_id": "codec", "trigger_mode": "always_last"}
+
+
+def inside(stream: str | None):
+    """Look inside a stream (.lic). Gives the entropy ladder as HTML, and channels of the latent as PNG."""
+    yield from jobs.inside.run(stream)
+
+
+def channel(stream: str | None, rank: float):
+    """What the model expected of one channel of y. stream: a .lic file. rank: of the channel by its bits, 1 the most.
+
+    Gives maps of the latent, its predicted mean and scale, the integers that were coded, and their bits (PNG), and
+    the histogram of the integers against the model's probabilities.
+    """
+    yield from jobs.inside.look(stream, rank)
+
+
+def inside_2017(stream: str | None, original: str | None):
+    """The same image by the autoencoder of 2017 (cae-2017), whose Huffman code has its table in the file.
+
+    stream: a .lic file; original: the image it was made of. Gives both files as bars with their PSNR, as HTML.
+    """
+    return jobs.inside.beside_2017(stream, original)
+
+
+def damage(stream: str | None, position: float, override: bool, target: str = BYTE, rank: float = 1):
+    """Corrupt a stream and decode it.
+
+    target: "A byte of the file", "One value of the latent" or "A whole channel of it". position: 0…1 along the file,
+    or, for a value, across the image from left to right at half its height. override: decode in spite of the
+    checksum. rank: of the channel by its bits, 1 the most. Gives what the codec says, and, where it still
+    decodes, the image (PNG).
+    """
+    yield from jobs.damage.run(stream, position, override, target, rank)
+
+
+def show_controls(target: str):
+    where = t("damage.where_file") if target == BYTE else t("damage.where_image")
+    position = gr.update(visible=target != CHANNEL, label=where)
+    return position, gr.update(visible=target == BYTE), gr.update(visible=target != BYTE)
+
+
+def build(tab: gr.Tab, coded: Coded) -> None:
+    """Lays out the tab and fills it whenever it is opened."""
+    opened = build_ladder(opening(tab), coded)
+    build_channel(opened, coded)
+    build_damage(coded)
+
+
+def build_ladder(opened, coded: Coded):
+    """The entropy ladder, the autoencoder of 2017 beside it, and the channels. Returns the event that filled them."""
+    gr.Markdown(f"## {t('inside.ladder')}")
+    rungs = gr.HTML(elem_id="ladder", padding=False)
+    gr.Markdown(f"### {t('inside.beside_2017')}")
+    past = gr.HTML(elem_id="ladder-2017", padding=False)
+    gr.Markdown(f"## {t('inside.channels')}")
+    channels = strip("channels", 6)
+    filled = opened(inside, coded.stream, [rungs, channels], api_name="inside", **HOW)
+    files = [coded.stream, coded.original]
+    filled.success(inside_2017, files, past, api_name="inside_2017", concurrency_id="codec")
+    return filled
+
+
+def build_channel(opened, coded: Coded) -> None:
+    """One channel, after the event `opened`."""
+    gr.Markdown(f"## {t('inside.one_channel')}")
+    rank = gr.Slider(1, 60, 1, step=1, label=t("inside.rank"), elem_id="channel-rank")
+    maps = strip("channel-maps", 5)
+    plot = gr.Plot(show_label=False, elem_id="channel-histogram")
+    hint(t("inside.histogram"))
+    inputs, outputs = [coded.stream, rank], [maps, plot]
+    opened.then(channel, inputs, outputs, api_name="channel", concurrency_id="codec")
+    rank.release(channel, inputs, outputs, **PRIVATE, **HOW)
+
+
+def build_damage(coded: Coded) -> None:
+    """A stream to corrupt."""
+    gr.Markdown(f"## {t('damage.title')}")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=280):
+            labels = (t("damage.target_byte"), t("damage.target_value"), t("damage.target_channel"))
+            choices = list(zip(labels, TARGETS, strict=True))
+            target = gr.Radio(choices, value=BYTE, label=t("damage.target"), elem_id="break-what")
+            position = gr.Slider(0, 1, 0.6, step=0.01, label=t("damage.where_file"))
+            rank = gr.Slider(1, 60, 1, step=1, label=t("inside.rank"), visible=False)
+            override = gr.Checkbox(True, label=t("damage.override"))
+            button = gr.Button(t("damage.button"), variant="primary", elem_id="break")
+            said = gr.HTML(elem_id="broken-said", padding=False)
+        with gr.Column(scale=2, min_width=320):
+            broken = picture(t("damage.alt"), elem_id="broken", height=360)
+    inputs = [coded.stream, position, override, target, rank]
+    button.click(damage, inputs, [said, broken], api_name="damage", **HOW)
+    target.change(show_controls, target, [position, override, rank], **QUICK)

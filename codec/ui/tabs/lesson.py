@@ -1,0 +1,90 @@
+"""The lesson: seven steps from pixels to synthesised detail, on the student's own image, in three languages."""
+
+import gradio as gr
+
+from codec.spec import LAMBDA_MAX, LAMBDA_MIN
+from codec.ui import examples, jobs
+from codec.ui.names import LAMBDAS
+from codec.ui.texts import t, translations
+from codec.ui.widgets import PRIVATE, Coded, picture
+
+LIMITS = ((1, 8), (1, 64), (2, 128), (0, 1), (LAMBDA_MIN, LAMBDA_MAX), (LAMBDA_MIN, LAMBDA_MAX), (0, 1))  # of settings
+COUNT = len(LIMITS)
+SLIDERS = {1: (8, 1), 2: (6, 1), 3: (24, 2), 5: (0.0067, 0.0001), 7: (0, 0.05)}  # where each starts, and its steps
+
+
+def translated() -> gr.I18n:
+    """What `launch(i18n=…)` takes."""
+    return gr.I18n(**translations("lesson"))
+
+
+def lesson(step: float, value: float, original: str | None):
+    """Compute a step of the lesson. step: 1…7; value: its control; original: the image, or none.
+
+    value is: 1: bits kept, 1…8; 2: waves kept, 1…64; 3: the step, 2…128; 4: 0 for one table, 1 for one for each wave;
+    5 and 6: λ, 0.0005…0.0483; 7: 0 (least error) to 1. Gives the image (PNG) and its figures.
+    """
+    number, value = int(step or 0), float(value or 0)
+    if not 1 <= number <= COUNT:
+        raise gr.Error(t("errors.no_step", count=COUNT), print_exception=False)
+    low, high = LIMITS[number - 1]
+    value = min(max(value, low), high)
+    if number in (1, 2, 4):
+        value = int(value)
+    # A link may open a step before the first tab has an image.
+    yield from jobs.lesson.run(number, value, original or examples.files()[0])
+
+
+def control(number: int, i18n: gr.I18n):
+    """The control of a step."""
+    label = i18n(f"lesson_{number}_control")
+    if number == 4:
+        return gr.Radio([(i18n("lesson_all"), 0), (i18n("lesson_each"), 1)], value=0, label=label)
+    if number == 6:
+        return gr.Radio([(f"λ = {v:g}", v) for v in LAMBDAS], value=LAMBDAS[1], label=label)
+    start, step = SLIDERS[number]
+    return gr.Slider(*LIMITS[number - 1], start, step=step, label=label, buttons=[])
+
+
+def build(demo: gr.Blocks, tab: gr.Tab, coded: Coded) -> None:
+    """Lays out the tab; each step computes when it is opened, and when its control moves."""
+    i18n = translated()
+    how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
+    private = how | PRIVATE
+    # By name, for programs: a step's own control is a slider here and a choice there.
+    step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
+    program = gr.Button(visible=False)
+    with gr.Tabs(elem_id="lesson-steps"):
+        for number in range(1, COUNT + 1):
+            with gr.Tab(str(number), id=number, elem_id=f"lesson-{number}") as step_tab:
+                setting, inputs, outputs = build_step(number, i18n, coded.original)
+                if number == 1:
+                    program.click(lesson, [step, value, coded.original], outputs, api_name="lesson", **how)
+                    tab.select(lesson, inputs, outputs, **private)
+                moved = setting.release if isinstance(setting, gr.Slider) else setting.change
+                for event in (moved, step_tab.select):
+                    event(lesson, inputs, outputs, **private)
+    demo.load(None, js="() => window.codecPage.openStep()")
+
+
+def build_step(number: int, i18n: gr.I18n, original: gr.File) -> tuple:
+    """One step: its picture, words and control. Returns the control, and the inputs and outputs of `lesson`."""
+    gr.Markdown(i18n(f"lesson_{number}_title"), elem_classes="step-title")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            shown = picture(
+                t("errors.step_alt", number=number),
+                height=380,
+                elem_id=f"step-picture-{number}",
+                elem_classes="step-picture",
+                buttons=["fullscreen"],
+            )
+            figures = gr.HTML(elem_classes="step-figures", padding=False)
+        with gr.Column(scale=2, min_width=300):
+            gr.Markdown(i18n(f"lesson_{number}_text"))
+            setting = control(number, i18n)
+            gr.Markdown(i18n(f"lesson_{number}_question"), elem_classes="step-question")
+            with gr.Accordion(i18n("lesson_answer"), open=False):
+                gr.Markdown(i18n(f"lesson_{number}_answer"))
+            gr.Button(i18n("lesson_link"), link=f"?step={number}", link_target="_self", size="sm")
+    return setting, [gr.State(number), setting, original], [shown, figures]

@@ -1,0 +1,57 @@
+"""Every text of the page by its key, in three languages: `en.toml`, `fr.toml` and `zh.toml` beside this file.
+
+A table's name is the first part of a key: `button` in [compare] is "compare.button". What a language lacks is taken
+from English. Placeholders are those of `str.format`: "{size:,} bytes".
+"""
+
+import functools
+import sys
+from contextvars import ContextVar
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ENGLISH = "en"
+#: Our languages, and what Gradio calls them.
+LANGUAGES = {"en": "en", "fr": "fr", "zh": "zh-CN"}
+#: The language of the request that is being answered.
+LANGUAGE: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+@functools.cache
+def texts(language: str) -> dict[str, str]:
+    """All texts of a language by their whole key, the English one where it has none of its own."""
+    tables = tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
+    own = flat(tables)
+    return own if language == ENGLISH else texts(ENGLISH) | own
+
+
+def flat(table: dict, prefix: str = "") -> dict[str, str]:
+    """A nested table as {"outer.inner": text}."""
+    found = {}
+    for key, value in table.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def t(key: str, /, **values) -> str:
+    """The text of a key in the language of the request, with values in its placeholders."""
+    text = texts(LANGUAGE.get())[key]
+    return text.format(**values) if values else text
+
+
+def section(name: str) -> dict[str, str]:
+    """The texts whose keys begin with a table's name, by the rest of their keys, in the order of the file."""
+    start = f"{name}."
+    return {key[len(start) :]: text for key, text in texts(LANGUAGE.get()).items() if key.startswith(start)}
+
+
+def translations(name: str) -> dict[str, dict[str, str]]:
+    """A table for `gr.I18n`, whose keys may have no dot: "1.title" of [lesson] is "lesson_1_title"."""
+    return {
+        gradio: {key.replace(".", "_"): text for key, text in texts(ours).items() if key.startswith(f"{name}.")}
+        for ours, gradio in LANGUAGES.items()
+    }
