@@ -266,7 +266,7 @@ def _upright(rgb: np.ndarray, image: Image.Image, data: bytes, orientation_befor
         value = exif.get(_ORIENTATION_TAG, 1)
     turn = _UPRIGHT.get(value) if isinstance(value, int) else None
     if turn or orientation_before in _UPRIGHT:
-        source = "header asks" if image.format in ("AVIF", "TIFF") else "EXIF data asks"
+        source = "header asks" if image.format == "AVIF" else "EXIF data asks"
         notes.append(f"Rotated upright as its {source}.")
     return turn(rgb) if turn else rgb
 
