@@ -12,7 +12,7 @@ from codec import weights as registry
 from codec.device import Timer
 from codec.errors import CodecError
 from codec.pictures.load import load_image
-from codec.pipeline import Codec, Coded, Symbols
+from codec.pipeline import Codec, Coded, Latent
 from codec.rate import bpp as bits_per_pixel
 from codec.spec import DEFAULT_LAMBDA
 
@@ -30,7 +30,7 @@ def load(trunk: str = "", device: str = "cpu") -> Codec:
 class RateResult:
     """What a search for a rate came to. `reached` is False where the target is below the model's range."""
 
-    level: int
+    q: int
     reached: bool
     at_top: bool  # the best quality there is fits into the target
     codings: int
@@ -43,25 +43,25 @@ def encode(
     lmbda: float | None = None,
     bpp: float | None = None,
     max_bytes: int | None = None,
-    level: int | np.ndarray | None = None,
+    q: int | np.ndarray | None = None,
     codec: Codec | None = None,
     y: Tensor | None = None,
-    tick=None,
+    progress=None,
 ) -> tuple[Coded, RateResult]:
-    """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given byte-valued levels.
+    """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given quality indices q.
 
     Where the target is below the model's range the smallest stream is returned, with `reached` False. This is
     `compress` with everything that is known on the way; see there for errors. Without any, a model's own rate is
     the target, and as near as one gets to it from above counts as reached. `y` is what `codec.analyse` has
-    made of the picture already. `tick` is told the share that is done.
+    made of the picture already. `progress` is told the share that is done.
     """
-    if sum(v is not None for v in (lmbda, bpp, max_bytes, level)) > 1:
+    if sum(v is not None for v in (lmbda, bpp, max_bytes, q)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
     check_model(model)
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
-    asked = any(v is not None for v in (lmbda, bpp, max_bytes, level))
+    asked = any(v is not None for v in (lmbda, bpp, max_bytes, q))
     if not asked:
         bpp = spec.OPERATING_POINTS.get(model)
     if bpp is not None:
@@ -70,16 +70,16 @@ def encode(
         max_bytes = int(bpp * width * height / 8)
     timer = Timer()
     with timer.stage("analysis"):
-        y = codec.analyse(rgb, tick and (lambda share: tick(share / 2))) if y is None else y
-    made: dict[int, tuple[Symbols, bytes]] = {}
+        y = codec.analyse(rgb, progress and (lambda share: progress(share / 2))) if y is None else y
+    made: dict[int, tuple[Latent, bytes]] = {}
     codings = 0
 
-    def code(at: int | np.ndarray) -> tuple[Symbols, bytes]:
+    def code(at: int | np.ndarray) -> tuple[Latent, bytes]:
         nonlocal codings
         codings += 1
         with timer.stage("hyperprior and quantisation"):
             before, likely = codings - 1, 1 if max_bytes is None else 4
-            part = tick and (lambda share: tick(0.5 + 0.5 * min(1, (before + share) / likely)))
+            part = progress and (lambda share: progress(0.5 + 0.5 * min(1, (before + share) / likely)))
             symbols = codec.quantise(y, at, part)
         with timer.stage("range coding"):
             return symbols, codec.write(symbols, width, height, model)
@@ -94,18 +94,18 @@ def encode(
 
     reached = True
     if max_bytes is not None:
-        found = rate.largest_level(size_at, max_bytes, log_size=rate.by_nonzeros(y, codec.trunk.gain))
+        found = rate.largest_q(size_at, max_bytes, log_size=rate.by_nonzeros(y, codec.trunk.gain))
         reached = found is not None or not asked
-        level = 0 if found is None else found
-        symbols, data = made[level] if level in made else code(level)
+        q = 0 if found is None else found
+        symbols, data = made[q] if q in made else code(q)
     else:
-        level = spec.quality_index(DEFAULT_LAMBDA if lmbda is None else lmbda) if level is None else level
-        symbols, data = code(level)
-    top = max_bytes is not None and level == spec.BYTE_MAX
+        q = spec.quality_index(DEFAULT_LAMBDA if lmbda is None else lmbda) if q is None else q
+        symbols, data = code(q)
+    top = max_bytes is not None and q == spec.BYTE_MAX
     stream = bitstream.read(data)
     payload = len(stream.z) + len(stream.y)
-    coded = Coded(data, level, (symbols.y_bits + symbols.z_bits) / 8, payload, symbols, timer)
-    return coded, RateResult(level if isinstance(level, int) else -1, reached, top, codings)
+    coded = Coded(data, q, (symbols.y_bits + symbols.z_bits) / 8, payload, symbols, timer)
+    return coded, RateResult(q if isinstance(q, int) else -1, reached, top, codings)
 
 
 def check_model(model: str) -> None:
@@ -171,16 +171,16 @@ def decompress(data: bytes, decoder: str | None = None, realism: float | None = 
 def info(data: bytes) -> dict:
     """Every header field of a stream, its sizes in bytes and its rate, fit for JSON."""
     stream = bitstream.read(data)
-    uniform = isinstance(stream.level, int)
+    uniform = isinstance(stream.q, int)
     level = (
-        {"level": stream.level, "lambda": round(spec.lambda_of(stream.level), 6)}
+        {"level": stream.q, "lambda": round(spec.lambda_of(stream.q), 6)}
         if uniform
         else {
             "level_map": {
                 "rows": stream.regions[0],
                 "columns": stream.regions[1],
-                "min": int(stream.level.min()),
-                "max": int(stream.level.max()),
+                "min": int(stream.q.min()),
+                "max": int(stream.q.max()),
             }
         }
     )

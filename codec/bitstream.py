@@ -6,8 +6,8 @@ offset  size  field
 4       4     trunk: first bytes of the SHA-256 of its weights file
 8       1     suggested decoder, by its number in codec.spec.DECODERS
 9       var   width, height: unsigned LEB128, in pixels
-        1     level, if uniform: 0…255 (see codec.spec); preceded by
-        1     level kind: 0 uniform, 1 a map
+        1     quality index q, if uniform: 0…255 (see codec.spec); preceded by
+        1     kind: 0 uniform, 1 a map
         var   (a map only) length of the map, LEB128, and the map: rows of bytes, one per 64×64
               pixels, delta-coded and deflated
         var   length of the z payload, LEB128
@@ -30,13 +30,13 @@ DAMAGED = "The stream is damaged or cut short"
 
 @dataclass(frozen=True)
 class Stream:
-    """The parsed container. `level` is one byte value, or a uint8 map (rows, columns) of regions."""
+    """The parsed container. `q` is one quality index, or a uint8 map (rows, columns) of them, one per region."""
 
     trunk: str  # 8 hexadecimal digits
     decoder: str
     width: int
     height: int
-    level: int | np.ndarray
+    q: int | np.ndarray
     z: bytes
     y: bytes
 
@@ -45,9 +45,9 @@ class Stream:
         """Rows and columns of 64×64 regions."""
         return -(-self.height // REGION), -(-self.width // REGION)
 
-    def level_map(self) -> np.ndarray:
-        """uint8 (rows, columns), whichever way the level is stored."""
-        return np.broadcast_to(np.asarray(self.level, dtype=np.uint8), self.regions)
+    def q_map(self) -> np.ndarray:
+        """uint8 (rows, columns), whichever way q is stored."""
+        return np.broadcast_to(np.asarray(self.q, dtype=np.uint8), self.regions)
 
 
 def _varint(value: int) -> bytes:
@@ -92,12 +92,12 @@ def check_size(width: int, height: int) -> None:
 def _header(stream: Stream) -> bytes:
     head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([DECODERS[stream.decoder].number])
     head += _varint(stream.width) + _varint(stream.height)
-    if isinstance(stream.level, np.ndarray):
-        delta = np.diff(stream.level.astype(np.uint8).ravel(), prepend=np.uint8(0))
+    if isinstance(stream.q, np.ndarray):
+        delta = np.diff(stream.q.astype(np.uint8).ravel(), prepend=np.uint8(0))
         packed = zlib.compress(delta.tobytes(), 9)
         head += b"\1" + _varint(len(packed)) + packed
     else:
-        head += bytes([0, stream.level])
+        head += bytes([0, stream.q])
     return head + _varint(len(stream.z))
 
 
@@ -107,9 +107,9 @@ def header_bytes(stream: Stream) -> int:
 
 
 def write(stream: Stream) -> bytes:
-    """The bytes of a stream. A map that is the same everywhere is written as a uniform level."""
-    if isinstance(stream.level, np.ndarray) and (stream.level == stream.level.flat[0]).all():
-        stream = Stream(**{**stream.__dict__, "level": int(stream.level.flat[0])})
+    """The bytes of a stream. A map that is the same everywhere is written as a uniform q."""
+    if isinstance(stream.q, np.ndarray) and (stream.q == stream.q.flat[0]).all():
+        stream = Stream(**{**stream.__dict__, "q": int(stream.q.flat[0])})
     head, payload = _header(stream), stream.z + stream.y
     return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload
 
@@ -136,7 +136,7 @@ def read(data: bytes, check_crc: bool = True) -> Stream:
     kind = reader.take(1)[0]
     if kind > 1 or decoder not in NUMBERED:
         raise StreamError(f"{DAMAGED}: its header holds values that are never written.")
-    level = reader.take(1)[0] if kind == 0 else _read_map(reader, rows, columns)
+    q = reader.take(1)[0] if kind == 0 else _read_map(reader, rows, columns)
     z_length = reader.varint()
     crc = reader.take(4)
     head_end = reader.position
@@ -145,7 +145,7 @@ def read(data: bytes, check_crc: bool = True) -> Stream:
         raise StreamError(f"{DAMAGED}: its checksum does not match.")
     if z_length > len(payload):
         raise StreamError(f"{DAMAGED}: it ends before its payload does.")
-    return Stream(trunk, NUMBERED[decoder], width, height, level, payload[:z_length], payload[z_length:])
+    return Stream(trunk, NUMBERED[decoder], width, height, q, payload[:z_length], payload[z_length:])
 
 
 def _read_map(reader: _Reader, rows: int, columns: int) -> np.ndarray:

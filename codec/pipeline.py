@@ -1,6 +1,6 @@
 """One picture through the codec: analysis once, then quantisation and range coding at any level, and back.
 
-rgb ─ analyse ─► y ─ quantise(level) ─► Symbols ─ write ─► bytes ─ read ─► Symbols ─ synthesise ─► rgb
+rgb ─ analyse ─► y ─ quantise(q) ─► Latent ─ write ─► bytes ─ read ─► Latent ─ synthesise ─► rgb
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from codec.device import Timer, has_bfloat16
 from codec.entropy.integer import ONE, gather, scatter, upsample
 from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
-from codec.networks.transforms import Synthesis, grain
+from codec.networks.transforms import Synthesis, noise_field
 from codec.spec import BYTE_MAX, N_SCALES, STEPS
 from codec.weights import Trunk, load_between, load_decoder, load_trunk
 
@@ -25,24 +25,24 @@ ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.fin
 
 
 @dataclass
-class Symbols:
+class Latent:
     """A quantised picture: what the range coder codes, and what the decoder gets of it.
 
     z (64, h/4, w/4) int32; y and index: per step, int32 and uint8 arrays in coding order; y_hat float64
-    (1, C, h, w) in fixed point; level uint8 (h/4, w/4); y_bits and z_bits by the probability tables.
+    (1, C, h, w) in fixed point; q uint8 (h/4, w/4), quality indices; y_bits and z_bits by the probability tables.
     """
 
     z: np.ndarray
     y: list[np.ndarray]
     index: list[np.ndarray]
     y_hat: Tensor
-    level: np.ndarray
+    q: np.ndarray
     z_bits: float = 0.0
     y_bits: float = 0.0
 
 
-class Rounded(NamedTuple):
-    """A batch of quantised latents, on their device; see `Symbols`. y and index: per step (B, 4, C/4, h/2·w/2)."""
+class LatentBatch(NamedTuple):
+    """A batch of quantised latents, on their device; see `Latent`. y and index: per step (B, 4, C/4, h/2·w/2)."""
 
     z: Tensor  # (B, 64, h/4, w/4), integers in float32
     y: list[Tensor]
@@ -57,10 +57,10 @@ class Coded:
     """The result of an encoding: the bytes, and what is known about them on the way."""
 
     data: bytes
-    level: int | np.ndarray
+    q: int | np.ndarray
     estimate_bytes: float  # by the probability tables, payload only
     payload_bytes: int
-    symbols: Symbols
+    symbols: Latent
     timer: Timer = field(default_factory=Timer)
 
 
@@ -80,7 +80,7 @@ class Codec:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16 or self.precision == "bfloat16")
 
     @torch.inference_mode()
-    def analyse(self, rgb: np.ndarray, tick=None) -> Tensor:
+    def analyse(self, rgb: np.ndarray, progress=None) -> Tensor:
         """uint8 (H, W, 3) -> y float32 (1, C, h, w).
 
         Of large pictures in bfloat16 where the processor has it: 40 % less time for at most 0.2 % of the bytes and
@@ -88,52 +88,52 @@ class Codec:
         """
         large = rgb.shape[0] * rgb.shape[1] > tiling.TILE_ABOVE
         with self._autocast(large and self.device.type == "cpu" and has_bfloat16()):
-            return tiling.analyse(self.trunk.g_a, rgb, self.device, self.tile, tick)
+            return tiling.analyse(self.trunk.g_a, rgb, self.device, self.tile, progress)
 
     @torch.inference_mode()
-    def quantise(self, y: Tensor, level: int | np.ndarray, tick=None) -> Symbols:
-        """y float32 (1, C, h, w) at a byte-valued level, or a map uint8 (h/4, w/4) of them -> Symbols.
+    def quantise(self, y: Tensor, q: int | np.ndarray, progress=None) -> Latent:
+        """y float32 (1, C, h, w) at a quality index q, or a map uint8 (h/4, w/4) of them -> Latent.
 
         Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
-        it takes the one for which bits + λ·distortion is less, distortion as `gain.error_worth` has it.
+        it takes the one for which bits + λ·distortion is less, distortion as `gain.rdo_weight` has it.
         """
         rows, columns = y.shape[2] // 4, y.shape[3] // 4
-        level_map = np.broadcast_to(np.asarray(level, dtype=np.uint8), (rows, columns))
-        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None], tick)
+        level_map = np.broadcast_to(np.asarray(q, dtype=np.uint8), (rows, columns))
+        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None], progress)
         symbols, indices = ([t.flatten().cpu().numpy() for t in parts] for parts in (rounded.y, rounded.index))
         z, bits = rounded.z[0].to(torch.int32).cpu().numpy(), (rounded.z_bits.item(), rounded.y_bits.item())
-        return Symbols(z, symbols, indices, rounded.y_hat, level_map, *bits)
+        return Latent(z, symbols, indices, rounded.y_hat, level_map, *bits)
 
     @torch.inference_mode()
-    def round(self, y: Tensor, level64: Tensor, tick=None) -> Rounded:
+    def round(self, y: Tensor, level64: Tensor, progress=None) -> LatentBatch:
         """`quantise` of a batch y float32 (B, C, h, w) at level maps uint8 (B, 1, h/4, w/4)."""
         trunk = self.trunk
         level16 = upsample(level64)
         v = y * by_level(trunk.gain, level16)
-        worth = by_level(trunk.rdo, level16)
+        rdo_weight = by_level(trunk.rdo, level16)
         z = torch.round(trunk.h_a(v)).clamp_(-(2**20), 2**20)
         psi = trunk.entropy.psi(z, level64)
         y_hat = torch.zeros(v.shape, dtype=torch.float64, device=self.device)
         symbols, indices, bits = [], [], torch.zeros(len(y), dtype=torch.float64, device=self.device)
         for step in range(STEPS):
             mu, index = trunk.entropy.step(step, psi, level16, y_hat)
-            d, weight = gather(v, step), gather(worth, step)
+            d, weight = gather(v, step), gather(rdo_weight, step)
             q = torch.empty(d.shape, dtype=torch.int32, device=self.device)
             for n in range(0, d.shape[3], COLUMNS):  # a few at a time: what they hold stays in the cache
                 some = (..., slice(n, n + COLUMNS))
-                q[some], cost = self.choose(d[some], mu[some], index[some], weight[some])
+                q[some], cost = self.rdoq(d[some], mu[some], index[some], weight[some])
                 bits += cost
             scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
             symbols.append(q)
             indices.append(index)
-            if tick:
-                tick((step + 1) / STEPS)
+            if progress:
+                progress((step + 1) / STEPS)
         centre = trunk.z_costs.shape[1] // 2
         columns = (z.long().cpu() + centre).clamp_(0, 2 * centre).flatten(2)
         z_costs = torch.from_numpy(trunk.z_costs)[None].expand(len(z), -1, -1)
-        return Rounded(z, symbols, indices, y_hat, z_costs.gather(2, columns).double().sum((1, 2)), bits.cpu())
+        return LatentBatch(z, symbols, indices, y_hat, z_costs.gather(2, columns).double().sum((1, 2)), bits.cpu())
 
-    def choose(self, d: Tensor, mu: Tensor, index: Tensor, worth: Tensor) -> tuple[Tensor, Tensor]:
+    def rdoq(self, d: Tensor, mu: Tensor, index: Tensor, rdo_weight: Tensor) -> tuple[Tensor, Tensor]:
         """Rounds latents d (B, 4, C/4, n): symbols float32, and what they cost, bits float64 (B,)."""
         costs = self.trunk.y_costs
         widest = costs.shape[1] // 2
@@ -142,11 +142,11 @@ class Codec:
         near = torch.round(d).clamp_(-(2**20), 2**20)
         towards = near - torch.sign(near)
         cost_near, cost_towards = (costs.view(-1)[row + s.clamp(-widest, widest).int()] for s in (near, towards))
-        take = worth * ((d - towards) ** 2 - (d - near) ** 2) < cost_near - cost_towards
+        take = rdo_weight * ((d - towards) ** 2 - (d - near) ** 2) < cost_near - cost_towards
         cost = torch.where(take, cost_towards, cost_near).flatten(1).sum(1, dtype=torch.float64)
         return torch.where(take, towards, near), cost
 
-    def write(self, symbols: Symbols, width: int, height: int, decoder: str = "mse") -> bytes:
+    def write(self, symbols: Latent, width: int, height: int, decoder: str = "mse") -> bytes:
         """The stream of a quantised picture of this size in pixels."""
         trunk = self.trunk
         coder = Encoder()
@@ -155,14 +155,14 @@ class Codec:
         coder = Encoder()
         for q, index in zip(symbols.y, symbols.index, strict=True):
             coder.put(q, index, trunk.y_tables)
-        return bitstream.write(Stream(trunk.id, decoder, width, height, symbols.level, z, coder.finish()))
+        return bitstream.write(Stream(trunk.id, decoder, width, height, symbols.q, z, coder.finish()))
 
-    def read(self, stream: Stream, tick=None) -> Symbols:
+    def read(self, stream: Stream, progress=None) -> Latent:
         """Decodes the payload of a parsed stream."""
-        return self.read_batch([stream], tick)[0]
+        return self.read_batch([stream], progress)[0]
 
     @torch.inference_mode()
-    def read_batch(self, streams: list[Stream], tick=None) -> list[Symbols]:
+    def read_batch(self, streams: list[Stream], progress=None) -> list[Latent]:
         """Decodes the payloads of streams that have the same number of regions, the networks running once."""
         trunk = self.trunk
         for stream in streams:
@@ -170,7 +170,7 @@ class Codec:
                 raise StreamError(f"The stream was made with the weights '{stream.trunk}', not with '{trunk.id}'.")
             check_payload(stream, trunk)
         rows, columns = streams[0].regions
-        levels = np.stack([stream.level_map() for stream in streams])
+        levels = np.stack([stream.q_map() for stream in streams])
         level64 = torch.from_numpy(levels).to(self.device)[:, None]
         level16 = upsample(level64)
         z_shape = (len(trunk.z_tables), rows, columns)
@@ -187,35 +187,35 @@ class Codec:
             symbols.append(np.stack([d.get(i, trunk.y_tables) for d, i in zip(decoders, indices[-1], strict=True)]))
             q = torch.from_numpy(symbols[-1]).to(self.device).view(mu.shape)
             scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
-            if tick:
-                tick((step + 1) / STEPS)
+            if progress:
+                progress((step + 1) / STEPS)
         return [
-            Symbols(z[i], [s[i] for s in symbols], [n[i] for n in indices], y_hat[i : i + 1], levels[i])
+            Latent(z[i], [s[i] for s in symbols], [n[i] for n in indices], y_hat[i : i + 1], levels[i])
             for i in range(len(streams))
         ]
 
-    def latent(self, symbols: Symbols) -> tuple[Tensor, Tensor]:
+    def latent(self, symbols: Latent) -> tuple[Tensor, Tensor]:
         """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
-        return self.unscaled(symbols.y_hat, torch.from_numpy(symbols.level.copy()).to(self.device)[None, None])
+        return self.unscaled(symbols.y_hat, torch.from_numpy(symbols.q.copy()).to(self.device)[None, None])
 
     def unscaled(self, y_hat: Tensor, level64: Tensor) -> tuple[Tensor, Tensor]:
         """`latent` of a batch: y_hat (B, C, h, w) in fixed point, level maps uint8 (B, 1, h/4, w/4)."""
         level16 = upsample(level64)
         return (y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX
 
-    def scales(self, symbols: Symbols) -> Tensor:
+    def scales(self, symbols: Latent) -> Tensor:
         """What some g_s take as well, float32 (1, C, h, w) in [0, 1]; see `transforms.Synthesis`."""
         steps = [torch.from_numpy(i).to(self.device).view(1, 4, symbols.y_hat.shape[1] // 4, -1) for i in symbols.index]
         return scale_map(steps, symbols.y_hat.shape)
 
     @torch.inference_mode()
-    def synthesise(self, symbols: Symbols, g_s: Synthesis, width: int, height: int, tick=None) -> np.ndarray:
+    def synthesise(self, symbols: Latent, g_s: Synthesis, width: int, height: int, progress=None) -> np.ndarray:
         """-> uint8 (height, width, 3)."""
         latent = (*self.latent(symbols), self.scales(symbols) if g_s.scales else None)
         if g_s.noise:
-            latent = (*latent, grain(*symbols.y_hat.shape[2:]).to(self.device))
+            latent = (*latent, noise_field(*symbols.y_hat.shape[2:]).to(self.device))
         with self._autocast():
-            return tiling.synthesise(g_s, latent, width, height, self.tile, tick)
+            return tiling.synthesise(g_s, latent, width, height, self.tile, progress)
 
     def decoder(self, name: str, realism: float | None = None) -> Synthesis:
         """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""
@@ -228,7 +228,7 @@ class Codec:
         data: bytes,
         decoder: str | None = None,
         timer: Timer | None = None,
-        tick=None,
+        progress=None,
         realism: float | None = None,
     ) -> np.ndarray:
         """A stream -> uint8 (H, W, 3), by the decoder it suggests or by another; `realism` as in `decoder`."""
@@ -239,7 +239,7 @@ class Codec:
         with timer.stage("entropy decoding"):
             symbols = self.read(stream)
         with timer.stage("synthesis"):
-            return self.synthesise(symbols, g_s, stream.width, stream.height, tick)
+            return self.synthesise(symbols, g_s, stream.width, stream.height, progress)
 
 
 def check_payload(stream: Stream, trunk: Trunk) -> None:
@@ -262,7 +262,7 @@ def z_index(shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def scale_map(index: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-    """The scale indices of every step, as in `Rounded`, in their places: float32 (B, C, h, w) in [0, 1]."""
+    """The scale indices of every step, as in `LatentBatch`, in their places: float32 (B, C, h, w) in [0, 1]."""
     scales = torch.empty(shape, device=index[0].device)
     for step, part in enumerate(index):
         scatter(scales, step, part.float().div_(N_SCALES))

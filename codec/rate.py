@@ -1,4 +1,4 @@
-"""From what the user asks for, a λ or a rate, to the level that the stream is coded at."""
+"""From what the user asks for, a λ or a rate, to the quality index q that the stream is coded at."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bpp(n_bytes: int, width: int, height: int) -> float:
 
 
 def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
-    """The logarithm of the size in bytes that y float32 (1, C, h, w) should have at a level of gain (256, C).
+    """The logarithm of the size in bytes that y float32 (1, C, h, w) should have at q, with the table gain (256, C).
 
     In the ρ-domain (He, Kim and Mitra, "Low-delay rate control for DCT video coding via ρ-domain source modeling",
     2001) rate follows the number of coefficients that are not rounded to zero. The constants were fitted at eight
@@ -31,26 +31,26 @@ def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
     magnitude = y.abs()
 
     @functools.cache
-    def log_size(level: int) -> float:
-        nonzeros = (magnitude > 0.5 / gain[level].view(1, -1, 1, 1)).sum().item()
+    def log_size(q: int) -> float:
+        nonzeros = (magnitude > 0.5 / gain[q].view(1, -1, 1, 1)).sum().item()
         return 1.099 * math.log1p(nonzeros) - 1.878
 
     return log_size
 
 
-def largest_level(
+def largest_q(
     size_at: Callable[[int], int],
     target: int,
     top: int = BYTE_MAX,
     guess: int | None = None,
     log_size: Callable[[int], float] | None = None,
 ) -> int | None:
-    """The level of 0…top whose coded size is nearest to and not above `target` bytes.
+    """The q of 0…top whose coded size is nearest to and not above `target` bytes.
 
-    `size_at(level)` codes the picture and returns the real size; sizes grow with the level, about exponentially, or
+    `size_at(q)` codes the picture and returns the real size; sizes grow with q, about exponentially, or
     as `log_size`, a cheap estimate that never falls, says. The search aims by it, corrected by the real sizes so far:
-    two or three calls are typical with a good one, and ten are the most. It ends where a level is
-    nearer to the target than half of what a level more would add. None where even level 0 is larger.
+    two or three calls are typical with a good one, and ten are the most. It ends where a q is
+    nearer to the target than half of what the next would add. None where even q = 0 is larger.
     """
     if log_size is None:
         guess = top // 2 if guess is None else guess
@@ -59,13 +59,13 @@ def largest_level(
     low, high = -1, top + 1  # low fits (or is below the range), high does not (or is above it)
     errors: dict[int, float] = {}  # of log_size
 
-    def expected(level: int) -> float:
+    def expected(q: int) -> float:
         if len(errors) < 2:
-            return log_size(level) + sum(errors.values())
+            return log_size(q) + sum(errors.values())
         # A straight line through the ends of the bracket, or through the last two while it is open.
         ends = (low, high) if low in errors and high in errors else [*errors][-2:]
-        share = (level - ends[0]) / (ends[1] - ends[0])
-        return log_size(level) + (1 - share) * errors[ends[0]] + share * errors[ends[1]]
+        share = (q - ends[0]) / (ends[1] - ends[0])
+        return log_size(q) + (1 - share) * errors[ends[0]] + share * errors[ends[1]]
 
     for _ in range(10):
         if high - low <= 1 or (low in errors and aim - expected(low) < (expected(low + 1) - expected(low)) / 2):
@@ -82,6 +82,6 @@ def largest_level(
     return low if low >= 0 else None
 
 
-def _exponential(level: int) -> float:
+def _exponential(q: int) -> float:
     """What the size of an average photograph is proportional to."""
-    return level * math.log(12) / BYTE_MAX
+    return q * math.log(12) / BYTE_MAX

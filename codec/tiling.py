@@ -55,7 +55,7 @@ def tile_size(width: int, height: int, tile: int | None, margin: int = MARGIN) -
     return min(found)[1:]
 
 
-def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int | None, tick=None) -> Tensor:
+def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int | None, progress=None) -> Tensor:
     """uint8 (H, W, 3) -> y float32 (1, C, h, w) of the picture padded by replication to whole regions."""
     height, width = rgb.shape[:2]
     full_width, full_height = padded_size(width, height)
@@ -73,8 +73,8 @@ def analyse(g_a: Callable[[Tensor], Tensor], rgb: np.ndarray, device, tile: int 
         offset = [s.start // PATCH for s in (rows, columns)]
         source = [slice(i.start - o, i.stop - o) for i, o in zip(inner, offset, strict=True)]
         y[:, :, inner[0], inner[1]] = part[:, :, source[0], source[1]]
-        if tick:
-            tick((done + 1) / len(grid))
+        if progress:
+            progress((done + 1) / len(grid))
     return y
 
 
@@ -83,7 +83,12 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def synthesise(
-    g_s: Callable[..., Tensor], latent: tuple[Tensor | None, ...], width: int, height: int, tile: int | None, tick=None
+    g_s: Callable[..., Tensor],
+    latent: tuple[Tensor | None, ...],
+    width: int,
+    height: int,
+    tile: int | None,
+    progress=None,
 ) -> np.ndarray:
     """What g_s takes, y_hat (1, C, h, w) and maps of its height and width or None -> uint8 (height, width, 3)."""
     y_hat = latent[0]
@@ -103,6 +108,6 @@ def synthesise(
         ]
         part = (part.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
         rgb[keep_rows.start : bottom, keep_columns.start : right] = part.cpu().numpy()
-        if tick:
-            tick((done + 1) / len(grid))
+        if progress:
+            progress((done + 1) / len(grid))
     return rgb

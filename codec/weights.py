@@ -19,7 +19,7 @@ from codec.entropy.range_coder import TableSet
 from codec.entropy.tables import bit_costs, unpack
 from codec.errors import CodecError, WeightsError
 from codec.networks import storage
-from codec.networks.gain import byte_lambdas, error_worth
+from codec.networks.gain import byte_lambdas, rdo_weight
 from codec.networks.generator import SYNTHESIS, build, interpolate
 from codec.networks.hyperprior import HyperAnalysis
 from codec.networks.transforms import Y_CHANNELS, Analysis, Synthesis
@@ -126,7 +126,7 @@ class Trunk:
             z_tables=z_tables,
             y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),
             z_costs=bit_costs(z_tables.tables),
-            rdo=(rdo * error_worth(gain, byte_lambdas()[:, None])).to(device),
+            rdo=(rdo * rdo_weight(gain, byte_lambdas()[:, None])).to(device),
             device=torch.device(device),
         )
 

@@ -23,7 +23,7 @@ def main() -> None:
         "one-pixel": (picture(1, 1), {"lmbda": 0.0067}),
         "odd-size": (picture(101, 67, seed=1), {"lmbda": 0.0018}),
         "high-rate": (picture(96, 64, seed=2), {"lmbda": 0.0483}),
-        "level-map": (picture(170, 100, seed=3), {"level": level_map}),
+        "level-map": (picture(170, 100, seed=3), {"q": level_map}),
         "noise": (np.random.default_rng(4).integers(0, 256, (64, 64, 3), dtype=np.uint8), {"lmbda": 0.02}),
     }
     expected = {}

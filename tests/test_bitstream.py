@@ -35,11 +35,11 @@ def test_a_uniform_level_costs_a_small_header():
 def test_a_level_map_survives():
     level = np.random.default_rng(0).integers(0, 256, (2, 2), dtype=np.uint8)
     found = bitstream.read(bitstream.write(make(level=level)))
-    assert (found.level == level).all() and (found.level_map() == level).all()
+    assert (found.q == level).all() and (found.q_map() == level).all()
 
 
 def test_a_flat_map_becomes_a_uniform_level():
-    assert bitstream.read(bitstream.write(make(level=np.full((2, 2), 7, np.uint8)))).level == 7
+    assert bitstream.read(bitstream.write(make(level=np.full((2, 2), 7, np.uint8)))).q == 7
 
 
 def test_every_single_changed_byte_is_refused():

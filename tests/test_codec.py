@@ -108,7 +108,7 @@ def test_a_target_rate_is_never_exceeded_and_the_next_level_would(codec, target)
     data = package.compress(rgb, bpp=target)
     assert len(data) <= target * rgb.shape[0] * rgb.shape[1] / 8
     # How near that comes depends on the picture (at most 2 % off on photographs, as the results files say).
-    finer, _ = api.encode(rgb, level=package.info(data)["level"] + 1)
+    finer, _ = api.encode(rgb, q=package.info(data)["level"] + 1)
     assert len(finer.data) > target * rgb.shape[0] * rgb.shape[1] / 8
 
 
@@ -144,9 +144,9 @@ def test_a_level_map_moves_quality_to_where_it_is_asked_for(codec):
     rgb = picture(512, 256, seed=2)
     level = np.full((4, 8), 30, np.uint8)
     level[:, :4] = 220
-    coded, _ = api.encode(rgb, level=level)
+    coded, _ = api.encode(rgb, q=level)
     decoded = codec.decode(coded.data)
-    assert (bitstream.read(coded.data).level == level).all()
+    assert (bitstream.read(coded.data).q == level).all()
     assert psnr(rgb[:, :256], decoded[:, :256]) > psnr(rgb[:, 256:], decoded[:, 256:]) + 2
 
 

@@ -9,7 +9,7 @@ from codec import tiling
 from codec.networks import storage
 from codec.networks.generator import Generator, build, extend, interpolate
 from codec.networks.layers import ChannelNorm
-from codec.networks.transforms import GRAIN, GRAIN_PERIOD, Synthesis, grain
+from codec.networks.transforms import GRAIN, GRAIN_PERIOD, Synthesis, noise_field
 
 
 def test_channel_norm_by_hand():
@@ -83,11 +83,11 @@ def test_scales_change_nothing_until_they_are_trained_and_then_do():
 
 
 def test_noise_is_the_same_everywhere_and_never_of_the_lattice():
-    g = grain(70, 20)
+    g = noise_field(70, 20)
     assert g.shape == (1, GRAIN, 70, 20) and g.dtype == torch.float32 and g.abs().max() <= 1
-    assert torch.equal(grain(3, 200)[..., :20], g[:, :, :3]) and torch.equal(grain(70, 20), g)
+    assert torch.equal(noise_field(3, 200)[..., :20], g[:, :, :3]) and torch.equal(noise_field(70, 20), g)
     assert g[0, 0, 0, 0].item() == pytest.approx(2 * 0.5488135 - 1)  # the first number of NumPy's seed 0
-    g = grain(GRAIN_PERIOD, GRAIN_PERIOD).flatten(2)[0]
+    g = noise_field(GRAIN_PERIOD, GRAIN_PERIOD).flatten(2)[0]
     assert g.mean(1).abs().max() < 0.05 and (g.corrcoef() - torch.eye(GRAIN)).abs().max() < 0.07
 
 
@@ -96,7 +96,7 @@ def test_noise_changes_nothing_until_it_is_trained_and_then_does_without_a_seam(
     plain, grown = Synthesis().eval(), build("synthesis-0-1-0+noise").eval()
     assert plain.noise is None and build("generator-1-1-1+scales+noise").noise is not None
     y_hat, level = torch.randn(1, 320, 4, 1).expand(-1, -1, -1, 40), torch.full((1, 1, 4, 40), 0.5)
-    latent = (y_hat, level, None, grain(4, 40))
+    latent = (y_hat, level, None, noise_field(4, 40))
     grown.load_state_dict(extend(plain.state_dict(), grown.state_dict()))
     with torch.no_grad():
         assert torch.equal(grown(*latent), plain(y_hat, level))

@@ -106,9 +106,9 @@ def test_a_painted_part_gains_and_the_file_does_not_grow(codec, factor):
     y, painted = codec.analyse(rgb), np.zeros(rgb.shape[:2], bool)
     painted[64:192, 64:192] = True
     uniform, found = encode(rgb, lmbda=0.013, codec=codec, y=y)
-    region = roi.encode_painted(codec, y, painted, factor, len(uniform.data), start=found.level)
+    region = roi.encode_painted(codec, y, painted, factor, len(uniform.data), start=found.q)
     assert 0.95 * len(uniform.data) < len(region.data) <= len(uniform.data) and region.codings <= 12
-    assert (read(region.data).level_map() == region.levels).all()
+    assert (read(region.data).q_map() == region.levels).all()
     assert region.levels[1:3, 1:3].min() > region.levels[0].max()
     before, after = (roi.psnr_in_and_out(rgb, codec.decode(data), painted) for data in (uniform.data, region.data))
     assert after[0] > before[0] + 0.2 and after[1] < before[1]
@@ -123,7 +123,7 @@ def test_everything_painted_is_the_uniform_stream_again(codec):
     rgb = picture(128, 128, seed=6)
     y, everything = codec.analyse(rgb), np.ones((128, 128), bool)
     uniform, found = encode(rgb, lmbda=0.0067, codec=codec, y=y)
-    region = roi.encode_painted(codec, y, everything, 8.0, len(uniform.data), start=found.level)
+    region = roi.encode_painted(codec, y, everything, 8.0, len(uniform.data), start=found.q)
     assert len(region.data) <= len(uniform.data)
     assert roi.psnr_in_and_out(rgb, codec.decode(region.data), everything)[1] is None
 

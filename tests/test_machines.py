@@ -29,7 +29,7 @@ for path in sorted(Path(sys.argv[3]).glob("*.lic")):
         continue
     # What this machine encodes it decodes, too: the network that runs in floats has no part in it.
     rgb = load_image(path.with_suffix(".png")).rgb
-    coded, _ = api.encode(rgb, level=180, codec=codec)
+    coded, _ = api.encode(rgb, q=180, codec=codec)
     assert torch.equal(codec.read(bitstream.read(coded.data)).y_hat, coded.symbols.y_hat), path.stem
 print(json.dumps(found))
 """

@@ -37,7 +37,7 @@ def test_the_search_finds_the_largest_level_that_fits(slope, smallest, target, w
         calls.append(level)
         return int(smallest * math.exp(slope * level)) + (wobble if level % 2 else 0)
 
-    found = rate.largest_level(size, target)
+    found = rate.largest_q(size, target)
     assert len(calls) <= 12
     if found is None:
         assert size(0) > target

@@ -179,7 +179,9 @@ def test_a_killed_child_costs_its_own_request_only(ours, monkeypatch, tmp_path):
 
 
 def test_children_end_with_their_parent():
-    program = "from codec.pictures import sandbox; sandbox.READERS.start(); print(*(c.process.pid for c in sandbox.READERS.children)"
+    program = (
+        "from codec.pictures.sandbox import READERS; READERS.start(); print(*(c.process.pid for c in READERS.children)"
+    )
     for last in ("", "; import os; os._exit(1)"):
         done = subprocess.run(
             [sys.executable, "-c", f"{program}, flush=True){last}"], cwd=ROOT, capture_output=True, text=True

@@ -77,7 +77,7 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     coded, found = api.encode(photo, model="hific-lo")
     assert found.reached and 0.08 < 8 * len(coded.data) / (256 * 192) <= 0.14
     coded, found = api.encode(photo[:8, :8], model="hific-lo")
-    assert found.reached and found.level == 0
+    assert found.reached and found.q == 0
 
     for t in np.linspace(0.1, 0.9, 9):
         registry.load_between(trunk, "hific", float(t))

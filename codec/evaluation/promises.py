@@ -117,7 +117,7 @@ def check_exactness(images: dict[str, np.ndarray]) -> dict:
     partners: dict[tuple[int, int], bytes] = {}
     for name, rgb in tqdm(cases, desc="exactness", leave=False):
         for how, codec in encoders.items():
-            coded, _ = encode(rgb, level=int(rng.integers(0, 256)), codec=codec)
+            coded, _ = encode(rgb, q=int(rng.integers(0, 256)), codec=codec)
             want = coded.symbols.y_hat.cpu()
             regions = bitstream.read(coded.data).regions
             for way, y_hat in decoded_ways(coded.data, partners.get(regions)).items():

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from codec import bitstream
 from codec.entropy.integer import ONE, gather, scatter
-from codec.pipeline import Codec, Symbols
+from codec.pipeline import Codec, Latent
 from codec.spec import LOG_STEP, SIGMA_MIN
 
 
-def placed(symbols: Symbols, steps: list[np.ndarray]) -> Tensor:
+def placed(symbols: Latent, steps: list[np.ndarray]) -> Tensor:
     """What there is of each symbol of y, step by step in coding order, where it belongs: float32 (1, C, h, w)."""
     out = torch.zeros(symbols.y_hat.shape, dtype=torch.float32)
     for step, values in enumerate(steps):
@@ -22,7 +22,7 @@ def placed(symbols: Symbols, steps: list[np.ndarray]) -> Tensor:
     return out
 
 
-def symbol_bits(codec: Codec, symbols: Symbols) -> Tensor:
+def symbol_bits(codec: Codec, symbols: Latent) -> Tensor:
     """-log2 of the probability that the range coder gave each symbol of y: float32 (1, C, h, w)."""
     costs = codec.trunk.y_costs.cpu().numpy()
     widest = costs.shape[1] // 2
@@ -30,7 +30,7 @@ def symbol_bits(codec: Codec, symbols: Symbols) -> Tensor:
     return placed(symbols, [costs[index, np.clip(q, -widest, widest) + widest] for index, q in pairs])
 
 
-def hyper_bits(codec: Codec, symbols: Symbols) -> np.ndarray:
+def hyper_bits(codec: Codec, symbols: Latent) -> np.ndarray:
     """The same of the hyper-latent: float32 (64, h/4, w/4)."""
     costs = codec.trunk.z_costs
     centre = costs.shape[1] // 2
@@ -38,7 +38,7 @@ def hyper_bits(codec: Codec, symbols: Symbols) -> np.ndarray:
     return np.take_along_axis(costs[:, None], column.reshape(len(column), 1, -1), 2).reshape(column.shape)
 
 
-def block_bits(codec: Codec, symbols: Symbols, payload_bytes: int) -> np.ndarray:
+def block_bits(codec: Codec, symbols: Latent, payload_bytes: int) -> np.ndarray:
     """Bits of every 16×16 block, float64 (h, w), that sum to 8 × payload_bytes.
 
     A hyper-latent's bits are shared by the 64×64 pixels that it stands for. What the range coder adds to the
@@ -71,7 +71,7 @@ class Expectation:
     bits: np.ndarray
 
 
-def expectation(codec: Codec, symbols: Symbols, channel: int) -> Expectation:
+def expectation(codec: Codec, symbols: Latent, channel: int) -> Expectation:
     """What the entropy model predicted of a channel, what it turned out to be, and what the difference cost."""
     y_hat = (symbols.y_hat[0, channel].cpu() / ONE).float()
     q, index = (placed(symbols, steps)[0, channel] for steps in (symbols.y, symbols.index))
@@ -80,7 +80,7 @@ def expectation(codec: Codec, symbols: Symbols, channel: int) -> Expectation:
     return Expectation(*(part.numpy() for part in parts))
 
 
-def histogram(codec: Codec, symbols: Symbols, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def histogram(codec: Codec, symbols: Latent, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How often each integer occurs in a channel of y, and how often the model's probabilities say it should.
 
     Values int (n,), counts int (n,), and expected counts float64 (n,): the sum over the channel's symbols of the

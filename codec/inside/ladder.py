@@ -10,7 +10,7 @@ import constriction
 import numpy as np
 
 from codec.bitstream import Stream
-from codec.pipeline import Symbols
+from codec.pipeline import Latent
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def huffman_lengths(counts: np.ndarray) -> np.ndarray:
     return lengths
 
 
-def ladder(symbols: Symbols, stream: Stream) -> list[Rung]:
+def ladder(symbols: Latent, stream: Stream) -> list[Rung]:
     """The rungs for the symbols of a decoded stream, worst first; all but the last are sizes of real codes.
 
     The integers are those that the stream holds: rounded differences of y from its predicted means, and z.

@@ -16,7 +16,7 @@ from codec.entropy.integer import ONE, gather, scatter, upsample
 from codec.entropy.range_coder import TableSet
 from codec.errors import CodecError
 from codec.inside.bits import symbol_bits
-from codec.pipeline import Codec, Symbols
+from codec.pipeline import Codec, Latent
 from codec.spec import STEPS
 
 MAX_REGIONS = 256  # of 64×64 pixels: a megapixel
@@ -43,7 +43,7 @@ def draw(tables: TableSet, index: np.ndarray, rng: np.random.Generator, temperat
 
 
 @torch.inference_mode()
-def rebuild(codec: Codec, z: np.ndarray, level: np.ndarray, choose: Callable[[int, Tensor], np.ndarray]) -> Symbols:
+def rebuild(codec: Codec, z: np.ndarray, level: np.ndarray, choose: Callable[[int, Tensor], np.ndarray]) -> Latent:
     """Symbols whose z is given and whose y are chosen step by step, each step knowing the ones before.
 
     z int32 (64, rows, columns); level uint8 (rows, columns). choose(step, index) gets the table index of the
@@ -62,12 +62,12 @@ def rebuild(codec: Codec, z: np.ndarray, level: np.ndarray, choose: Callable[[in
         scatter(y_hat, step, torch.from_numpy(q).to(codec.device).view(mu.shape).double() * ONE + mu)
         symbols.append(q.ravel())
         indices.append(index.flatten().cpu().numpy())
-    return Symbols(z, symbols, indices, y_hat, level)
+    return Latent(z, symbols, indices, y_hat, level)
 
 
 def sample(
     codec: Codec, rows: int, columns: int, level: int, seed: int, temperature: float = 1.0, z: np.ndarray | None = None
-) -> Symbols:
+) -> Latent:
     """Latents drawn from the prior, for rows × columns regions of 64×64 pixels at a byte-valued level.
 
     With `z` given only y is drawn: what the side information alone says of a picture. Raises CodecError for
@@ -91,7 +91,7 @@ def sample(
     return rebuild(codec, z, np.full((rows, columns), level, np.uint8), choose)
 
 
-def keep_channels(codec: Codec, symbols: Symbols, count: int) -> tuple[Symbols, float]:
+def keep_channels(codec: Codec, symbols: Latent, count: int) -> tuple[Latent, float]:
     """The picture from its `count` most expensive channels of y alone, the others as their means predict them.
 
     Returns the symbols and the share of y's bits that those channels have.
@@ -105,14 +105,14 @@ def keep_channels(codec: Codec, symbols: Symbols, count: int) -> tuple[Symbols, 
         mask = gather(kept[None, :, None, None].expand_as(y_hat), step)
         return np.where(mask.flatten().numpy(), symbols.y[step], 0).astype(np.int32)
 
-    chosen = rebuild(codec, symbols.z, symbols.level, choose)
+    chosen = rebuild(codec, symbols.z, symbols.q, choose)
     return chosen, float(bits[kept].sum() / bits.sum().clamp(min=1e-9))
 
 
 MAX_STEPS = 9
 
 
-def interpolate(codec: Codec, first: np.ndarray, second: np.ndarray, level: int, steps: int) -> list[Symbols]:
+def interpolate(codec: Codec, first: np.ndarray, second: np.ndarray, level: int, steps: int) -> list[Latent]:
     """Quantised latents on the straight line between those of two pictures, uint8 (H, W, 3) of one size.
 
     `steps` of them, both ends included; every one is a stream like any other. Raises CodecError for pictures of two
@@ -138,7 +138,7 @@ def crop(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(rgb[top : top + side, left : left + side])
 
 
-def spoil(symbols: Symbols, channel: int, row: int | None = None, column: int | None = None, by: float = 0) -> Symbols:
+def spoil(symbols: Latent, channel: int, row: int | None = None, column: int | None = None, by: float = 0) -> Latent:
     """The same symbols with y_hat made wrong, as a decoder would have it that read them right and then lost its mind.
 
     With a row and a column, this one value is changed by that many quantiser steps; without, the whole channel is 0.
@@ -148,4 +148,4 @@ def spoil(symbols: Symbols, channel: int, row: int | None = None, column: int | 
         y_hat[0, channel] = 0
     else:
         y_hat[0, channel, row, column] += round(by * ONE)
-    return Symbols(symbols.z, symbols.y, symbols.index, y_hat, symbols.level)
+    return Latent(symbols.z, symbols.y, symbols.index, y_hat, symbols.q)

@@ -11,7 +11,7 @@ from torch import Tensor
 from codec import rate, spec
 from codec.errors import CodecError
 from codec.metrics import psnr
-from codec.pipeline import Codec, Symbols
+from codec.pipeline import Codec, Latent
 from codec.spec import BYTE_MAX
 
 MAX_FACTOR = 64.0
@@ -23,7 +23,7 @@ class Painted:
 
     data: bytes
     levels: np.ndarray
-    symbols: Symbols
+    symbols: Latent
     codings: int
 
 
@@ -68,7 +68,7 @@ def encode_painted(
         raise CodecError("Nothing is painted: paint over the part of the picture that matters.")
     height, width = painted.shape
     share, extra = coverage(painted), steps_of(factor)
-    made: dict[int, tuple[Symbols, bytes]] = {}
+    made: dict[int, tuple[Latent, bytes]] = {}
     codings = 0
 
     def levels(at: int) -> np.ndarray:
@@ -86,7 +86,7 @@ def encode_painted(
         return len(data)
 
     # Up to `extra` beyond the top: there the painted part has all it can get, and the rest takes what is left.
-    found = rate.largest_level(size_at, max_bytes, BYTE_MAX + extra, start + round(extra * (1 - share.mean())))
+    found = rate.largest_q(size_at, max_bytes, BYTE_MAX + extra, start + round(extra * (1 - share.mean())))
     if found is None:
         raise CodecError(f"The picture does not fit into {max_bytes:,} bytes; allow it a larger stream.")
     symbols, data = made[found]

@@ -27,7 +27,7 @@ def byte_lambdas() -> Tensor:
     return torch.tensor([lambda_from_level(i / BYTE_MAX * TOP) for i in range(BYTE_MAX + 1)])
 
 
-def error_worth(gain: Tensor, lmbda: Tensor) -> Tensor:
+def rdo_weight(gain: Tensor, lmbda: Tensor) -> Tensor:
     """λ·255²·MSE per squared error in the gained latent, were g_s the transposed KLT; shape of gain.
 
     The KLT is orthonormal but for Y_UNIT, and the MSE is a mean over three colours.

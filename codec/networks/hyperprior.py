@@ -114,14 +114,14 @@ def gaussian_bits(d: Tensor, t: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def frugal_shift(d: Tensor, t: Tensor, worth: Tensor) -> Tensor:
+def rdoq(d: Tensor, t: Tensor, rdo_weight: Tensor) -> Tensor:
     """How far the encoder moves round(d) to save bits: 0, or one towards zero; all shapes as d.
 
-    `worth` is what a squared error is worth in bits. The twin of what `codec.pipeline` does with real tables.
+    `rdo_weight` is what a squared error is worth in bits. The twin of what `codec.pipeline` does with real tables.
     """
     near = torch.round(d)
     towards = near - torch.sign(near)
-    loss = worth * ((d - towards) ** 2 - (d - near) ** 2)
+    loss = rdo_weight * ((d - towards) ** 2 - (d - near) ** 2)
     return torch.where(loss < gaussian_bits(near, t) - gaussian_bits(towards, t), towards - near, 0.0)
 
 
@@ -162,14 +162,14 @@ class EntropyModel(nn.Module):
         mu, t = self.heads[step](h, level).chunk(2, 1)
         return mu * self.unit[:, None, None], (t * T_UNIT).clamp(0, N_SCALES - 1)
 
-    def forward(self, v: Tensor, level: Tensor, worth: Tensor) -> tuple[Prediction, Tensor, Tensor]:
+    def forward(self, v: Tensor, level: Tensor, rdo_weight: Tensor) -> tuple[Prediction, Tensor, Tensor]:
         """Gained latent v (B, C, h, w), level (B, 1, h/4, w/4) in [0, 1] -> prediction, y bits, z bits.
 
         y_hat comes from straight-through rounding. The bits are those of the rounded symbols, and scales learn
         from them; what moves v and mu in training is the gradient of the bits under additive uniform noise, which
         rounding has not. (Scales that learn from noise as well, the usual mixture of Minnen & Singh 2020, take
         0.2 bpp too many for symbols that are nearly always zero.) Rounding is the encoder's, which weighs bits
-        against error (`frugal_shift`), so that means and synthesis learn what they will meet.
+        against error (`rdoq`), so that means and synthesis learn what they will meet.
         """
         z = self.h_a(v)
         z_hat = round_ste(z)
@@ -181,7 +181,7 @@ class EntropyModel(nn.Module):
             psi = self.h_s(z_hat, level)
             for step, mask in enumerate(step_masks(*v.shape[1:], device=v.device)):
                 mu_s, t_s = self.predict(step, psi, level16, y_hat)
-                q = round_ste(v - mu_s) + frugal_shift((v - mu_s).detach(), t_s, worth)
+                q = round_ste(v - mu_s) + rdoq((v - mu_s).detach(), t_s, rdo_weight)
                 y_hat = torch.where(mask, q + mu_s, y_hat)
                 mu, t = torch.where(mask, mu_s, mu), torch.where(mask, t_s, t)
         y_bits = gaussian_bits((y_hat - mu).detach(), t) if self.training else gaussian_bits(y_hat - mu, t)

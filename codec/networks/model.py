@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from codec.networks.gain import Gain, error_worth, lambda_map
+from codec.networks.gain import Gain, lambda_map, rdo_weight
 from codec.networks.hyperprior import EntropyModel
 from codec.networks.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
 from codec.spec import ANCHORS, TOP
@@ -44,6 +44,6 @@ class CodecModel(nn.Module):
         y = self.g_a(x)
         level16 = level.repeat_interleave(4, 2).repeat_interleave(4, 3)
         gain = self.gain(level16)
-        worth = CAUTION * error_worth(gain.detach(), lambda_map(level16))
-        prediction, y_bits, z_bits = self.entropy(y * gain, level / TOP, worth)
+        weight = CAUTION * rdo_weight(gain.detach(), lambda_map(level16))
+        prediction, y_bits, z_bits = self.entropy(y * gain, level / TOP, weight)
         return Output(self.g_s(prediction.y_hat / gain, level16 / TOP), y_bits, z_bits)

@@ -41,7 +41,7 @@ GRAIN = 16  # numbers of noise for each latent: one for every 4×4 pixels
 GRAIN_PERIOD = 64  # latents after which the noise repeats itself
 
 
-def grain(height: int, width: int) -> Tensor:
+def noise_field(height: int, width: int) -> Tensor:
     """Noise that every decoder draws alike, by the place in the picture: (1, GRAIN, height, width), even in ±1."""
     drawn = np.random.RandomState(0).uniform(-1, 1, (GRAIN, GRAIN_PERIOD, GRAIN_PERIOD))  # NumPy's frozen generator
     rows, columns = (np.arange(n) % GRAIN_PERIOD for n in (height, width))
@@ -100,8 +100,8 @@ class Synthesis(nn.Module):
     With `scales` it reads a third input, (B, 320, h, w) in [0, 1]: on a logarithmic ladder the standard deviation that
     the entropy model gave every latent. The stream holds it anyway, and where a latent was rounded to its mean
     it tells how much was lost there: whether a surface was smooth, or too rough to be coded. `depths` counts the
-    residual blocks at 1/4, 1/8 and 1/16. With `noise` it reads `grain`, too: where the latents say nothing, a network
-    without it can only repeat itself every 16 pixels.
+    residual blocks at 1/4, 1/8 and 1/16. With `noise` it reads `noise_field`, too: where the latents say nothing,
+    a network without it can only repeat itself every 16 pixels.
     """
 
     def __init__(

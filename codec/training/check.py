@@ -10,7 +10,7 @@ import torch
 from codec import bitstream
 from codec import weights as registry
 from codec.entropy.integer import ONE, scatter, upsample
-from codec.pipeline import Codec, Symbols
+from codec.pipeline import Codec, Latent
 from codec.spec import STEPS
 from codec.training import data as datasets
 from codec.training.decoders import Settings, Trainer
@@ -19,13 +19,13 @@ LEVELS = (20, 90, 200)
 
 
 @torch.inference_mode()
-def replay(codec: Codec, symbols: Symbols) -> tuple[bool, torch.Tensor]:
+def replay(codec: Codec, symbols: Latent) -> tuple[bool, torch.Tensor]:
     """Decodes known symbols on the codec's device, as reading a stream does but for the range coder.
 
     Returns whether every scale index is the one the encoder had, and y_hat in fixed point, float64 (1, C, h, w).
     """
     device, entropy, same = codec.device, codec.trunk.entropy, True
-    level64 = torch.from_numpy(symbols.level.copy()).to(device)[None, None]
+    level64 = torch.from_numpy(symbols.q.copy()).to(device)[None, None]
     level16 = upsample(level64)
     psi = entropy.psi(torch.from_numpy(symbols.z).to(device)[None], level64)
     y_hat = torch.zeros(symbols.y_hat.shape, dtype=torch.float64, device=device)
@@ -67,8 +67,8 @@ def equality(rgb: np.ndarray, device: str) -> bool:
     return agreed
 
 
-def symbols_on(symbols: Symbols, codec: Codec) -> Symbols:
-    return Symbols(symbols.z, symbols.y, symbols.index, symbols.y_hat.to(codec.device), symbols.level)
+def symbols_on(symbols: Latent, codec: Codec) -> Latent:
+    return Latent(symbols.z, symbols.y, symbols.index, symbols.y_hat.to(codec.device), symbols.q)
 
 
 def throughput(settings: Settings, steps: int) -> dict[str, float]:

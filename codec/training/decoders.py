@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from codec.device import has_bfloat16
 from codec.metrics import alexnet
 from codec.networks.generator import build, extend
-from codec.networks.transforms import GRAIN, grain
+from codec.networks.transforms import GRAIN, noise_field
 from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
-from codec.training.latents import Latent, Pool, decoder_entry, halved, load_trunk, read_decoder, ready
+from codec.training.latents import DecoderInput, Pool, decoder_entry, halved, load_trunk, read_decoder, ready
 from codec.training.optimizers import optimizers_of
 from codec.training.recipes import Objective, Recipe, Seen, adjusted
 from codec.training.trainer import Ema, schedule, whole_regions
@@ -114,7 +114,7 @@ class Trainer:
             self.g, self.d = torch.compile(self.g), torch.compile(self.d) if self.d else None
             if vgg:
                 self.objective.vgg = torch.compile(vgg)
-        self._held_out: list[tuple[Tensor, list[Latent]]] = []
+        self._held_out: list[tuple[Tensor, list[DecoderInput]]] = []
 
     def _start(self, mse: dict[str, Tensor]) -> tuple[dict, frozenset[str]]:
         """Loads the weights to start from; returns the steps and seconds that they have had, and names they lacked."""
@@ -157,15 +157,15 @@ class Trainer:
         module.zero_grad(set_to_none=True)
         return finite, norm
 
-    def noise(self, latent: Latent) -> Tensor | None:
-        """What stands for `transforms.grain` in a step, drawn anew for every crop."""
+    def noise(self, latent: DecoderInput) -> Tensor | None:
+        """What stands for `transforms.noise_field` in a step, drawn anew for every crop."""
         if self.decoder.noise is None:
             return None
         generator = np.random.default_rng([self.settings.seed, self.step_number, 4])
         shape = (len(latent.y_hat), GRAIN, *latent.y_hat.shape[2:])
         return ready(torch.from_numpy(generator.uniform(-1, 1, shape)).to(self.device))
 
-    def step(self, x: Tensor, latent: Latent) -> dict[str, Tensor]:
+    def step(self, x: Tensor, latent: DecoderInput) -> dict[str, Tensor]:
         """One step on x (B, 3, H, W) in [0, 1] and its latents.
 
         Returns the scalars to be logged, or nothing where the gradient was not finite and the step was left out.
@@ -264,7 +264,7 @@ class Trainer:
 
     # Validation
 
-    def held_out(self) -> Iterator[tuple[Tensor, list[Latent]]]:
+    def held_out(self) -> Iterator[tuple[Tensor, list[DecoderInput]]]:
         """Held-out pictures (1, 3, H, W) with their latents at three levels over the range, encoded once."""
         if not self._held_out:
             files = datasets.image_files(self.settings.validation)
@@ -296,9 +296,9 @@ class Trainer:
         levels = validation_levels(*self.recipe.levels)
         return {"score": round(float(means["loss"].mean()), 5), "level_bytes": levels, **result}
 
-    def _measure(self, x: Tensor, latent: Latent) -> dict[str, float]:
+    def _measure(self, x: Tensor, latent: DecoderInput) -> dict[str, float]:
         with self._autocast():
-            noise = grain(*latent.y_hat.shape[2:]).to(self.device) if self.decoder.noise else None
+            noise = noise_field(*latent.y_hat.shape[2:]).to(self.device) if self.decoder.noise else None
             x_hat = self.decoder(latent.y_hat.float(), latent.level, latent.scales, noise)
             shown = losses.as_shown(x_hat.float())
             seen = self.objective.see(shown, x)

@@ -17,7 +17,7 @@ from codec.entropy.integer import IntegerConv
 from codec.networks import storage
 from codec.networks.hyperprior import EntropyModel
 from codec.networks.model import CodecModel
-from codec.pipeline import Codec, Symbols, z_index
+from codec.pipeline import Codec, Latent, z_index
 from codec.spec import ANCHORS, BYTE_MAX, N_SCALES, T_UNIT, TOP, lambda_from_level
 from codec.training import data as datasets
 from codec.training.losses import REFERENCE_LAMBDA
@@ -112,7 +112,7 @@ class Counts:
         self.z_limits = np.full(z_channels, Z_SUPPORT)
         self.y, self.z = (np.zeros(int((2 * m + 2).sum()), np.int64) for m in (self.y_limits, self.z_limits))
 
-    def add(self, symbols: Symbols) -> None:
+    def add(self, symbols: Latent) -> None:
         for q, index in zip(symbols.y, symbols.index, strict=True):
             self._count(self.y, self.y_limits, q, index)
         self._count(self.z, self.z_limits, symbols.z.ravel(), z_index(symbols.z.shape))

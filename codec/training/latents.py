@@ -19,7 +19,7 @@ from codec.training import data as datasets
 from codec.training.export import Z_SUPPORT, trunk_tensors
 
 
-class Latent(NamedTuple):
+class DecoderInput(NamedTuple):
     """The input of a decoder, and what it cost."""
 
     y_hat: Tensor  # (B, 320, h, w), without gain
@@ -36,8 +36,8 @@ class FrozenTrunk:
         self.codec, self.name, self.device = Codec(trunk, precision=precision), trunk.id, trunk.device
         self.lambdas = byte_lambdas().to(trunk.device)
 
-    def encode(self, x: Tensor, level: Tensor) -> Latent:
-        """x uint8 (B, 3, H, W), level uint8 (B, 1, H/64, W/64) -> Latent; H and W multiples of 64. No gradients."""
+    def encode(self, x: Tensor, level: Tensor) -> DecoderInput:
+        """x uint8 (B, 3, H, W), level uint8 (B, 1, H/64, W/64); H and W multiples of 64. Makes no gradients."""
         x = x.to(self.device, non_blocking=True).float().div(255).contiguous(memory_format=torch.channels_last)
         level = level.to(self.device)
         with torch.inference_mode(), self.codec._autocast():
@@ -47,7 +47,7 @@ class FrozenTrunk:
             y_hat, level16 = self.codec.unscaled(rounded.y_hat, level)
             scales = scale_map(rounded.index, y_hat.shape)
             bpp = (rounded.y_bits + rounded.z_bits).float().to(self.device) / (x.shape[2] * x.shape[3])
-            return Latent(y_hat, level16, scales, bpp, self.lambdas[level.long()].flatten(1).mean(1))
+            return DecoderInput(y_hat, level16, scales, bpp, self.lambdas[level.long()].flatten(1).mean(1))
 
 
 def shipped_trunk(folder: str | Path, device: str = "cpu") -> registry.Trunk:
@@ -123,11 +123,11 @@ class Pool:
         self.trunk, self.crops, self.batch, self.crop, self.span = trunk, crops, batch, crop, span
         self.smooth_share, self.skew, self.seed, self.reuse, self.workers = smooth_share, skew, seed, reuse, workers
         self.size = size if reuse > 1 else 1
-        self.held: list[tuple[Tensor, Latent]] = []
+        self.held: list[tuple[Tensor, DecoderInput]] = []
         self.next: int | None = None  # number of the batch to be read next
         self.source = iter(())
 
-    def _encode(self, number: int) -> tuple[Tensor, Latent]:
+    def _encode(self, number: int) -> tuple[Tensor, DecoderInput]:
         x = next(self.source)
         seed = [self.seed, number, 1]
         level = byte_levels(self.batch, self.crop // 64, self.span, self.smooth_share, seed, self.skew)
@@ -136,7 +136,7 @@ class Pool:
             latent = halved(latent)
         return x.to(self.trunk.device), latent
 
-    def at(self, step: int) -> tuple[Tensor, Latent]:
+    def at(self, step: int) -> tuple[Tensor, DecoderInput]:
         """x float (B, 3, H, W) in [0, 1] and its latents for this step; steps must be asked for in order."""
         newest = step // self.reuse
         if self.next is None:
@@ -151,12 +151,12 @@ class Pool:
             picks = np.random.default_rng([self.seed, step, 2]).integers(0, len(self.held) * self.batch, self.batch)
             chosen = [(self.held[i // self.batch], i % self.batch) for i in picks.tolist()]
             x = torch.stack([held[0][i] for held, i in chosen])
-            latent = Latent(*(torch.stack([held[1][part][i] for held, i in chosen]) for part in range(5)))
+            latent = DecoderInput(*(torch.stack([held[1][part][i] for held, i in chosen]) for part in range(5)))
         x = x.float().div(255).contiguous(memory_format=torch.channels_last)
         return x, latent._replace(y_hat=ready(latent.y_hat), scales=ready(latent.scales))
 
 
-def halved(latent: Latent) -> Latent:
+def halved(latent: DecoderInput) -> DecoderInput:
     """The same in half the memory."""
     return latent._replace(y_hat=latent.y_hat.half(), scales=latent.scales.half())
 

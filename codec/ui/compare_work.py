@@ -99,7 +99,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
 
     with ThreadPoolExecutor(1) as pool:  # of what the codec does, part keeps one core only
         shown = pool.submit(png_bytes, image.rgb)
-        coded = encoding(image.rgb, model, wanted, tick=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"))
+        coded = encoding(image.rgb, model, wanted, progress=lambda s: progress(0.05 + 0.45 * s, desc="Encoding"))
     CACHE.put(("encode_ms", digest(coded.data)), coded.encode_ms)
     notes = list(image.notes)
     if not coded.reached:
@@ -112,7 +112,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
     stream.write_bytes(coded.data)
     original.write_bytes(shown.result())
     job = Job(coded.data, original, image.rgb)
-    ours = picture_of(job, OURS, tick=lambda s: progress(0.55 + 0.4 * s, desc="Decoding the bytes"))
+    ours = picture_of(job, OURS, progress=lambda s: progress(0.55 + 0.4 * s, desc="Decoding the bytes"))
     decoded.write_bytes(ours.png)
     source = row_of(job, ORIGINAL, f"Original ({image.format})", Path(path).stat().st_size)
     row = row_of(job, OURS, f"Ours ({ours.name})", ours.size, ours)

@@ -286,7 +286,7 @@ def read_leniently(codec, stream):
     shape = (len(trunk.z_tables), *stream.regions)
     z = get(Decoder(stream.z), z_index(shape), trunk.z_tables).reshape(shape)
     symbols = rebuild(
-        codec, z, stream.level_map(), lambda step, index: get(decoder, index.flatten().cpu().numpy(), trunk.y_tables)
+        codec, z, stream.q_map(), lambda step, index: get(decoder, index.flatten().cpu().numpy(), trunk.y_tables)
     )
     return symbols, lost
 

@@ -49,7 +49,7 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     size = (uniform.width, uniform.height)
     painted = middle(*size) if part == MIDDLE else mask(painting, *size)
     codec = load(uniform.trunk, device)
-    start = int(np.median(uniform.level_map()))
+    start = int(np.median(uniform.q_map()))
     found = roi.encode_painted(codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start)
     files = {UNIFORM: data, REGION: found.data}
     decoded = {name: codec.decode(bytes_) for name, bytes_ in files.items()}

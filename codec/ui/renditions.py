@@ -142,13 +142,13 @@ class Job:
             raise CodecError("The picture and the stream are of different sizes: the one was not made of the other.")
         return rgb
 
-    def symbols(self, device: str, tick=None):
+    def symbols(self, device: str, progress=None):
         """The entropy-decoded stream, once for all decoders, and the milliseconds that took."""
         if device not in self._symbols:
-            self._symbols = {device: self._read(device, tick)}
+            self._symbols = {device: self._read(device, progress)}
         return self._symbols[device]
 
-    def _read(self, device: str, tick):
+    def _read(self, device: str, progress):
         from codec import bitstream
         from codec.api import load
         from codec.device import Timer
@@ -157,7 +157,7 @@ class Job:
         with timer.stage("read"):
             stream = bitstream.read(self.stream)
             codec = load(stream.trunk, device)
-            symbols = codec.read(stream, tick)
+            symbols = codec.read(stream, progress)
         return stream, codec, symbols, timer.ms["read"]
 
     def decoder(self, key: str) -> str:
@@ -169,23 +169,23 @@ class Job:
         return registry.resolve(header.trunk, header.decoder if key == OURS else key)[0]
 
 
-def encoding(rgb: np.ndarray, model: str, wanted: dict, tick=None) -> Encoding:
+def encoding(rgb: np.ndarray, model: str, wanted: dict, progress=None) -> Encoding:
     """The stream of a picture, uint8 (H, W, 3), at the λ or rate `wanted`, as `api.encode` takes it. Raises CodecError.
 
     A number that is typed asks for it when the field is left, and the click on the button that follows once more.
     """
     key = (digest(rgb.tobytes()), rgb.shape, model, *wanted.items())
-    return CACHE.made(key, lambda: encode(rgb, model, wanted, tick), lambda made: len(made.data) + ENTRY_BYTES)
+    return CACHE.made(key, lambda: encode(rgb, model, wanted, progress), lambda made: len(made.data) + ENTRY_BYTES)
 
 
-def encode(rgb: np.ndarray, model: str, wanted: dict, tick) -> Encoding:
+def encode(rgb: np.ndarray, model: str, wanted: dict, progress) -> Encoding:
     from codec import api, device
 
     def work(device: str):
-        return api.encode(rgb, model=model, codec=api.load(device=device), tick=tick, **wanted)
+        return api.encode(rgb, model=model, codec=api.load(device=device), progress=progress, **wanted)
 
     coded, found = device.where_it_fits(work)
-    return Encoding(coded.data, coded.level, found.reached, found.at_top, sum(coded.timer.ms.values()))
+    return Encoding(coded.data, coded.q, found.reached, found.at_top, sum(coded.timer.ms.values()))
 
 
 def networks() -> list[str]:
@@ -216,21 +216,21 @@ def trained(key: str) -> str:
     return f"{key} was trained here for {found['steps']:,} steps of {found['batch']} crops, from {found['start']}."
 
 
-def rendition(job: Job, key: str, realism: float | None = None, tick=None) -> Rendition:
+def rendition(job: Job, key: str, realism: float | None = None, progress=None) -> Rendition:
     """The picture of this key: a decoder's name, "ours", a classical codec's, or "cae-2017". Raises CodecError."""
     if key in HISTORICAL:
         return CACHE.made((job.id[1], key), lambda: of_autoencoder(job, key), weight)
     if key in BASELINES:
         return CACHE.made((*job.id, key), lambda: of_baseline(job, key), weight)
     name = job.decoder(key)
-    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, tick), weight)
+    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, progress), weight)
 
 
 def weight(made: Rendition) -> int:
     return len(made.png) + len(made.data or b"") + ENTRY_BYTES
 
 
-def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Rendition:
+def of_decoder(job: Job, name: str, realism: float | None, progress=None) -> Rendition:
     from codec.device import Timer, where_it_fits
     from codec.metrics import psnr
     from codec.pictures.load import png_bytes
@@ -238,8 +238,8 @@ def of_decoder(job: Job, name: str, realism: float | None, tick=None) -> Renditi
     timer = Timer()
 
     def draw(device: str) -> tuple[np.ndarray, float]:
-        stream, codec, symbols, read_ms = job.symbols(device, tick and (lambda share: tick(0.4 * share)))
-        g_s, part = codec.decoder(name, realism), tick and (lambda share: tick(0.4 + 0.6 * share))
+        stream, codec, symbols, read_ms = job.symbols(device, progress and (lambda share: progress(0.4 * share)))
+        g_s, part = codec.decoder(name, realism), progress and (lambda share: progress(0.4 + 0.6 * share))
         with timer.stage("synthesis"):
             return codec.synthesise(symbols, g_s, stream.width, stream.height, part), read_ms
 

@@ -88,9 +88,7 @@ def latents(mode, seed: int, temperature: float, level: int, size: str, channels
         codec = load(parsed.trunk, device)
         width, height, real = parsed.width, parsed.height, codec.read(parsed)
         if mode == SIDE:
-            symbols = prior.sample(
-                codec, *real.z.shape[1:], int(parsed.level_map().flat[0]), seed, temperature, z=real.z
-            )
+            symbols = prior.sample(codec, *real.z.shape[1:], int(parsed.q_map().flat[0]), seed, temperature, z=real.z)
             at = f"with the picture's own z, {len(parsed.z):,} of its {len(data):,} bytes"
         else:
             symbols, share = prior.keep_channels(codec, real, channels)

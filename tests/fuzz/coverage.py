@@ -62,7 +62,7 @@ def child() -> None:
         try:
             stream = bitstream.read(data, check_crc=False)
             if stream.width * stream.height <= 1 << 20:
-                stream.level_map()
+                stream.q_map()
             Decoder(stream.z).get(index, gaussians)
             Decoder(stream.y).get(index, gaussians)
             bitstream.write(stream)

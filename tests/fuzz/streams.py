@@ -64,7 +64,7 @@ def header_fields(stream: Stream, rng) -> bytes:
     """One or two fields of the header replaced by values that are allowed, too large, or nonsense."""
     trunk, decoder = bytes.fromhex(stream.trunk), bytes([DECODERS[stream.decoder].number])
     width, height, version = stream.width, stream.height, bitstream.VERSION
-    level = b"\0" + bytes([stream.level]) if isinstance(stream.level, int) else packed_map(stream.level.tobytes())
+    level = b"\0" + bytes([stream.q]) if isinstance(stream.q, int) else packed_map(stream.q.tobytes())
     z_length = len(stream.z)
     for field in rng.choice(["version", "trunk", "decoder", "width", "height", "level", "map", "z"], 2):
         if field == "version":
