@@ -40,14 +40,14 @@ def from_pil(image: Image.Image, max_pixels: int, data: bytes = b"") -> tuple[np
     declared, inverted = _declared_colour(image, data), tiff.zero_is_white(image)
     uncovered = _uncovered(image)
     deep = tiff.planes(image, data) if image.format == "TIFF" and data else None
-    if deep is not None:
-        image = _of_planes(deep, image)
-    else:
-        low_bytes = _low_bytes(image, data, bits) if declared else None
+    if deep is None and (declared or (image.format == "TIFF" and image.mode in ("RGBA", "CMYK"))):
+        deep = _sixteen_bits(image, data, bits)
+    if deep is None:
         with pillow_errors(DAMAGED):
             image.load()
-        if low_bytes is not None:
-            deep = np.asarray(image).astype(np.uint16) << 8 | low_bytes
+    else:
+        deep = tiff.without_extra(deep, image)
+        image = _of_samples(deep, image)
     check_size(*image.size, max_pixels)  # HEIC may turn out to be of another size than its header says
     base, alpha = _split_alpha(image, bits)
     if uncovered is not None:
@@ -82,26 +82,32 @@ def _declared_colour(image: Image.Image, data: bytes) -> colour.Colour | None:
     return None if declared is None or declared.plain else declared
 
 
-def _low_bytes(image: Image.Image, data: bytes, bits: int) -> np.ndarray | None:
-    """The lower byte of every sample of a colour picture of 16 bits, of which Pillow keeps the higher one only.
+def _sixteen_bits(image: Image.Image, data: bytes, bits: int) -> np.ndarray | None:
+    """uint16 (H, W, 3 or 4) of a colour picture of 16 bits, of which Pillow itself keeps the higher bytes only.
 
-    uint8 (H, W, 3 or 4), read by telling a second reader of the same file the other byte order. None where that does
-    not work; the picture then has 8 bits from the start.
+    The file is read twice, the second time as if its samples had the other byte order. None for other pictures. An
+    alpha that colours are multiplied by stays so. Raises ImageError for damage.
     """
-    if bits != 16 or image.mode not in ("RGB", "RGBA") or not data:
+    if bits != 16 or image.mode not in ("RGB", "RGBA", "CMYK") or not data:
         return None
-    with suppress(Exception):
-        other = open_image(data, image.width * image.height)
-        tiles = []
-        for codec_name, extents, offset, arguments in other.tile:
-            raw, *rest = arguments if isinstance(arguments, tuple) else (arguments,)
-            little = raw.endswith("L") or (raw.endswith("N") and sys.byteorder == "little")
-            raw = raw[:-1] + ("B" if little else "L")
-            tiles.append((codec_name, extents, offset, (raw, *rest) if isinstance(arguments, tuple) else raw))
-        other.tile = tiles
-        other.load()
-        return np.asarray(other)
-    return None
+    read = []
+    with pillow_errors(DAMAGED):
+        for swapped in (False, True):
+            other = open_image(data, image.width * image.height)
+            if image.format == "TIFF":
+                other.seek(image.tell())
+            other.tile = [tile._replace(args=_in_byte_order(tile.args, swapped)) for tile in other.tile]
+            other.load()
+            read.append(np.asarray(other).astype(np.uint16))
+    return read[0] << 8 | read[1]
+
+
+def _in_byte_order(arguments: Any, swapped: bool) -> Any:
+    """The arguments of one of Pillow's tiles, with the byte order named in full, or swapped, and alpha left alone."""
+    raw, *rest = arguments if isinstance(arguments, tuple) else (arguments,)
+    little = raw.endswith("L") or (raw.endswith("N") and sys.byteorder == "little")
+    raw = raw[:-1].replace("RGBa", "RGBA") + ("L" if little != swapped else "B")
+    return (raw, *rest) if isinstance(arguments, tuple) else raw
 
 
 def _in_declared_colour(
@@ -127,10 +133,13 @@ def _in_declared_colour(
     return Image.fromarray(colour.to_srgb(samples, declared))
 
 
-def _of_planes(deep: np.ndarray, image: Image.Image) -> Image.Image:
+def _of_samples(deep: np.ndarray, image: Image.Image) -> Image.Image:
     """Samples uint16 (H, W, 3 or 4) as a picture of 8 bits that says of itself what `image` does."""
-    whole = Image.fromarray(rows_to_uint8(deep, lambda rows: rows / 257))
-    whole.info, whole.format, whole.tag_v2 = image.info, image.format, image.tag_v2
+    mode = "CMYK" if image.mode == "CMYK" else ("RGB", "RGBA")[deep.shape[2] - 3]
+    whole = Image.frombytes(mode, deep.shape[1::-1], rows_to_uint8(deep, lambda rows: rows / 257).tobytes())
+    whole.info, whole.format = image.info, image.format
+    if image.format == "TIFF":
+        whole.tag_v2 = image.tag_v2
     return whole
 
 

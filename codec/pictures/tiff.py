@@ -11,15 +11,18 @@ import struct
 from contextlib import suppress
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImagePalette, TiffImagePlugin
 
 from codec.errors import ImageError
 from codec.pictures.files import DAMAGED, pillow_errors
 
 SUBFILE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
-SAMPLES, ROWS, PLANAR, PREDICTOR, FORMAT, SUB_IFDS = 277, 278, 284, 317, 339, 330
+ORIENTATION, SAMPLES, ROWS, PLANAR, PREDICTOR, FORMAT, SUB_IFDS = 274, 277, 278, 284, 317, 339, 330
+COLOUR_MAP, EXTRA_SAMPLES = 320, 338
 STRIPS, STRIP_BYTES, TILE_WIDTH, TILE_LENGTH, TILES, TILE_BYTES = 273, 279, 322, 323, 324, 325
 DNG_VERSION = 50706
+GREYS, RGB, YCBCR = (0, 1), 2, 6  # photometric interpretations
+UNSPECIFIED, ASSOCIATED = 0, 1  # extra samples: of no known meaning, and an alpha that the colours are multiplied by
 SIGNED = 2
 MAX_PAGES = 20  # looked through for one that is not a reduced copy
 MAX_PIECES = 1 << 20
@@ -27,6 +30,7 @@ MAX_PIECES = 1 << 20
 _RAW = "This is a camera's raw file; develop it in a photo program and save it as JPEG, PNG or TIFF first."
 _SIGNED = "The TIFF holds signed samples of 8 bits, which have no black or white; save it with unsigned samples."
 _PLANES = "The TIFF holds its colours in separate planes of a kind that cannot be read here; save it as PNG first."
+_NO_MEANING = "The TIFF does not say whether its zero is black or white; save it as PNG first."
 
 
 def checked(image: Image.Image, data: bytes) -> Image.Image:
@@ -43,8 +47,18 @@ def checked(image: Image.Image, data: bytes) -> Image.Image:
                     break
         else:
             image.seek(0)
-    if _number(image.tag_v2, FORMAT, 1) == SIGNED and _number(image.tag_v2, BITS, 1) <= 8:
+    tags = image.tag_v2
+    if _number(tags, FORMAT, 1) == SIGNED and _number(tags, BITS, 1) <= 8:
         raise ImageError(_SIGNED)
+    if PHOTOMETRIC not in tags:  # Pillow says white, libtiff black
+        raise ImageError(_NO_MEANING)
+    if _number(tags, PLANAR, 1) == 2 and _number(tags, SAMPLES, 1) > 1:
+        photometric = _number(tags, PHOTOMETRIC, 1)
+        if photometric in GREYS or (photometric == YCBCR and _number(tags, COMPRESSION, 1) == 1):
+            raise ImageError(_PLANES)
+    colours = tags.get(COLOUR_MAP, ())
+    if image.mode == "P" and colours and max(colours) < 256:  # written in 8 bits of 16, as old programs did
+        image.palette = ImagePalette.raw("RGB;L", bytes(colours))
     return image
 
 
@@ -66,7 +80,7 @@ def planes(image: Image.Image, data: bytes) -> np.ndarray | None:
     if (
         bits != 16
         or _number(tags, FORMAT, 1) != 1
-        or _number(tags, PHOTOMETRIC, 1) != 2
+        or _number(tags, PHOTOMETRIC, 1) != RGB
         or data[2:4] not in (b"*\0", b"\0*")
     ):
         raise ImageError(_PLANES)
@@ -77,7 +91,7 @@ def planes(image: Image.Image, data: bytes) -> np.ndarray | None:
     read = []
     for plane in range(count):
         part = slice(plane * pieces // count, (plane + 1) * pieces // count)
-        fields = {key: (_number(tags, key, 0),) for key in (WIDTH, LENGTH) if key in tags}
+        fields = {key: (_number(tags, key, 0),) for key in (WIDTH, LENGTH, ORIENTATION) if key in tags}
         fields |= {
             BITS: (16,),
             COMPRESSION: (_number(tags, COMPRESSION, 1),),
@@ -92,6 +106,22 @@ def planes(image: Image.Image, data: bytes) -> np.ndarray | None:
             grey.load()
             read.append(np.asarray(grey).astype(np.uint16))
     return np.stack(read, -1)
+
+
+def without_extra(samples: np.ndarray, image: Image.Image) -> np.ndarray:
+    """uint16 (H, W, 3 or 4): RGB, with an alpha that the colours are not multiplied by, if the fourth sample is one."""
+    if samples.shape[2] != 4 or image.format != "TIFF" or _number(image.tag_v2, PHOTOMETRIC, RGB) != RGB:
+        return samples
+    meaning = _number(image.tag_v2, EXTRA_SAMPLES, -1)
+    if meaning == UNSPECIFIED:
+        return samples[..., :3]
+    if meaning == ASSOCIATED:
+        samples = samples.copy()
+        for rows in samples:
+            wide = rows.astype(np.int64)
+            alpha = np.maximum(wide[:, 3:], 1)
+            rows[:, :3] = np.minimum((wide[:, :3] * 65535 + alpha // 2) // alpha, 65535)
+    return samples
 
 
 def with_directory(data: bytes, fields: dict[int, tuple[int, ...]]) -> bytes:
