@@ -18,7 +18,7 @@ import numpy as np
 
 Curve = Callable[[np.ndarray], np.ndarray]
 
-D65, D50 = (0.3127, 0.3290), (0.3457, 0.3585)
+D65, D50, EQUAL_ENERGY = (0.3127, 0.3290), (0.3457, 0.3585), (1 / 3, 1 / 3)
 #: x and y of red, green, blue and white, by the code points of H.273; 1 are sRGB's own, 9 BT.2020, 12 Display P3.
 PRIMARIES = {
     1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), D65),
@@ -32,7 +32,8 @@ PRIMARIES = {
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65),
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), D65),
 }
-PRIMARY_NAMES = {1: "sRGB primaries", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+XYZ = 10  # its primaries have no brightness, so that they have no place in the table
+PRIMARY_NAMES = {1: "sRGB primaries", 9: "BT.2020", XYZ: "CIE XYZ", 11: "DCI-P3", 12: "Display P3"}
 PQ, HLG = 16, 18
 HDR = {PQ: "PQ", HLG: "HLG"}
 WHITE_NITS = 203.0  # of an HDR picture, shown as white (ITU-R BT.2408)
@@ -107,33 +108,49 @@ def hlg_curve(v: np.ndarray) -> np.ndarray:
     return light / ((np.exp((0.75 - c) / a) + b) / 12)
 
 
-#: By the code points of H.273. 1, 6, 14 and 15 are cameras' curves, which screens, and browsers, take as sRGB's.
+def smpte240_curve(v: np.ndarray) -> np.ndarray:
+    return np.where(v < 0.0913, v / 4, ((v + 0.1115) / 1.1115) ** (1 / 0.45))
+
+
+#: By the code points of H.273. 1, 6, 14 and 15 are cameras' curves. Browsers take them as sRGB's in AVIF, and as
+#: those of the screens that they were made for (BT.1886) in PNG.
 TRANSFERS: dict[int, Curve] = {
     **dict.fromkeys((1, 6, 13, 14, 15), srgb_curve),
     4: power(2.2),
     5: power(2.8),
+    7: smpte240_curve,
     8: power(1.0),
     PQ: pq_curve,
     17: lambda v: v**2.6 * 52.37 / 48,
     HLG: hlg_curve,
 }
+PNG_TRANSFERS = TRANSFERS | dict.fromkeys((1, 6, 11, 14, 15), power(2.4))
 
 
 def from_code_points(primaries: int, transfer: int) -> Colour | None:
     """The colour of code points of H.273; None where they are unspecified or unknown, which is taken as sRGB."""
     if primaries == 2 and transfer == 2:
         return None
-    corners, curve = PRIMARIES.get(primaries, PRIMARIES[1]), TRANSFERS.get(transfer, srgb_curve)
-    name = PRIMARY_NAMES.get(primaries, f"colour primaries {primaries}")
-    return Colour(name, matrix_of(corners), curve, HDR.get(transfer, ""))
+    curve = TRANSFERS.get(transfer, srgb_curve)
+    return Colour(named(primaries), matrix_by_number(primaries), curve, HDR.get(transfer, ""))
+
+
+def matrix_by_number(primaries: int) -> np.ndarray:
+    """3×3, linear RGB of a code point of H.273 to linear sRGB; sRGB's own for numbers that are unspecified."""
+    if primaries == XYZ:
+        return _FROM_XYZ @ adapted(EQUAL_ENERGY, D65)
+    return matrix_of(PRIMARIES.get(primaries, PRIMARIES[1]))
+
+
+def named(primaries: int) -> str:
+    return PRIMARY_NAMES.get(primaries, f"colour primaries {primaries}")
 
 
 # --- what files declare -------------------------------------------------------------------------------------
 
 
-def of_png(data: bytes) -> Colour | None:
-    """By the chunks before the pixels, cICP before sRGB before gAMA and cHRM; an ICC profile comes in between, which is
-    for the caller to know. None for sRGB, for nothing, and for values that mean nothing."""
+def png_chunks(data: bytes) -> dict[bytes, bytes]:
+    """The first of each kind of a PNG's chunks before its pixels, as far as they are whole."""
     chunks: dict[bytes, bytes] = {}
     position = 8
     while position + 12 <= len(data):
@@ -142,12 +159,26 @@ def of_png(data: bytes) -> Colour | None:
             break
         chunks.setdefault(kind, data[position + 8 : position + 8 + length])
         position += 12 + length
+    return chunks
+
+
+def _code_points(cicp: bytes) -> tuple[int, int] | None:
+    """Primaries and transfer of a cICP chunk. None for one that means nothing: a PNG holds RGB of the full range."""
+    if len(cicp) != 4 or cicp[2:] != b"\0\1" or cicp[1] not in PNG_TRANSFERS or cicp[0] not in (*PRIMARIES, XYZ):
+        return None
+    return cicp[0], cicp[1]
+
+
+def of_png(data: bytes) -> Colour | None:
+    """By the chunks before the pixels, cICP before sRGB before gAMA and cHRM; an ICC profile comes in between, which is
+    the caller's to try. None for sRGB, for nothing, and for values that mean nothing."""
+    chunks = png_chunks(data)
     with suppress(ValueError, struct.error, np.linalg.LinAlgError):
-        if b"cICP" in chunks:
-            primaries, transfer, matrix, _ = struct.unpack(">BBBB", chunks[b"cICP"])
-            if matrix == 0:  # a PNG holds RGB
-                return from_code_points(primaries, transfer)
-        if b"sRGB" in chunks or b"iCCP" in chunks:
+        if found := _code_points(chunks.get(b"cICP", b"")):
+            primaries, transfer = found
+            curve = PNG_TRANSFERS[transfer]
+            return Colour(named(primaries), matrix_by_number(primaries), curve, HDR.get(transfer, ""))
+        if b"sRGB" in chunks:
             return None
         gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 1e5 if b"gAMA" in chunks else 0.0
         if not 0.01 <= gamma <= 100:
@@ -165,8 +196,7 @@ def of_png(data: bytes) -> Colour | None:
 
 def png_has_cicp(data: bytes) -> bool:
     """Whether the colour is that of a cICP chunk, which wins over an ICC profile."""
-    end = data.find(b"IDAT")
-    return b"cICP" in data[: end if end >= 0 else len(data)]
+    return _code_points(png_chunks(data).get(b"cICP", b"")) is not None
 
 
 def boxes(data: bytes, start: int, end: int):

@@ -30,6 +30,7 @@ from PIL import (
 )
 
 from codec.errors import ImageError
+from codec.pictures import bmp
 from codec.spec import MAX_PIXELS, MAX_SIDE
 
 MAX_FILE_BYTES = 100_000_000
@@ -52,6 +53,7 @@ _READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or HEIC"
 _NOT_AN_IMAGE = f"This file is not an image in a format that can be read here ({_READABLE})."
 DAMAGED = "The image is truncated or damaged: it could not be decoded to its end, so try another copy of it."
 _NO_PIXELS = "The image is damaged: it holds no pixels, so try another copy of it."
+_NO_PALETTE = "The GIF has no palette, so its colours are unknown; save it again, as PNG."
 _HEAVY_METADATA = "The image carries more embedded text or metadata than can be read; save it again without them."
 _MANY_SCANS = "The image is cut into more scans than any camera or program writes; save it again as PNG."
 NO_MEMORY = "There is not enough memory to decode this image; scale it down first."
@@ -165,6 +167,8 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
             continue
         if name in _CHECKS:
             _CHECKS[name](data, max_pixels)
+        if name == "BMP" and bmp.is_ours(data):
+            factory = bmp.BmpFile
         try:
             with pillow_errors(_bad_header(name)):
                 return factory(io.BytesIO(data), "")
@@ -331,6 +335,8 @@ def _check_gif(data: bytes, max_pixels: int) -> None:
     preamble = 0
     for kind, start, end in _gif_blocks(data):
         if kind == b",":
+            if not (data[10] | data[start + 9]) & 0x80:
+                raise ImageError(_NO_PALETTE)
             return
         preamble += end - start
         if preamble > _MAX_GIF_PREAMBLE:

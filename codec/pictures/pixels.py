@@ -37,7 +37,7 @@ def from_pil(image: Image.Image, max_pixels: int, data: bytes = b"") -> tuple[np
     check_size(*image.size, max_pixels)
     bits, orientation_before = _sample_bits(image), _tiff_orientation(image)
     notes: list[str] = []
-    declared, inverted = _declared_colour(image, data), tiff.zero_is_white(image)
+    declared, inverted = _declared_colour(image, data, notes), tiff.zero_is_white(image)
     uncovered = _uncovered(image)
     deep = tiff.planes(image, data) if image.format == "TIFF" and data else None
     if deep is None and (declared or (image.format == "TIFF" and image.mode in ("RGBA", "CMYK"))):
@@ -66,20 +66,36 @@ def from_pil(image: Image.Image, max_pixels: int, data: bytes = b"") -> tuple[np
     return np.ascontiguousarray(rgb), notes
 
 
-def _declared_colour(image: Image.Image, data: bytes) -> colour.Colour | None:
+def _declared_colour(image: Image.Image, data: bytes, notes: list[str]) -> colour.Colour | None:
     """The colour that the file declares, where it is for `colour.to_srgb` to convert; None where it is sRGB, or where
-    LittleCMS converts it by its profile, in 8 bits. A BMP's profile is put where Pillow has those of other formats."""
+    LittleCMS converts it by its profile, in 8 bits. In `image.info` only a profile that counts is left, and that of a
+    BMP is put there."""
     profile = image.info.get("icc_profile")
     declared = None
-    if image.format == "PNG" and data and (not profile or colour.png_has_cicp(data)):
-        declared = colour.of_png(data)
+    if image.format == "PNG" and data:
+        if profile and colour.png_has_cicp(data):
+            del image.info["icc_profile"]
+            profile = None
+        elif profile and not _is_profile(profile):  # what the other chunks say holds then
+            notes.append(_BAD_PROFILE)
+            del image.info["icc_profile"]
+            profile = None
+        if not profile:
+            declared = colour.of_png(data)
     elif image.format in ("AVIF", "HEIF") and data and not profile:
         declared = colour.of_iso(data)
     elif image.format == "BMP" and (profile := colour.bmp_profile(data)):
         image.info["icc_profile"] = profile
-    elif profile and _sample_bits(image) > 8 and image.format in ("PNG", "TIFF"):
+    if profile and _sample_bits(image) > 8 and image.format in ("PNG", "TIFF"):
         declared = colour.of_profile(profile)
     return None if declared is None or declared.plain else declared
+
+
+def _is_profile(profile: bytes) -> bool:
+    with suppress(Exception):
+        ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return True
+    return False
 
 
 def _sixteen_bits(image: Image.Image, data: bytes, bits: int) -> np.ndarray | None:
@@ -88,7 +104,10 @@ def _sixteen_bits(image: Image.Image, data: bytes, bits: int) -> np.ndarray | No
     The file is read twice, the second time as if its samples had the other byte order. None for other pictures. An
     alpha that colours are multiplied by stays so. Raises ImageError for damage.
     """
-    if bits != 16 or image.mode not in ("RGB", "RGBA", "CMYK") or not data:
+    if bits != 16 or image.mode not in ("RGB", "RGBA", "CMYK") or not data or not image.tile:
+        return None
+    arguments = image.tile[0].args
+    if not re.match("(RGB|CMYK).*;16", arguments if isinstance(arguments, str) else arguments[0]):  # grey with alpha
         return None
     read = []
     with pillow_errors(DAMAGED):
