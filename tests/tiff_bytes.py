@@ -27,12 +27,13 @@ def tiff(
     rows=7,
     tags=None,
     big=False,
+    lead=b"",
 ):
     """The bytes of a TIFF of one page. samples: (H, W, C), integers of so many bits, or floats of 16 or 32.
 
     tile: its width and height, in place of strips of so many rows. colours: (2**bits, 3) of 16 bits, for a palette.
     tags: more of them, {number: (type, values)}, in place of those made here; None for one to leave out.
-    big: as BigTIFF.
+    big: as BigTIFF. lead: what stands between the header and the directory.
     """
     height, width, channels = samples.shape
     planes = [samples[..., i : i + 1] for i in range(channels)] if planar == 2 else [samples]
@@ -68,6 +69,7 @@ def tiff(
     fields |= tags or {}
     fields = {number: value for number, value in fields.items() if value is not None}
     word, head = ("Q", 16) if big else ("I", 8)
+    head += len(lead)
     room = 8 if big else 4
     length = (8 if big else 2) + (20 if big else 12) * len(fields) + room
     at = head + length
@@ -86,9 +88,9 @@ def tiff(
         else:
             entries += body.ljust(room, b"\0")
     mark = b"II" if order == "<" else b"MM"
-    start = struct.pack(f"{order}HHHQ", 43, 8, 0, 16) if big else struct.pack(f"{order}HI", 42, 8)
+    start = struct.pack(f"{order}HHHQ", 43, 8, 0, head) if big else struct.pack(f"{order}HI", 42, head)
     directory = struct.pack(f"{order}{'Q' if big else 'H'}", len(fields)) + entries + bytes(room)
-    return mark + start + directory + values + b"".join(piece + bytes(len(piece) % 2) for piece in pieces)
+    return mark + start + lead + directory + values + b"".join(piece + bytes(len(piece) % 2) for piece in pieces)
 
 
 def raw(piece, bits, order, predictor):
