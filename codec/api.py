@@ -1,20 +1,19 @@
 """compress, decompress, info: the functions that the command line and the page are made of."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from codec import bitstream, rate, spec
-from codec import weights as registry
+from codec.bitstream import Stream
 from codec.device import Timer
 from codec.errors import CodecError
 from codec.pictures.load import load_image
-from codec.pipeline import Codec, Coded, Latent
-from codec.rate import bpp as bits_per_pixel
-from codec.spec import DEFAULT_LAMBDA
+from codec.pipeline import Codec, Latent, Progress
+from codec.weights import default
 
 
 @functools.cache
@@ -23,14 +22,35 @@ def load(trunk: str = "", device: str = "cpu") -> Codec:
 
     Raises WeightsError where they are missing or damaged.
     """
-    return Codec(registry.load_trunk(trunk, device))
+    return Codec(default().trunk(trunk, device))
+
+
+@dataclass(frozen=True)
+class Coded:
+    """The result of an encoding: the bytes, and what is known about them on the way."""
+
+    data: bytes
+    stream: Stream
+    latent: Latent
+    q: int | np.ndarray
+    timer: Timer = field(default_factory=Timer)
+
+    @property
+    def estimate_bytes(self) -> float:
+        """The size of the payload by the probability tables."""
+        return (self.latent.y_bits + self.latent.z_bits) / 8
+
+    @property
+    def payload_bytes(self) -> int:
+        """The size of the payload."""
+        return len(self.stream.z) + len(self.stream.y)
 
 
 @dataclass(frozen=True)
 class RateResult:
-    """What a search for a rate came to. `reached` is False where the target is below the model's range."""
+    """The outcome of a search for a rate. `reached` is False where the target is below the model's range."""
 
-    q: int
+    q: int  # -1 for a map
     reached: bool
     at_top: bool  # the best quality there is fits into the target
     codings: int
@@ -46,14 +66,14 @@ def encode(
     q: int | np.ndarray | None = None,
     codec: Codec | None = None,
     y: Tensor | None = None,
-    progress=None,
+    progress: Progress = None,
 ) -> tuple[Coded, RateResult]:
     """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given quality indices q.
 
     Where the target is below the model's range the smallest stream is returned, with `reached` False. This is
     `compress` with everything that is known on the way; see there for errors. Without any, a model's own rate is
-    the target, and as near as one gets to it from above counts as reached. `y` is what `codec.analyse` has
-    made of the picture already. `progress` is told the share that is done.
+    the target, and as near as one gets to it from above counts as reached. `y` is the result of `codec.analyse`
+    where that is at hand. `progress` is told the share that is done.
     """
     if sum(v is not None for v in (lmbda, bpp, max_bytes, q)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
@@ -68,49 +88,47 @@ def encode(
         if not (np.isfinite(bpp) and bpp > 0):
             raise CodecError(f"The target rate is {bpp} bpp; it must be a positive number.")
         max_bytes = int(bpp * width * height / 8)
-    timer = Timer()
+    timer, codings, likely = Timer(), 0, 1 if max_bytes is None else 4
     with timer.stage("analysis"):
-        y = codec.analyse(rgb, progress and (lambda share: progress(share / 2))) if y is None else y
-    made: dict[int, tuple[Latent, bytes]] = {}
-    codings = 0
+        analysed = codec.analyse(rgb, part(progress, 0, 0.5)) if y is None else y
 
-    def code(at: int | np.ndarray) -> tuple[Latent, bytes]:
+    def code(q: int | np.ndarray) -> Coded:
         nonlocal codings
-        codings += 1
         with timer.stage("hyperprior and quantisation"):
-            before, likely = codings - 1, 1 if max_bytes is None else 4
-            part = progress and (lambda share: progress(0.5 + 0.5 * min(1, (before + share) / likely)))
-            symbols = codec.quantise(y, at, part)
+            latent = codec.quantise(analysed, q, part(progress, 0.5 + 0.5 * codings / likely, 0.5 / likely))
         with timer.stage("range coding"):
-            return symbols, codec.write(symbols, width, height, model)
+            stream = codec.write(latent, width, height, model)
+            data = bitstream.write(stream)
+        codings += 1
+        return Coded(data, stream, latent, q, timer)
 
-    def size_at(at: int) -> int:
-        made[at] = code(at)
-        size = len(made[at][1])
-        fitting = [k for k, (_, data) in made.items() if len(data) <= max_bytes]
-        for k in [k for k in made if k not in (max(fitting, default=None), at)]:
-            del made[k]  # only the best so far is worth its memory
-        return size
+    if max_bytes is None:
+        q = spec.quality_index(spec.DEFAULT_LAMBDA if lmbda is None else lmbda) if q is None else q
+        return code(q), RateResult(q if isinstance(q, int) else -1, True, False, codings)
+    limit, kept = max_bytes, {}
 
-    reached = True
-    if max_bytes is not None:
-        found = rate.largest_q(size_at, max_bytes, log_size=rate.by_nonzeros(y, codec.trunk.gain))
-        reached = found is not None or not asked
-        q = 0 if found is None else found
-        symbols, data = made[q] if q in made else code(q)
-    else:
-        q = spec.quality_index(DEFAULT_LAMBDA if lmbda is None else lmbda) if q is None else q
-        symbols, data = code(q)
-    top = max_bytes is not None and q == spec.BYTE_MAX
-    stream = bitstream.read(data)
-    payload = len(stream.z) + len(stream.y)
-    coded = Coded(data, q, (symbols.y_bits + symbols.z_bits) / 8, payload, symbols, timer)
-    return coded, RateResult(q if isinstance(q, int) else -1, reached, top, codings)
+    def size_at(q: int) -> int:
+        kept[q] = code(q)
+        fitting = [at for at, coded in kept.items() if len(coded.data) <= limit]
+        for at in set(kept) - {q, max(fitting, default=q)}:
+            del kept[at]  # only the best so far is worth its memory
+        return len(kept[q].data)
+
+    largest = rate.largest_q(size_at, limit, log_size=rate.by_nonzeros(analysed, codec.trunk.gain))
+    q = largest or 0
+    coded = kept[q] if q in kept else code(q)
+    return coded, RateResult(q, largest is not None or not asked, q == spec.BYTE_MAX, codings)
+
+
+def part(progress: Progress, start: float, span: float) -> Progress:
+    """Progress within a part of the work."""
+    return progress and (lambda share: progress(min(1, start + span * share)))
 
 
 def check_model(model: str) -> None:
-    if model not in registry.models():
-        raise CodecError(f"There is no model '{model}'; there are: {', '.join(registry.models())}.")
+    """Raises CodecError for a decoder that no stream of the current trunk can suggest."""
+    if model not in default().models():
+        raise CodecError(f"There is no model '{model}'; there are: {', '.join(default().models())}.")
 
 
 def check_decoder(decoder: str | None, realism: float | None = None, trunk: str = "") -> None:
@@ -118,16 +136,7 @@ def check_decoder(decoder: str | None, realism: float | None = None, trunk: str 
 
     No decoder means the one that a stream will suggest.
     """
-    if realism is not None:
-        registry.check_range(realism)
-    trunk = trunk or registry.manifest()["trunk"]
-    known = registry.decoders(trunk)
-    if decoder is None or not known:  # without any, the trunk itself is missing, which loading it will say
-        return
-    if decoder not in known:
-        raise CodecError(f"There is no decoder '{decoder}'; there are: {', '.join(known)}.")
-    if realism is not None:
-        registry.partner_of(trunk, decoder)
+    default().check(decoder, realism, trunk)
 
 
 def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None) -> bytes:
@@ -148,9 +157,9 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     (96, 64)
     """
     rgb = load_image(image).rgb
-    coded, found = encode(rgb, model=model, lmbda=lmbda, bpp=bpp)
-    if not found.reached:
-        least = bits_per_pixel(len(coded.data), rgb.shape[1], rgb.shape[0])
+    coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp)
+    if not search.reached:
+        least = rate.bpp(len(coded.data), rgb.shape[1], rgb.shape[0])
         raise CodecError(f"{bpp:g} bpp cannot be reached: the least for this picture is {least:.4f} bpp.")
     return coded.data
 
@@ -165,7 +174,7 @@ def decompress(data: bytes, decoder: str | None = None, realism: float | None = 
     """
     stream = bitstream.read(data)
     check_decoder(decoder, realism, stream.trunk)
-    return Image.fromarray(load(stream.trunk).decode(data, decoder, realism=realism))
+    return Image.fromarray(load(stream.trunk).decode(stream, decoder, realism))
 
 
 def info(data: bytes) -> dict:
@@ -195,5 +204,5 @@ def info(data: bytes) -> dict:
         "header_bytes": len(data) - len(stream.z) - len(stream.y),
         "z_bytes": len(stream.z),
         "y_bytes": len(stream.y),
-        "bpp": round(bits_per_pixel(len(data), stream.width, stream.height), 6),
+        "bpp": round(rate.bpp(len(data), stream.width, stream.height), 6),
     }

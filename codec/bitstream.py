@@ -92,12 +92,12 @@ def check_size(width: int, height: int) -> None:
 def _header(stream: Stream) -> bytes:
     head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([DECODERS[stream.decoder].number])
     head += _varint(stream.width) + _varint(stream.height)
-    if isinstance(stream.q, np.ndarray):
-        delta = np.diff(stream.q.astype(np.uint8).ravel(), prepend=np.uint8(0))
-        packed = zlib.compress(delta.tobytes(), 9)
-        head += b"\1" + _varint(len(packed)) + packed
+    q = np.asarray(stream.q, dtype=np.uint8).ravel()
+    if (q == q[0]).all():
+        head += bytes([0, q[0]])
     else:
-        head += bytes([0, stream.q])
+        packed = zlib.compress(np.diff(q, prepend=np.uint8(0)).tobytes(), 9)
+        head += b"\1" + _varint(len(packed)) + packed
     return head + _varint(len(stream.z))
 
 
@@ -108,8 +108,6 @@ def header_bytes(stream: Stream) -> int:
 
 def write(stream: Stream) -> bytes:
     """The bytes of a stream. A map that is the same everywhere is written as a uniform q."""
-    if isinstance(stream.q, np.ndarray) and (stream.q == stream.q.flat[0]).all():
-        stream = Stream(**{**stream.__dict__, "q": int(stream.q.flat[0])})
     head, payload = _header(stream), stream.z + stream.y
     return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload
 

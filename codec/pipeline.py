@@ -1,27 +1,38 @@
-"""One picture through the codec: analysis once, then quantisation and range coding at any level, and back.
+"""One picture through the codec: analysis once, then quantisation and range coding at any quality index, and back.
 
-rgb ─ analyse ─► y ─ quantise(q) ─► Latent ─ write ─► bytes ─ read ─► Latent ─ synthesise ─► rgb
+rgb ─ analyse ─► y ─ quantise(q) ─► Latent ─ write ─► Stream ─ read ─► Latent ─ synthesise ─► rgb
+
+The latent y is coded in four steps, each given the ones before (see `codec.networks.hyperprior`). `Codec.steps` is the
+one loop over them. What differs is how the symbols of a step come about, which is its argument `choose`: the encoder
+rounds (`Codec.rdoq`), the decoder reads them, `codec.inside.prior` draws them, and a check knows them already.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from codec import bitstream, tiling
+from codec import tiling
 from codec.bitstream import Stream
 from codec.device import Timer, has_bfloat16
 from codec.entropy.integer import ONE, gather, scatter, upsample
 from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
+from codec.networks.model import Trunk
 from codec.networks.transforms import Synthesis, noise_field
 from codec.spec import BYTE_MAX, N_SCALES, STEPS
-from codec.weights import Trunk, load_between, load_decoder, load_trunk
+from codec.weights import Weights, default
 
 COLUMNS = 1 << 12  # locations at a time in `Codec.round`
 ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.finish`: more are beyond chance
+
+#: choose(step, mu, index) -> the symbols of a step, integers. mu float64 in fixed point, index uint8 and the result
+#: have one shape, (B, 4, C/4, h/2·w/2), the order of `integer.gather`; the result may be flat in each picture.
+Choose = Callable[[int, Tensor, Tensor], Tensor]
+Progress = Callable[[float], None] | None  # is told the share that is done
 
 
 @dataclass
@@ -44,96 +55,93 @@ class Latent:
 class LatentBatch(NamedTuple):
     """A batch of quantised latents, on their device; see `Latent`. y and index: per step (B, 4, C/4, h/2·w/2)."""
 
-    z: Tensor  # (B, 64, h/4, w/4), integers in float32
+    z: Tensor  # (B, 64, h/4, w/4), integers of any type
     y: list[Tensor]
     index: list[Tensor]
     y_hat: Tensor  # (B, C, h, w) float64, fixed point
-    z_bits: Tensor  # (B,) float64, on the CPU
-    y_bits: Tensor
+    q: Tensor  # (B, 1, h/4, w/4) uint8
 
-
-@dataclass
-class Coded:
-    """The result of an encoding: the bytes, and what is known about them on the way."""
-
-    data: bytes
-    q: int | np.ndarray
-    estimate_bytes: float  # by the probability tables, payload only
-    payload_bytes: int
-    symbols: Latent
-    timer: Timer = field(default_factory=Timer)
+    def picture(self, i: int, z_bits: float = 0.0, y_bits: float = 0.0) -> Latent:
+        """One picture of the batch."""
+        z, q = self.z[i].to(torch.int32).cpu().numpy(), self.q[i, 0].cpu().numpy()
+        y, index = ([step[i].flatten().cpu().numpy() for step in steps] for steps in (self.y, self.index))
+        return Latent(z, y, index, self.y_hat[i : i + 1], q, z_bits, y_bits)
 
 
 class Codec:
-    """A trunk on a device. `precision` is that of the transforms: "float32" or "bfloat16".
+    """A trunk, and the decoders of its weights. `precision` is that of the transforms: "float32" or "bfloat16".
 
     No choice made here (device, precision, threads, tile) changes what y_hat is decoded from given bytes.
     """
 
-    def __init__(self, trunk: Trunk | None = None, device: str = "cpu", precision="float32", tile: int | None = None):
-        self.trunk = trunk or load_trunk(device=device)
+    def __init__(
+        self,
+        trunk: Trunk | None = None,
+        weights: Weights | None = None,
+        *,
+        precision: str = "float32",
+        tile: int | None = None,
+    ):
+        self.weights = weights or default()
+        self.trunk = trunk or self.weights.trunk()
         self.device = self.trunk.device
         self.precision = precision
         self.tile = tile
 
-    def _autocast(self, bfloat16: bool = False):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16 or self.precision == "bfloat16")
+    def decoder(self, name: str, realism: float | None = None) -> Synthesis:
+        """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""
+        return self.weights.decoder(name, realism, trunk=self.trunk.id, device=str(self.device))
+
+    # --- encoder ------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def analyse(self, rgb: np.ndarray, progress=None) -> Tensor:
+    def analyse(self, rgb: np.ndarray, progress: Progress = None) -> Tensor:
         """uint8 (H, W, 3) -> y float32 (1, C, h, w).
 
-        Of large pictures in bfloat16 where the processor has it: 40 % less time for at most 0.2 % of the bytes and
+        Large pictures go in bfloat16 where the processor has it: 40 % less time for at most 0.2 % of the bytes and
         0.006 dB on Kodak, either way.
         """
         large = rgb.shape[0] * rgb.shape[1] > tiling.TILE_ABOVE
         with self._autocast(large and self.device.type == "cpu" and has_bfloat16()):
             return tiling.analyse(self.trunk.g_a, rgb, self.device, self.tile, progress)
 
-    @torch.inference_mode()
-    def quantise(self, y: Tensor, q: int | np.ndarray, progress=None) -> Latent:
-        """y float32 (1, C, h, w) at a quality index q, or a map uint8 (h/4, w/4) of them -> Latent.
+    def quantise(self, y: Tensor, q: int | np.ndarray, progress: Progress = None) -> Latent:
+        """y float32 (1, C, h, w) at a quality index, or at a map uint8 (h/4, w/4) of them -> Latent.
 
         Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
         it takes the one for which bits + λ·distortion is less, distortion as `gain.rdo_weight` has it.
         """
-        rows, columns = y.shape[2] // 4, y.shape[3] // 4
-        level_map = np.broadcast_to(np.asarray(q, dtype=np.uint8), (rows, columns))
-        rounded = self.round(y, torch.from_numpy(level_map.copy()).to(self.device)[None, None], progress)
-        symbols, indices = ([t.flatten().cpu().numpy() for t in parts] for parts in (rounded.y, rounded.index))
-        z, bits = rounded.z[0].to(torch.int32).cpu().numpy(), (rounded.z_bits.item(), rounded.y_bits.item())
-        return Latent(z, symbols, indices, rounded.y_hat, level_map, *bits)
+        q_map = np.broadcast_to(np.asarray(q, dtype=np.uint8), (y.shape[2] // 4, y.shape[3] // 4))
+        batch, z_bits, y_bits = self.round(y, torch.from_numpy(q_map.copy()).to(self.device)[None, None], progress)
+        return batch.picture(0, z_bits.item(), y_bits.item())
 
     @torch.inference_mode()
-    def round(self, y: Tensor, level64: Tensor, progress=None) -> LatentBatch:
-        """`quantise` of a batch y float32 (B, C, h, w) at level maps uint8 (B, 1, h/4, w/4)."""
-        trunk = self.trunk
-        level16 = upsample(level64)
-        v = y * by_level(trunk.gain, level16)
-        rdo_weight = by_level(trunk.rdo, level16)
+    def round(self, y: Tensor, q64: Tensor, progress: Progress = None) -> tuple[LatentBatch, Tensor, Tensor]:
+        """`quantise` of a batch y float32 (B, C, h, w) at maps uint8 (B, 1, h/4, w/4) of quality indices.
+
+        The latents, and the bits of z and of y, float64 (B,) on the CPU.
+        """
+        trunk, q16 = self.trunk, upsample(q64)
+        v, weight = y * by_q(trunk.gain, q16), by_q(trunk.rdo, q16)
         z = torch.round(trunk.h_a(v)).clamp_(-(2**20), 2**20)
-        psi = trunk.entropy.psi(z, level64)
-        y_hat = torch.zeros(v.shape, dtype=torch.float64, device=self.device)
-        symbols, indices, bits = [], [], torch.zeros(len(y), dtype=torch.float64, device=self.device)
-        for step in range(STEPS):
-            mu, index = trunk.entropy.step(step, psi, level16, y_hat)
-            d, weight = gather(v, step), gather(rdo_weight, step)
-            q = torch.empty(d.shape, dtype=torch.int32, device=self.device)
+        y_bits = torch.zeros(len(y), dtype=torch.float64, device=self.device)
+
+        def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
+            d, weights = gather(v, step), gather(weight, step)
+            symbols = torch.empty(d.shape, dtype=torch.int32, device=self.device)
             for n in range(0, d.shape[3], COLUMNS):  # a few at a time: what they hold stays in the cache
                 some = (..., slice(n, n + COLUMNS))
-                q[some], cost = self.rdoq(d[some], mu[some], index[some], weight[some])
-                bits += cost
-            scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
-            symbols.append(q)
-            indices.append(index)
-            if progress:
-                progress((step + 1) / STEPS)
+                symbols[some], bits = self.rdoq(d[some], mu[some], index[some], weights[some])
+                y_bits.add_(bits)
+            return symbols
+
+        batch = self.steps(z, q64, choose, progress)
         centre = trunk.z_costs.shape[1] // 2
         columns = (z.long().cpu() + centre).clamp_(0, 2 * centre).flatten(2)
         z_costs = torch.from_numpy(trunk.z_costs)[None].expand(len(z), -1, -1)
-        return LatentBatch(z, symbols, indices, y_hat, z_costs.gather(2, columns).double().sum((1, 2)), bits.cpu())
+        return batch, z_costs.gather(2, columns).double().sum((1, 2)), y_bits.cpu()
 
-    def rdoq(self, d: Tensor, mu: Tensor, index: Tensor, rdo_weight: Tensor) -> tuple[Tensor, Tensor]:
+    def rdoq(self, d: Tensor, mu: Tensor, index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Rounds latents d (B, 4, C/4, n): symbols float32, and what they cost, bits float64 (B,)."""
         costs = self.trunk.y_costs
         widest = costs.shape[1] // 2
@@ -142,104 +150,116 @@ class Codec:
         near = torch.round(d).clamp_(-(2**20), 2**20)
         towards = near - torch.sign(near)
         cost_near, cost_towards = (costs.view(-1)[row + s.clamp(-widest, widest).int()] for s in (near, towards))
-        take = rdo_weight * ((d - towards) ** 2 - (d - near) ** 2) < cost_near - cost_towards
+        take = weight * ((d - towards) ** 2 - (d - near) ** 2) < cost_near - cost_towards
         cost = torch.where(take, cost_towards, cost_near).flatten(1).sum(1, dtype=torch.float64)
         return torch.where(take, towards, near), cost
 
-    def write(self, symbols: Latent, width: int, height: int, decoder: str = "mse") -> bytes:
-        """The stream of a quantised picture of this size in pixels."""
+    def write(self, latent: Latent, width: int, height: int, decoder: str = "mse") -> Stream:
+        """The stream of a quantised picture of this size in pixels, which suggests this decoder."""
         trunk = self.trunk
         coder = Encoder()
-        coder.put(symbols.z.ravel(), z_index(symbols.z.shape), trunk.z_tables)
+        coder.put(latent.z.ravel(), z_index(latent.z.shape), trunk.z_tables)
         z = coder.finish()
         coder = Encoder()
-        for q, index in zip(symbols.y, symbols.index, strict=True):
-            coder.put(q, index, trunk.y_tables)
-        return bitstream.write(Stream(trunk.id, decoder, width, height, symbols.q, z, coder.finish()))
+        for symbols, index in zip(latent.y, latent.index, strict=True):
+            coder.put(symbols, index, trunk.y_tables)
+        return Stream(trunk.id, decoder, width, height, latent.q, z, coder.finish())
 
-    def read(self, stream: Stream, progress=None) -> Latent:
-        """Decodes the payload of a parsed stream."""
-        return self.read_batch([stream], progress)[0]
+    # --- both ---------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def read_batch(self, streams: list[Stream], progress=None) -> list[Latent]:
+    def steps(self, z: Tensor, q64: Tensor, choose: Choose, progress: Progress = None) -> LatentBatch:
+        """The loop over the four steps: z integers (B, 64, h/4, w/4) and q64 uint8 (B, 1, h/4, w/4) -> latents."""
+        entropy, q16 = self.trunk.entropy, upsample(q64)
+        psi = entropy.psi(z, q64)
+        shape = (len(z), entropy.channels, *q16.shape[2:])
+        y_hat = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        y, indices = [], []
+        for step in range(STEPS):
+            mu, index = entropy.step(step, psi, q16, y_hat)
+            symbols = choose(step, mu, index).to(self.device).view(mu.shape)
+            scatter(y_hat, step, symbols.double().mul_(ONE).add_(mu))
+            y.append(symbols)
+            indices.append(index)
+            if progress:
+                progress((step + 1) / STEPS)
+        return LatentBatch(z, y, indices, y_hat, q64)
+
+    def rebuild(self, z: np.ndarray, q: np.ndarray, choose: Choose) -> Latent:
+        """`steps` of one picture: z int32 (64, h/4, w/4) and q uint8 (h/4, w/4)."""
+        z_batch, q64 = (torch.from_numpy(np.array(a)).to(self.device)[None] for a in (z, q[None]))
+        return self.steps(z_batch, q64, choose).picture(0)
+
+    # --- decoder ------------------------------------------------------------------------------------------------
+
+    def read(self, stream: Stream, progress: Progress = None) -> Latent:
+        """Decodes the payload of a parsed stream. Raises StreamError where it is damaged or of other weights."""
+        return self.read_batch([stream], progress)[0]
+
+    def read_batch(self, streams: list[Stream], progress: Progress = None) -> list[Latent]:
         """Decodes the payloads of streams that have the same number of regions, the networks running once."""
         trunk = self.trunk
         for stream in streams:
             if stream.trunk != trunk.id:
                 raise StreamError(f"The stream was made with the weights '{stream.trunk}', not with '{trunk.id}'.")
             check_payload(stream, trunk)
-        rows, columns = streams[0].regions
-        levels = np.stack([stream.q_map() for stream in streams])
-        level64 = torch.from_numpy(levels).to(self.device)[:, None]
-        level16 = upsample(level64)
-        z_shape = (len(trunk.z_tables), rows, columns)
-        index = z_index(z_shape)
-        z = np.stack([Decoder(stream.z).get(index, trunk.z_tables).reshape(z_shape) for stream in streams])
-        psi = trunk.entropy.psi(torch.from_numpy(z).to(self.device), level64)
-        shape = (len(streams), trunk.entropy.channels, rows * 4, columns * 4)
-        y_hat = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        shape = (len(trunk.z_tables), *streams[0].regions)
+        z = [Decoder(stream.z).get(z_index(shape), trunk.z_tables).reshape(shape) for stream in streams]
         decoders = [Decoder(stream.y) for stream in streams]
-        symbols, indices = [], []
-        for step in range(STEPS):
-            mu, index = trunk.entropy.step(step, psi, level16, y_hat)
-            indices.append(index.flatten(1).cpu().numpy())
-            symbols.append(np.stack([d.get(i, trunk.y_tables) for d, i in zip(decoders, indices[-1], strict=True)]))
-            q = torch.from_numpy(symbols[-1]).to(self.device).view(mu.shape)
-            scatter(y_hat, step, q.double().mul_(ONE).add_(mu))
-            if progress:
-                progress((step + 1) / STEPS)
-        return [
-            Latent(z[i], [s[i] for s in symbols], [n[i] for n in indices], y_hat[i : i + 1], levels[i])
-            for i in range(len(streams))
-        ]
 
-    def latent(self, symbols: Latent) -> tuple[Tensor, Tensor]:
-        """What g_s takes: y_hat float32 (1, C, h, w) without gain, and the level (1, 1, h, w) in [0, 1]."""
-        return self.unscaled(symbols.y_hat, torch.from_numpy(symbols.q.copy()).to(self.device)[None, None])
+        def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
+            pairs = zip(decoders, index.flatten(1).cpu().numpy(), strict=True)
+            return torch.from_numpy(np.stack([decoder.get(i, trunk.y_tables) for decoder, i in pairs]))
 
-    def unscaled(self, y_hat: Tensor, level64: Tensor) -> tuple[Tensor, Tensor]:
-        """`latent` of a batch: y_hat (B, C, h, w) in fixed point, level maps uint8 (B, 1, h/4, w/4)."""
-        level16 = upsample(level64)
-        return (y_hat / ONE).float() / by_level(self.trunk.gain, level16), level16.float() / BYTE_MAX
+        q64 = torch.from_numpy(np.stack([stream.q_map() for stream in streams])).to(self.device)[:, None]
+        batch = self.steps(torch.from_numpy(np.stack(z)).to(self.device), q64, choose, progress)
+        return [batch.picture(i) for i in range(len(streams))]
 
-    def scales(self, symbols: Latent) -> Tensor:
+    def dequantise(self, y_hat: Tensor, q64: Tensor) -> tuple[Tensor, Tensor]:
+        """y_hat (B, C, h, w) in fixed point and maps uint8 (B, 1, h/4, w/4) -> the same without gain, float32, and
+        the level (B, 1, h, w) in [0, 1]."""
+        q16 = upsample(q64)
+        return (y_hat / ONE).float() / by_q(self.trunk.gain, q16), q16.float() / BYTE_MAX
+
+    def latent(self, latent: Latent) -> tuple[Tensor, Tensor]:
+        """`dequantise` of one picture."""
+        return self.dequantise(latent.y_hat, torch.from_numpy(latent.q.copy()).to(self.device)[None, None])
+
+    def scales(self, latent: Latent) -> Tensor:
         """What some g_s take as well, float32 (1, C, h, w) in [0, 1]; see `transforms.Synthesis`."""
-        steps = [torch.from_numpy(i).to(self.device).view(1, 4, symbols.y_hat.shape[1] // 4, -1) for i in symbols.index]
-        return scale_map(steps, symbols.y_hat.shape)
+        steps = [torch.from_numpy(i).to(self.device).view(1, 4, latent.y_hat.shape[1] // 4, -1) for i in latent.index]
+        return scale_map(steps, latent.y_hat.shape)
 
     @torch.inference_mode()
-    def synthesise(self, symbols: Latent, g_s: Synthesis, width: int, height: int, progress=None) -> np.ndarray:
+    def synthesise(
+        self, latent: Latent, g_s: Synthesis, width: int, height: int, progress: Progress = None
+    ) -> np.ndarray:
         """-> uint8 (height, width, 3)."""
-        latent = (*self.latent(symbols), self.scales(symbols) if g_s.scales else None)
+        inputs = (*self.latent(latent), self.scales(latent) if g_s.scales else None)
         if g_s.noise:
-            latent = (*latent, noise_field(*symbols.y_hat.shape[2:]).to(self.device))
+            inputs = (*inputs, noise_field(*latent.y_hat.shape[2:]).to(self.device))
         with self._autocast():
-            return tiling.synthesise(g_s, latent, width, height, self.tile, progress)
-
-    def decoder(self, name: str, realism: float | None = None) -> Synthesis:
-        """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""
-        if realism is None:
-            return load_decoder(self.trunk.id, name, str(self.device))
-        return load_between(self.trunk.id, name, realism, str(self.device))
+            return tiling.synthesise(g_s, inputs, width, height, self.tile, progress)
 
     def decode(
         self,
-        data: bytes,
+        stream: Stream,
         decoder: str | None = None,
-        timer: Timer | None = None,
-        progress=None,
         realism: float | None = None,
+        *,
+        timer: Timer | None = None,
+        progress: Progress = None,
     ) -> np.ndarray:
         """A stream -> uint8 (H, W, 3), by the decoder it suggests or by another; `realism` as in `decoder`."""
         timer = timer or Timer()
-        with timer.stage("container"):
-            stream = bitstream.read(data)
         g_s = self.decoder(decoder or stream.decoder, realism)
         with timer.stage("entropy decoding"):
-            symbols = self.read(stream)
+            latent = self.read(stream)
         with timer.stage("synthesis"):
-            return self.synthesise(symbols, g_s, stream.width, stream.height, progress)
+            return self.synthesise(latent, g_s, stream.width, stream.height, progress)
+
+    def _autocast(self, bfloat16: bool = False):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16 or self.precision == "bfloat16")
 
 
 def check_payload(stream: Stream, trunk: Trunk) -> None:
@@ -256,7 +276,7 @@ def check_payload(stream: Stream, trunk: Trunk) -> None:
         )
 
 
-def z_index(shape: tuple[int, int, int]) -> np.ndarray:
+def z_index(shape: tuple[int, ...]) -> np.ndarray:
     """The table of every element of z, of shape (C, h, w), in coding order: its channel."""
     return np.repeat(np.arange(shape[0], dtype=np.uint8), shape[1] * shape[2])
 
@@ -269,10 +289,10 @@ def scale_map(index: list[Tensor], shape: tuple[int, ...]) -> Tensor:
     return scales
 
 
-def by_level(table: Tensor, level16: Tensor) -> Tensor:
-    """The rows of table (256, C) for level maps (B, 1, h, w) of bytes: (B, C, h, w)."""
-    batch, _, height, width = level16.shape
-    first = int(level16[0, 0, 0, 0])
-    if bool((level16 == first).all()):  # as nearly always: one row of the table, and nothing to copy
+def by_q(table: Tensor, q16: Tensor) -> Tensor:
+    """The rows of table (256, C) for maps (B, 1, h, w) of quality indices: (B, C, h, w)."""
+    batch, _, height, width = q16.shape
+    first = int(q16[0, 0, 0, 0])
+    if bool((q16 == first).all()):  # as nearly always: one row of the table, and nothing to copy
         return table[first].view(1, -1, 1, 1).expand(batch, -1, height, width)
-    return table[level16[:, 0].long()].permute(0, 3, 1, 2)
+    return table[q16[:, 0].long()].permute(0, 3, 1, 2)

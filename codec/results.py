@@ -5,11 +5,11 @@ Files only, no torch; nothing here measures anything. `python -m codec.evaluatio
 
 import functools
 import json
-import os
 from pathlib import Path
 
+from codec import weights
+from codec.errors import WeightsError
 from codec.metrics import ms_ssim_db
-from codec.spec import DECODERS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -56,10 +56,9 @@ def tables() -> str:
 
 def manifest() -> dict:
     """The manifest of the weights, {} where it is missing or damaged; that loading them fails is said elsewhere."""
-    folder = Path(os.environ.get("CODEC_WEIGHTS", ROOT / "weights"))
     try:
-        return json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError):
+        return weights.default().manifest
+    except WeightsError:
         return {}
 
 
@@ -70,12 +69,5 @@ def loss(entry: dict) -> str:
 
 
 def decoders() -> tuple[str, ...]:
-    """The decoders whose weights are here, as they are named there; always at least "mse".
-
-    As `codec.weights.decoders`, less the operating points that share a decoder's weights, and without torch.
-    """
-    known = manifest()
-    trunk = known.get("trunk", "")
-    names = {key.split("/")[1] for key in known.get("decoders", {}) if key.split("/")[0] == trunk} | {"mse"}
-    order = {name: i for i, name in enumerate(DECODERS)}
-    return tuple(sorted(names, key=lambda n: (order.get(n, len(order)), n)))
+    """The decoders that have weights of their own here; at least "mse"."""
+    return weights.default().networks() if manifest() else ("mse",)

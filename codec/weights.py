@@ -1,4 +1,9 @@
-"""Finds, checks and loads the weights named in weights/manifest.json. Safetensors only, never pickle."""
+"""The weights: a folder with manifest.json and the files that it names. Safetensors only, never pickle.
+
+Importing this module does not import torch: a page shows what is here before it needs a network.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import functools
@@ -6,27 +11,244 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from safetensors.torch import load as load_safetensors
-from torch import Tensor
-
-from codec.entropy.integer import IntegerEntropyModel
-from codec.entropy.range_coder import TableSet
-from codec.entropy.tables import bit_costs, unpack
 from codec.errors import CodecError, WeightsError
-from codec.networks import storage
-from codec.networks.gain import byte_lambdas, rdo_weight
-from codec.networks.generator import SYNTHESIS, build, interpolate
-from codec.networks.hyperprior import HyperAnalysis
-from codec.networks.transforms import Y_CHANNELS, Analysis, Synthesis
-from codec.spec import NUMBERED
+from codec.paths import atomic_write, shipped
+from codec.spec import DECODERS, NUMBERED
 
-#: Where the weights are; the environment variable CODEC_WEIGHTS names another folder.
-WEIGHTS = Path(os.environ.get("CODEC_WEIGHTS", Path(__file__).resolve().parents[1] / "weights"))
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from codec.networks.model import Trunk
+    from codec.networks.transforms import Synthesis
+
+BETWEEN = 2  # interpolated decoders kept: a slider is moved to and fro, and each holds 20 MB
+
+
+def build():
+    """The modules that build networks, imported with the first network: torch takes seconds."""
+    from codec.networks import generator, model, storage
+
+    return generator, model, storage
+
+
+class Weights:
+    """The networks of a folder, each read, checked and built once.
+
+    A trunk is named by its id, "" for the current one; a decoder by its name in the manifest, or by a preset's.
+    `folder` is by default what CODEC_WEIGHTS names, or the weights that come with the code.
+    """
+
+    def __init__(self, folder: str | Path | None = None):
+        self.folder = Path(folder or os.environ.get("CODEC_WEIGHTS") or shipped("weights"))
+        self._trunk = functools.cache(self._build_trunk)
+        self._decoder = functools.cache(self._build_decoder)
+        self._between = functools.lru_cache(maxsize=BETWEEN)(self._build_between)
+
+    # --- what is here -------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def manifest(self) -> dict:
+        """The parsed manifest. Raises WeightsError where it is missing or is not one."""
+        path = self.folder / "manifest.json"
+        try:
+            manifest = json.loads(path.read_text())
+            if manifest["trunk"] not in manifest["trunks"] or not isinstance(manifest["decoders"], dict):
+                raise ValueError("a manifest without a current trunk")
+            return manifest
+        except OSError:
+            message = f"The file '{path}' is missing or may not be read; restore the weights folder."
+            raise WeightsError(message) from None
+        except (ValueError, KeyError, TypeError):
+            raise WeightsError(f"The file '{path}' is damaged; restore the weights folder.") from None
+
+    @property
+    def current(self) -> str:
+        """The id of the current trunk."""
+        return self.manifest["trunk"]
+
+    def trunk_entry(self, trunk: str = "") -> dict:
+        """The manifest's entry of a trunk. Raises WeightsError where it is not here."""
+        manifest = self.manifest
+        trunk = trunk or manifest["trunk"]
+        if trunk not in manifest["trunks"]:
+            raise WeightsError(
+                f"The stream was made with the weights '{trunk}', which are not here; "
+                f"this installation has: {', '.join(manifest['trunks'])}."
+            )
+        return manifest["trunks"][trunk]
+
+    def networks(self, trunk: str = "") -> tuple[str, ...]:
+        """The decoders of a trunk that have weights of their own, in the order of codec.spec.DECODERS."""
+        manifest = self.manifest
+        keys = [key.split("/") for key in manifest["decoders"]]
+        order = {name: i for i, name in enumerate(DECODERS)}
+        names = [name for owner, name in keys if owner == (trunk or manifest["trunk"])]
+        return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+    def decoders(self, trunk: str = "") -> tuple[str, ...]:
+        """Every name by which a stream of this trunk can be decoded, in the order of their numbers in streams."""
+        own = self.networks(trunk)
+        names = {*own, *(decoder.name for decoder in DECODERS.values() if decoder.network in own)}
+        order = {name: number for number, name in NUMBERED.items()}
+        return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the decoders of the current trunk that a stream can suggest."""
+        return tuple(name for name in self.decoders() if name in NUMBERED.values())
+
+    def resolve(self, decoder: str, trunk: str = "") -> tuple[str, dict]:
+        """The network of a decoder or preset, and its entry in the manifest. Raises WeightsError without one."""
+        manifest = self.manifest
+        trunk = trunk or manifest["trunk"]
+        for name in (decoder, DECODERS[decoder].network if decoder in DECODERS else decoder):
+            if f"{trunk}/{name}" in manifest["decoders"]:
+                return name, manifest["decoders"][f"{trunk}/{name}"]
+        raise WeightsError(
+            f"There is no '{decoder}' decoder for the weights '{trunk}'; use {', '.join(self.models())}."
+        )
+
+    def partner(self, decoder: str, trunk: str = "") -> str:
+        """The fidelity decoder that this one was fine-tuned from. Raises CodecError where the manifest names none."""
+        name, entry = self.resolve(decoder, trunk)
+        if "partner" in entry:
+            return entry["partner"]
+        pairs = [n for n in self.decoders(trunk) if "partner" in self.resolve(n, trunk)[1]]
+        advice = f"there is for: {', '.join(pairs)}" if pairs else "none of the decoders here has a choice"
+        raise CodecError(f"There is no realism to choose for the decoder '{name}'; {advice}.")
+
+    def check(self, decoder: str | None, realism: float | None = None, trunk: str = "") -> None:
+        """Raises CodecError for a decoder that a trunk has not, or a realism it has not.
+
+        No decoder means the one that a stream will suggest.
+        """
+        if realism is not None:
+            check_realism(realism)
+        names = self.decoders(trunk)
+        if decoder is None or not names:  # without any, the trunk itself is missing, which loading it will say
+            return
+        if decoder not in names:
+            raise CodecError(f"There is no decoder '{decoder}'; there are: {', '.join(names)}.")
+        if realism is not None:
+            self.partner(decoder, trunk)
+
+    # --- networks -----------------------------------------------------------------------------------------------
+
+    def trunk(self, trunk: str = "", device: str = "cpu") -> Trunk:
+        """The trunk of this id. Raises WeightsError where it is not here, damaged, or of another version."""
+        return self._trunk(trunk or self.current, device)
+
+    def decoder(
+        self, name: str = "mse", realism: float | None = None, *, trunk: str = "", device: str = "cpu"
+    ) -> Synthesis:
+        """A synthesis network g_s, or the one at `realism` between its fidelity decoder (0) and itself (1).
+
+        Raises CodecError for a realism out of range or of a decoder that has none to choose, and WeightsError.
+        """
+        trunk = trunk or self.current
+        network = self.resolve(name, trunk)[0]
+        if realism is None:
+            return self._decoder(network, trunk, device)
+        check_realism(realism)
+        partner = self.partner(name, trunk)
+        if realism in (0, 1):
+            return self._decoder(network if realism else partner, trunk, device)
+        return self._between(network, partner, float(realism), trunk, device)
+
+    def trunk_tensors(self, trunk: str = "") -> dict[str, Tensor]:
+        """Every tensor of a trunk, as it is stored."""
+        return self._read(self.trunk_entry(trunk)["files"])
+
+    def decoder_state(self, name: str, trunk: str = "") -> dict[str, Tensor]:
+        """The float32 state dict of a decoder."""
+        _, _, storage = build()
+        entry = self.resolve(name, trunk)[1]
+        base = storage.to_float(self._read(entry["base"])) if "base" in entry else None
+        return storage.to_float(self._read(entry["files"]), base)
+
+    def _build_trunk(self, trunk: str, device: str) -> Trunk:
+        entry = self.trunk_entry(trunk)
+        with self._fitting(trunk):
+            return build()[1].Trunk.from_tensors(self.trunk_tensors(trunk), trunk, entry["rdo"], device)
+
+    def _build_decoder(self, network: str, trunk: str, device: str) -> Synthesis:
+        with self._fitting(f"{trunk}/{network}"):
+            return build()[0].assemble(self._architecture(network, trunk), self.decoder_state(network, trunk), device)
+
+    def _build_between(self, network: str, partner: str, realism: float, trunk: str, device: str) -> Synthesis:
+        generator, _, _ = build()
+        ends = [self._decoder(name, trunk, device).state_dict() for name in (partner, network)]
+        state = generator.interpolate(*ends, realism)
+        return generator.assemble(self._architecture(network, trunk), state, device)
+
+    def _architecture(self, network: str, trunk: str) -> str:
+        return self.resolve(network, trunk)[1].get("architecture", "synthesis")
+
+    def _read(self, files: dict[str, str]) -> dict[str, Tensor]:
+        _, _, storage = build()
+        tensors: dict[str, Tensor] = {}
+        for name, sha256 in files.items():
+            tensors |= storage.read(self.read_file(name, sha256))
+        return tensors
+
+    @contextlib.contextmanager
+    def _fitting(self, name: str) -> Iterator[None]:
+        """Context manager: a key or shape mismatch while loading intact weights raises WeightsError."""
+        try:
+            yield
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, CodecError):
+                raise
+            raise WeightsError(
+                f"The weights '{name}' in '{self.folder}' are for another version of this program; "
+                "restore the weights folder."
+            ) from error
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    def read_file(self, name: str, sha256: str) -> bytes:
+        """The bytes of a file. Raises WeightsError where it is missing or another than it should be."""
+        path = self.folder / name
+        try:
+            data = path.read_bytes()
+        except OSError:
+            message = f"The weights file '{path}' is missing or may not be read; restore the weights folder."
+            raise WeightsError(message) from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
+        return data
+
+    def write_file(self, name: str, data: bytes) -> dict[str, str]:
+        """Writes a file; returns its name with its SHA-256, as an entry of the manifest has it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        atomic_write(self.folder / name, data)
+        return {name: hashlib.sha256(data).hexdigest()}
+
+    def write_entry(self, decoder: str, entry: dict) -> None:
+        """Puts the entry of a decoder of the current trunk into the manifest, and leaves the others."""
+        self.__dict__.pop("manifest", None)  # another may have been added since it was read
+        self.manifest["decoders"][f"{self.current}/{decoder}"] = entry
+        self.write_manifest(self.manifest)
+
+    def write_manifest(self, manifest: dict) -> None:
+        """Replaces the manifest."""
+        self.manifest = manifest
+        text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+        atomic_write(self.folder / "manifest.json", text.encode())
+
+
+@functools.cache
+def default() -> Weights:
+    """The weights that the command line, the functions and the page share."""
+    return Weights()
+
+
+def check_realism(realism: float) -> None:
+    """Raises CodecError unless realism is in [0, 1]."""
+    if not 0 <= realism <= 1:  # not a number fails as well
+        raise CodecError(f"Realism is {realism:g}; it must lie between 0 and 1.")
 
 
 def trunk_id(entropy_file: bytes) -> str:
@@ -35,193 +257,3 @@ def trunk_id(entropy_file: bytes) -> str:
     Another analysis transform makes other streams, but all of them decode; so it does not count.
     """
     return hashlib.sha256(entropy_file).hexdigest()[:8]
-
-
-def manifest() -> dict:
-    """The parsed manifest. Raises WeightsError where it is missing or is not one."""
-    path = WEIGHTS / "manifest.json"
-    try:
-        found = json.loads(path.read_text())
-        if found["trunk"] not in found["trunks"] or not isinstance(found["decoders"], dict):
-            raise ValueError("a manifest without a current trunk")
-        return found
-    except OSError:
-        raise WeightsError(f"The file '{path}' is missing or may not be read; restore the weights folder.") from None
-    except (ValueError, KeyError, TypeError):
-        raise WeightsError(f"The file '{path}' is damaged; restore the weights folder.") from None
-
-
-def read_weights(files: dict[str, str]) -> dict[str, Tensor]:
-    """The tensors of the files in the weights folder, named with their SHA-256, after that has been checked."""
-    tensors: dict[str, Tensor] = {}
-    for name, sha256 in files.items():
-        tensors |= load_safetensors(read_checked(WEIGHTS / name, sha256))
-    return tensors
-
-
-def read_checked(path: Path, sha256: str) -> bytes:
-    """The bytes of a weights file. Raises WeightsError where it is missing or another than it should be."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        message = f"The weights file '{path}' is missing or may not be read; restore the weights folder."
-        raise WeightsError(message) from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
-    return data
-
-
-@contextlib.contextmanager
-def fitting(name: str) -> Iterator[None]:
-    """Around making networks of tensors: whole files of another version of this program become a WeightsError."""
-    try:
-        yield
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, CodecError):
-            raise
-        raise WeightsError(
-            f"The weights '{name}' in '{WEIGHTS}' are for another version of this program; restore the weights folder."
-        ) from error
-
-
-def select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-@dataclass
-class Trunk:
-    """A trunk ready for use: transforms in float32, everything the decoder must agree on in integers."""
-
-    id: str
-    g_a: Analysis
-    h_a: HyperAnalysis
-    gain: Tensor  # float32 (256, C), by byte-valued level
-    entropy: IntegerEntropyModel
-    y_tables: TableSet
-    z_tables: TableSet
-    y_costs: Tensor  # float32, bits of each symbol under each table
-    z_costs: np.ndarray
-    rdo: Tensor  # float32 (256, C): what a squared rounding error is worth in bits; see codec.pipeline
-    device: torch.device
-
-    @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], name: str, rdo: float, device="cpu") -> "Trunk":
-        def tables(kind: str) -> TableSet:
-            flat, lengths = (tensors[f"tables.{kind}.{part}"].numpy() for part in ("flat", "lengths"))
-            return TableSet(unpack(flat, lengths))
-
-        def module(net: torch.nn.Module, prefix: str) -> torch.nn.Module:
-            net.load_state_dict({k: v.float() for k, v in select(tensors, prefix).items()})
-            net = net.to(device=device, memory_format=torch.channels_last)
-            return net.eval().requires_grad_(False)
-
-        y_tables, z_tables, gain = tables("y"), tables("z"), tensors["gain"].float()
-        return cls(
-            id=name,
-            g_a=module(Analysis(), "g_a."),
-            h_a=module(HyperAnalysis(Y_CHANNELS), "h_a."),
-            gain=gain.to(device),
-            entropy=IntegerEntropyModel(select(tensors, "int."), device),
-            y_tables=y_tables,
-            z_tables=z_tables,
-            y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),
-            z_costs=bit_costs(z_tables.tables),
-            rdo=(rdo * rdo_weight(gain, byte_lambdas()[:, None])).to(device),
-            device=torch.device(device),
-        )
-
-
-@functools.cache
-def load_trunk(name: str = "", device: str = "cpu") -> Trunk:
-    """The trunk of this id, or the current one. Raises WeightsError where it is not at hand."""
-    known = manifest()
-    name = name or known["trunk"]
-    entry = known["trunks"].get(name)
-    if entry is None:
-        raise WeightsError(
-            f"The stream was made with the weights '{name}', which are not here; "
-            f"this installation has: {', '.join(known['trunks'])}."
-        )
-    with fitting(name):
-        return Trunk.from_tensors(read_weights(entry["files"]), name, entry["rdo"], device)
-
-
-#: Operating points of one decoder: they share its weights unless the manifest has their own.
-SHARED = {"hific-lo": "hific", "hific-mi": "hific", "hific-hi": "hific"}
-BETWEEN = 2  # interpolated decoders kept: a slider is moved to and fro, and each holds 20 MB
-
-
-def resolve(trunk: str, decoder: str) -> tuple[str, dict]:
-    """The name of the decoder in the manifest, and its entry there. Raises WeightsError where there is none."""
-    known = manifest()["decoders"]
-    for name in (decoder, SHARED.get(decoder)):
-        if f"{trunk}/{name}" in known:
-            return name, known[f"{trunk}/{name}"]
-    raise WeightsError(f"There is no '{decoder}' decoder for the weights '{trunk}'; use {', '.join(models())}.")
-
-
-def assemble(architecture: str, state: dict[str, Tensor], device: str) -> Synthesis:
-    """A network of this architecture with these weights, ready for use."""
-    with torch.device("meta"):  # its random weights would only cost time
-        net = build(architecture)
-    net.load_state_dict(state, assign=True)
-    net = net.to(device=device, memory_format=torch.channels_last)
-    return net.eval().requires_grad_(False)
-
-
-@functools.cache
-def load_decoder(trunk: str, decoder: str = "mse", device: str = "cpu") -> Synthesis:
-    """A synthesis network g_s for the latents of a trunk. Raises WeightsError where there is none."""
-    name, entry = resolve(trunk, decoder)
-    if name != decoder:
-        return load_decoder(trunk, name, device)
-    with fitting(f"{trunk}/{name}"):
-        base = storage.to_float(read_weights(entry["base"])) if "base" in entry else None
-        tensors = storage.to_float(read_weights(entry["files"]), base)
-        return assemble(entry.get("architecture", SYNTHESIS), tensors, device)
-
-
-def load_between(trunk: str, decoder: str, realism: float, device: str = "cpu") -> Synthesis:
-    """The decoder at `realism` between the fidelity decoder it was fine-tuned from (0) and itself (1).
-
-    Raises CodecError where there is no such pair or realism is out of range, and WeightsError.
-    """
-    check_range(realism)
-    partner = partner_of(trunk, decoder)
-    if realism in (0, 1):
-        return load_decoder(trunk, decoder if realism else partner, device)
-    return _between(trunk, resolve(trunk, decoder)[0], partner, float(realism), device)
-
-
-@functools.lru_cache(maxsize=BETWEEN)
-def _between(trunk: str, decoder: str, partner: str, realism: float, device: str) -> Synthesis:
-    ends = [load_decoder(trunk, name, device).state_dict() for name in (partner, decoder)]
-    return assemble(resolve(trunk, decoder)[1].get("architecture", SYNTHESIS), interpolate(*ends, realism), device)
-
-
-def check_range(realism: float) -> None:
-    if not 0 <= realism <= 1:  # not a number fails as well
-        raise CodecError(f"Realism is {realism:g}; it must lie between 0 and 1.")
-
-
-def partner_of(trunk: str, decoder: str) -> str:
-    """The fidelity decoder that this one was fine-tuned from. Raises CodecError where the manifest names none."""
-    name, entry = resolve(trunk, decoder)
-    if "partner" in entry:
-        return entry["partner"]
-    pairs = [n for n in decoders(trunk) if "partner" in resolve(trunk, n)[1]]
-    advice = f"there is for: {', '.join(pairs)}" if pairs else "none of the decoders here has a choice"
-    raise CodecError(f"There is no realism to choose for the decoder '{name}'; {advice}.")
-
-
-def models() -> tuple[str, ...]:
-    """Names of the decoders of the current trunk that a stream can suggest."""
-    return tuple(n for n in decoders(manifest()["trunk"]) if n in NUMBERED.values())
-
-
-def decoders(trunk: str) -> tuple[str, ...]:
-    """Every name by which a stream of this trunk can be decoded, in the order of their numbers in streams."""
-    own = [k.split("/")[1] for k in manifest()["decoders"] if k.split("/")[0] == trunk]
-    names = {*own, *(point for point, name in SHARED.items() if name in own)}
-    order = {name: number for number, name in NUMBERED.items()}
-    return tuple(sorted(names, key=lambda n: (order.get(n, len(order)), n)))

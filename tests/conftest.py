@@ -37,11 +37,29 @@ def pytest_collection_modifyitems(items):
 def codec():
     """The codec with the weights that are shipped."""
     from codec import api
-    from codec.weights import WEIGHTS
+    from codec.weights import default
 
-    if not (WEIGHTS / "manifest.json").exists():
-        pytest.skip(f"there are no weights in {WEIGHTS}")
+    if not (default().folder / "manifest.json").exists():
+        pytest.skip(f"there are no weights in {default().folder}")
     return api.load()
+
+
+@pytest.fixture
+def use_weights(codec, monkeypatch):
+    """A function that makes another folder the default one, for this test only."""
+    from codec import api, weights
+
+    def forget():
+        weights.default.cache_clear()
+        api.load.cache_clear()
+
+    def use(folder: Path) -> None:
+        monkeypatch.setenv("CODEC_WEIGHTS", str(folder))
+        forget()
+
+    yield use
+    monkeypatch.undo()
+    forget()
 
 
 def picture(width: int, height: int, seed: int = 0, grain: float = 3.0) -> np.ndarray:
@@ -143,13 +161,13 @@ def given_data():
 @pytest.fixture(scope="module")
 def loaded(codec):
     """The shipped trunk for training with its mse decoder, read once."""
-    from codec import weights as registry
     from codec.metrics import alexnet
     from codec.training import latents
+    from codec.weights import default
 
-    if not (alexnet.WEIGHTS / alexnet.FILE).exists():
+    if not (default().folder / alexnet.FILE).exists():
         pytest.skip("there are no weights of LPIPS")
-    return latents.load_trunk(str(registry.WEIGHTS))
+    return latents.load_trunk(str(default().folder))
 
 
 def with_pictures(root: Path, train: int, held_out: int, drawn) -> Path:
@@ -170,14 +188,14 @@ def folders(tmp_path_factory):
 @pytest.fixture
 def settings(loaded, folders, vgg_folder, tmp_path, monkeypatch):
     """Settings of a tiny training of a decoder, whose trunk need not be read again."""
-    from codec import weights as registry
     from codec.training import decoders
+    from codec.weights import default
 
     monkeypatch.setattr(decoders, "load_trunk", lambda *_: (loaded[0], {k: v.clone() for k, v in loaded[1].items()}))
     monkeypatch.setattr(decoders, "read_decoder", lambda *_: {k: v.clone() for k, v in loaded[1].items()})
 
     def make(decoder: str, **changes) -> decoders.Settings:
-        common = {"init": str(registry.WEIGHTS), "data": str(folders / "train"), "run": str(tmp_path / decoder)}
+        common = {"init": str(default().folder), "data": str(folders / "train"), "run": str(tmp_path / decoder)}
         common |= {"validation": str(folders / "held-out"), "backbones": str(vgg_folder[0])}
         common |= {"batch": 2, "crop": 64, "warmup": 1, "gan_ramp": 1, "minutes": 1e6, "validate_minutes": 1e6}
         return decoders.Settings(decoder, **(common | changes))

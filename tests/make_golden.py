@@ -30,8 +30,8 @@ def main() -> None:
     for name, (rgb, how) in cases.items():
         coded, _ = api.encode(rgb, **how)
         (folder / f"{name}.lic").write_bytes(coded.data)
-        save_png(api.load().decode(coded.data), folder / f"{name}.png")
-        digest = hashlib.sha256(coded.symbols.y_hat.numpy().astype("<i8").tobytes()).hexdigest()
+        save_png(api.load().decode(coded.stream), folder / f"{name}.png")
+        digest = hashlib.sha256(coded.latent.y_hat.numpy().astype("<i8").tobytes()).hexdigest()
         expected[name] = {"y_hat_sha256": digest, "bytes": len(coded.data)}
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 

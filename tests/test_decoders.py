@@ -9,12 +9,12 @@ import torch
 from conftest import batch, picture
 from PIL import Image
 
-from codec import weights as registry
 from codec.networks.model import CodecModel
 from codec.spec import lambda_from_level
 from codec.training import check, decoders, latents, pack, vgg
 from codec.training.data import Crops
 from codec.training.recipes import RECIPES
+from codec.weights import default
 
 
 def test_the_frozen_trunk_quantises_exactly_as_the_encoder_does(codec, loaded):
@@ -36,7 +36,7 @@ def test_the_frozen_trunk_quantises_exactly_as_the_encoder_does(codec, loaded):
 
 
 def test_a_decoder_that_is_not_there_is_named(tmp_path):
-    for folder in (registry.WEIGHTS, tmp_path / "best.pt"):
+    for folder in (default().folder, tmp_path / "best.pt"):
         with pytest.raises(ValueError, match="no decoder 'nobody'"):
             latents.read_decoder(folder, "nobody")
 

@@ -11,9 +11,9 @@ from pretend_gpu import OnGpu, pretended
 
 import codec as package
 from codec import api, device
-from codec import weights as registry
 from codec.ui import bits, compare_work, curves, decoders, inside, open_stream, rd_plot, region, renditions, sampling
 from codec.ui.renditions import Cache
+from codec.weights import default
 
 
 def silent(*_, **__):
@@ -50,7 +50,7 @@ def files(codec, tmp_path_factory):
     Image.fromarray(picture(160, 130, grain=8)).save(photo)
     stream.write_bytes(package.compress(photo, lmbda=0.0067))
     yield str(stream), str(photo)
-    for cache in (api.load, registry.load_decoder, registry._between):
+    for cache in (api.load, default):
         cache.cache_clear()  # they hold what was on a GPU that is not there
 
 

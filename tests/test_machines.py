@@ -30,7 +30,7 @@ for path in sorted(Path(sys.argv[3]).glob("*.lic")):
     # What this machine encodes it decodes, too: the network that runs in floats has no part in it.
     rgb = load_image(path.with_suffix(".png")).rgb
     coded, _ = api.encode(rgb, q=180, codec=codec)
-    assert torch.equal(codec.read(bitstream.read(coded.data)).y_hat, coded.symbols.y_hat), path.stem
+    assert torch.equal(codec.read(bitstream.read(coded.data)).y_hat, coded.latent.y_hat), path.stem
 print(json.dumps(found))
 """
 #: ATen's own kernels, oneDNN's convolutions and MKL's matrix products choose their instructions by these. MKL heeds

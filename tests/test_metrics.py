@@ -178,10 +178,10 @@ def test_ms_ssim_and_lpips_refuse_what_they_are_not_defined_for(metric):
         metric(a[..., 0], a[..., 0])
 
 
-def test_weights_that_are_missing_or_damaged_are_told(tmp_path, monkeypatch):
-    data = (codec_lpips.WEIGHTS / codec_lpips.FILE).read_bytes()
+def test_weights_that_are_missing_or_damaged_are_told(codec, tmp_path, use_weights):
+    data = (codec.weights.folder / codec_lpips.FILE).read_bytes()
     assert len(data) < 6e6 and hashlib.sha256(data).hexdigest() == codec_lpips.SHA256
-    monkeypatch.setattr(codec_lpips, "WEIGHTS", tmp_path)
+    use_weights(tmp_path)
     with pytest.raises(WeightsError, match="is missing"):
         codec_lpips.load.__wrapped__()
     (tmp_path / codec_lpips.FILE).write_bytes(data[:-1] + b"?")

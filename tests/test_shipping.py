@@ -2,16 +2,16 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import batch, picture
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from codec import api
-from codec import weights as registry
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
 from codec.evaluation import card
@@ -22,15 +22,14 @@ from codec.training.export_decoder import export_decoder, follow
 from codec.training.mixture import mix
 from codec.training.recipes import RECIPES
 from codec.ui import method
-
-CACHES = (registry.load_trunk, registry.load_decoder, registry._between, api.load)
+from codec.weights import BETWEEN, Weights, default
 
 
 @pytest.fixture
-def exported(settings, folders, tmp_path, monkeypatch):
+def exported(settings, folders, tmp_path, use_weights):
     """A weights folder of its own with a barely trained `hific` beside what is shipped."""
     out = tmp_path / "weights"
-    shutil.copytree(registry.WEIGHTS, out)
+    shutil.copytree(default().folder, out)
     trainer = decoders.Trainer(settings("hific", lr=2e-3))
     for _ in range(2):
         trainer.step(*batch(trainer, level=0))
@@ -38,12 +37,8 @@ def exported(settings, folders, tmp_path, monkeypatch):
     trainer.save("best.pt")
     before = json.loads((out / "manifest.json").read_text())
     export_decoder(str(trainer.folder / "best.pt"), str(out), str(folders / "held-out"))
-    monkeypatch.setattr(registry, "WEIGHTS", out)
-    for cached in CACHES:
-        cached.cache_clear()
-    yield out, before, trainer
-    for cached in CACHES:
-        cached.cache_clear()
+    use_weights(out)
+    return out, before, trainer
 
 
 def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, capsys):
@@ -59,12 +54,13 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     assert (out / file).stat().st_size < 7_000_000
     assert not list(out.glob("*.part"))
 
-    net = registry.load_decoder(trunk, "hific", "cpu")
-    assert registry.load_decoder(trunk, "hific-mi", "cpu") is net  # in memory once
+    weights = default()
+    net = weights.decoder("hific")
+    assert weights.decoder("hific-mi") is net  # in memory once
     for name, value in net.state_dict().items():  # what was averaged, up to rounding
         assert (value - trainer.ema.values[name]).abs().max() <= trainer.ema.values[name].abs().max() / 100, name
-    assert {"mse", "hific-lo", "hific-mi", "hific-hi"} <= set(registry.models()) and "hific" not in registry.models()
-    assert "hific" in registry.decoders(trunk)
+    assert {"mse", "hific-lo", "hific-mi", "hific-hi"} <= set(weights.models()) and "hific" not in weights.models()
+    assert "hific" in weights.decoders(trunk)
 
     data = api.compress(Image.fromarray(picture(100, 80)), "hific-lo", lmbda=0.003)
     pictures = {t: np.asarray(api.decompress(data, "hific", t)).astype(int) for t in (0, 0.5, 1)}
@@ -80,8 +76,8 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     assert found.reached and found.q == 0
 
     for t in np.linspace(0.1, 0.9, 9):
-        registry.load_between(trunk, "hific", float(t))
-    assert registry._between.cache_info().currsize == registry.BETWEEN
+        weights.decoder("hific", float(t))
+    assert weights._between.cache_info().currsize == BETWEEN
     with pytest.raises(CodecError, match="between 0 and 1"):
         api.decompress(data, "hific", float("nan"))
     with pytest.raises(CodecError, match="no realism to choose for the decoder 'mse'; there is for: hific"):
@@ -89,7 +85,7 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     with pytest.raises(CodecError, match="no decoder 'jpeg'"):
         api.decompress(data, "jpeg")
     with pytest.raises(WeightsError, match="no 'texture2' decoder"):
-        registry.load_decoder(trunk, "texture2")
+        weights.decoder("texture2")
 
     stream, back = tmp_path / "a.lic", tmp_path / "a.png"
     stream.write_bytes(data)
@@ -110,10 +106,17 @@ def test_a_decoder_is_not_exported_beside_another_trunk(exported, folders):
         export_decoder(str(path), str(out), str(folders / "held-out"))
 
 
+def replaced(folder: Path, name: str, tensors: dict) -> None:
+    """Gives a decoder other weights."""
+    weights = Weights(folder)
+    entry = weights.resolve(name)[1]
+    weights.write_entry(name, entry | {"files": weights.write_file(*entry["files"], save(tensors))})
+
+
 def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, loaded, tmp_path):
     before, out, checkpoint = tmp_path / "before", tmp_path / "after", tmp_path / "best.pt"
-    shutil.copytree(registry.WEIGHTS, before)
-    shutil.copytree(registry.WEIGHTS, out)
+    shutil.copytree(default().folder, before)
+    shutil.copytree(default().folder, out)
     known = json.loads((before / "manifest.json").read_text())
     trunk = known["trunk"]
     known["decoders"] = {k: v for k, v in known["decoders"].items() if k.split("/")[1] in ("mse", "texture")}
@@ -126,7 +129,7 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
     torch.save({"ema": {f"g_s.{k}": v for k, v in trained_on.items()}}, checkpoint)
     with pytest.raises(ValueError, match="was not exported from"):  # before the new trunk is there
         follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
-    save_file(storage.to_int8(trained_on), out / f"mse-{trunk}.safetensors")
+    replaced(out, "mse", storage.to_int8(trained_on))
     follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
 
     after = json.loads((out / "manifest.json").read_text())["decoders"]
@@ -139,12 +142,12 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
         wanted = texture[name] + moves.get(name, 0)  # what the mse decoder lacks stays
         apart = wanted - trained_on[name] if name in trained_on else wanted  # what is stored, in 4 or 8 bits
         assert (value - wanted).norm() <= (0.25 if name in trained_on else 0.02) * apart.norm(), name
-    save_file({"other": torch.zeros(1)}, before / f"texture-{trunk}.safetensors")
+    replaced(before, "texture", {"other": torch.zeros(1)})
     with pytest.raises(ValueError, match="is of another shape"):
         follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
 
 
-def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_path, monkeypatch):
+def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_path):
     out, _, trainer = exported
     checkpoint, mixed = str(trainer.folder / "best.pt"), tmp_path / "mixed.pt"
     said = mix([f"{checkpoint}=1.25", "mse=-0.25"], str(mixed), str(out))
@@ -158,7 +161,7 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
     for name, value in trainer.ema.values.items():
         wanted = 1.25 * value - 0.25 * mse.get(name, torch.zeros(()))  # what reads the scales is zero where it lacks
         assert (stored[name] - wanted).abs().max() <= wanted.abs().max() / 80 + 1e-6, name
-    monkeypatch.setenv("CODEC_WEIGHTS", str(out))
+    default.cache_clear()  # read the manifest again
     assert said in card.section(out) and said in method.trained()
 
     larger = torch.load(checkpoint, weights_only=True)  # with a block that the others lack, which is left half open

@@ -10,12 +10,14 @@ from conftest import picture, with_pictures
 
 from codec.networks.gain import lambda_map
 from codec.networks.model import CodecModel, Output
+from codec.pipeline import Codec
 from codec.spec import ANCHORS
 from codec.training import data, export, muon
 from codec.training.data import Crops, random_levels
 from codec.training.losses import REFERENCE_LAMBDA, rate_distortion
 from codec.training.muon import Muon, orthogonalize
 from codec.training.trainer import Settings, train
+from codec.weights import Weights
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +52,8 @@ def test_exported_weights_code_and_restore(trained, folders, monkeypatch):
     entry = known["trunks"][known["trunk"]]
     assert entry["steps"] > 0 and math.isfinite(entry["validation"]["score"])
 
-    from codec import weights as registry
-    from codec.pipeline import Codec
-
-    monkeypatch.setattr(registry, "WEIGHTS", out)
-    for cached in (registry.load_trunk, registry.load_decoder):
-        cached.cache_clear()
-    try:
-        codec = Codec(registry.load_trunk(known["trunk"]))
-        rgb = picture(150, 90)
-        data = codec.write(codec.quantise(codec.analyse(rgb), 128), 150, 90)
-        assert codec.decode(data).shape == rgb.shape
-    finally:
-        for cached in (registry.load_trunk, registry.load_decoder):
-            cached.cache_clear()
+    codec, rgb = Codec(weights=Weights(out)), picture(150, 90)
+    assert codec.decode(codec.write(codec.quantise(codec.analyse(rgb), 128), 150, 90)).shape == rgb.shape
 
     # A run that starts from shipped weights starts from the same model.
     ema = torch.load(run / "best.pt", weights_only=True)["ema"]

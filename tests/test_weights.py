@@ -1,87 +1,72 @@
 """What happens where weights are damaged, missing or of another version; and that none is ever unpickled."""
 
 import ast
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from codec import weights as registry
 from codec.errors import WeightsError
+from codec.weights import Weights
 
 ROOT = Path(__file__).parents[1]
 OFFLINE = ("training", "evaluation")  # folders of the package that the page and the command line never import
 
 
 @pytest.fixture
-def weights(codec, tmp_path, monkeypatch):
+def folder(codec, tmp_path):
     """A copy of the weights to do harm to."""
-    folder = tmp_path / "weights"
-    shutil.copytree(registry.WEIGHTS, folder)
-    monkeypatch.setattr(registry, "WEIGHTS", folder)
-    caches = (registry.load_trunk, registry.load_decoder)
-    for cache in caches:
-        cache.cache_clear()
-    yield folder
-    for cache in caches:
-        cache.cache_clear()
+    return shutil.copytree(codec.weights.folder, tmp_path / "weights")
 
 
-def load_all():
-    trunk = registry.load_trunk()
-    for name in registry.decoders(trunk.id):
-        registry.load_decoder(trunk.id, name)
+def load_all(folder: Path):
+    weights = Weights(folder)
+    weights.trunk()
+    for name in weights.decoders():
+        weights.decoder(name)
 
 
-def said(words: str, path: Path | str) -> None:
+def said(words: str, path: Path | str, folder: Path) -> None:
     with pytest.raises(WeightsError) as caught:
-        load_all()
+        load_all(folder)
     message = str(caught.value)
     assert words in message and str(path) in message
     assert message.endswith("restore the weights folder.") and "\n" not in message
 
 
-def needed() -> list[str]:
-    known = registry.manifest()
-    return [name for entry in [*known["trunks"].values(), *known["decoders"].values()] for name in entry["files"]]
-
-
-def test_every_file_that_is_needed_is_missed_and_its_damage_noticed(weights):
-    load_all()
-    for i, name in enumerate(needed()):
-        path = weights / name
+def test_every_file_that_is_needed_is_missed_and_its_damage_noticed(folder):
+    load_all(folder)
+    manifest = Weights(folder).manifest
+    entries = [*manifest["trunks"].values(), *manifest["decoders"].values()]
+    for i, name in enumerate(name for entry in entries for name in entry["files"]):
+        path = folder / name
         data = path.read_bytes()
         flipped = data[:99] + bytes([data[99] ^ 1]) + data[100:]
         for damaged in (None, data[:-1], b"", flipped) if i == 0 else (None, flipped):
-            registry.load_trunk.cache_clear()
-            registry.load_decoder.cache_clear()
             path.unlink() if damaged is None else path.write_bytes(damaged)
-            said("missing" if damaged is None else "damaged (wrong SHA-256)", path)
+            said("missing" if damaged is None else "damaged (wrong SHA-256)", path, folder)
         path.write_bytes(data)
-    registry.load_trunk.cache_clear()
-    load_all()
+    load_all(folder)
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"trunk": 3}', '{"trunk": "a", "trunks": {}, "decoders": {}}', "7"]
 )
-def test_a_damaged_manifest_is_named(weights, text):
-    (weights / "manifest.json").write_text(text)
-    said("is damaged", weights / "manifest.json")
+def test_a_damaged_manifest_is_named(folder, text):
+    (folder / "manifest.json").write_text(text)
+    said("is damaged", folder / "manifest.json", folder)
 
 
-def test_a_missing_manifest_is_named(weights):
-    (weights / "manifest.json").unlink()
-    said("is missing", weights / "manifest.json")
+def test_a_missing_manifest_is_named(folder):
+    (folder / "manifest.json").unlink()
+    said("is missing", folder / "manifest.json", folder)
 
 
-def test_whole_files_of_another_architecture_are_named(weights):
-    known = registry.manifest()
-    entry, other = known["trunks"][known["trunk"]], next(iter(known["decoders"].values()))
-    entry["files"] = other["files"]
-    (weights / "manifest.json").write_text(json.dumps(known))
-    said("another version of this program", known["trunk"])
+def test_whole_files_of_another_architecture_are_named(folder):
+    weights = Weights(folder)
+    weights.trunk_entry()["files"] = next(iter(weights.manifest["decoders"].values()))["files"]
+    weights.write_manifest(weights.manifest)
+    said("another version of this program", weights.current, folder)
 
 
 def imports_and_calls(tree: ast.AST):

@@ -117,8 +117,8 @@ def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """5: the neural codec at a λ, from real bytes."""
     from codec.api import encode, load
 
-    data = encode(rgb, lmbda=lmbda)[0].data
-    shown = load().decode(data)
+    coded = encode(rgb, lmbda=lmbda)[0]
+    data, shown = coded.data, load().decode(coded.stream)
     rate = 8 * len(data) / (rgb.shape[0] * rgb.shape[1])
     error = float(((rgb.astype(float) - shown) ** 2).mean())
     cost = f"R + λ·D = {rate:.3f} + {lmbda:.2g} · {error:.1f} = {rate + lmbda * error:.3f}"
@@ -132,22 +132,17 @@ def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     from codec.inside.heatmap import over
 
     coded = encode(rgb, lmbda=lmbda)[0]
-    blocks = bits.block_bits(load(), coded.symbols, coded.payload_bytes)
+    blocks = bits.block_bits(load(), coded.latent, coded.payload_bytes)
     return over(rgb, blocks, float(np.quantile(blocks, 0.995))), f"λ = {lmbda:g} · {len(coded.data):,} B"
 
 
 def invented(rgb: np.ndarray, share: float) -> tuple[np.ndarray, str]:
     """7: the same bytes between the decoder of least error (0) and a generative one (1)."""
-    from codec import bitstream
     from codec.api import encode, load
-    from codec.weights import load_between
 
-    codec = load()
-    data = encode(rgb, lmbda=0.0018)[0].data
-    parsed = bitstream.read(data)
-    net = load_between(codec.trunk.id, GENERATIVE, share)
-    shown = codec.synthesise(codec.read(parsed), net, parsed.width, parsed.height)
-    return shown, f"{len(data):,} B · {GENERATIVE} {100 * share:.0f} % · {decibels(rgb, shown)}"
+    coded = encode(rgb, lmbda=0.0018)[0]
+    shown = load().decode(coded.stream, GENERATIVE, share)
+    return shown, f"{len(coded.data):,} B · {GENERATIVE} {100 * share:.0f} % · {decibels(rgb, shown)}"
 
 
 STEPS = (zipped, coarse, rounded, expected, learned, spent, invented)

@@ -10,15 +10,16 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from codec import weights as registry
+from codec import weights
 from codec.classroom import coarse
 from codec.errors import WeightsError
+from codec.paths import atomic_write
 
 CLASSES, EACH = 10, 20  # of the digits that are shipped
 
 
 def folder() -> Path:
-    return registry.WEIGHTS / "classroom"
+    return weights.default().folder / "classroom"
 
 
 @functools.cache
@@ -44,7 +45,7 @@ def entry(kind: str, name: str) -> dict:
 
 def read(file: str, sha256: str) -> bytes:
     """The bytes of a file of the folder. Raises WeightsError where it is missing or another."""
-    return registry.read_checked(folder() / file, sha256)
+    return weights.default().read_file(f"classroom/{file}", sha256)
 
 
 def tensors(kind: str, name: str) -> dict[str, Tensor]:
@@ -73,11 +74,11 @@ def update(out: Path, kind: str, entries: dict) -> None:
     path = out / "manifest.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     known[kind] = entries
-    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    atomic_write(path, (json.dumps(known, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def add_file(out: Path, name: str, data: bytes) -> dict:
     """Writes a file beside the manifest; returns how the manifest names it."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / name).write_bytes(data)
+    atomic_write(out / name, data)
     return {"file": name, "sha256": hashlib.sha256(data).hexdigest()}

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import weights as registry
 from codec.evaluation import perception
 from codec.evaluation.curves import complete_pictures, mean
 from codec.evaluation.points import METRICS, iso_points
 from codec.evaluation.rd import measure
 from codec.evaluation.results import OURS, WITH_GAN, WITHOUT_GAN, read_json
+from codec.weights import default
 
 TARGETS = (0.14, 0.30, 0.45)  # bpp
 REALISM = (0.25, 0.5, 0.75)  # 0 and 1 are decoders of their own
@@ -25,8 +25,8 @@ REALISM = (0.25, 0.5, 0.75)  # 0 and 1 are decoders of their own
 
 def decoders_of_ours() -> list[str]:
     """Every decoder that has its own weights, and the steps between a generative one and its fidelity decoder."""
-    trunk = registry.manifest()["trunk"]
-    known = {k.split("/")[1]: v for k, v in registry.manifest()["decoders"].items() if k.split("/")[0] == trunk}
+    weights = default()
+    known = {name: weights.resolve(name)[1] for name in weights.networks()}
     own = [OURS, *(f"{OURS}:{name}" for name in sorted(known) if name != "mse")]
     return own + [f"{OURS}:{name}@{t:g}" for name in sorted(known) if known[name].get("partner") for t in REALISM]
 

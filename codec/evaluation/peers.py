@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from codec import bitstream
 from codec.api import encode, load
 from codec.evaluation import published
 from codec.metrics import bpp
@@ -138,6 +139,6 @@ def ours(codec, rgb: np.ndarray) -> dict:
     start = time.perf_counter()
     coded, _ = encode(rgb, codec=codec)
     encoded = time.perf_counter()
-    codec.decode(coded.data)
+    codec.decode(bitstream.read(coded.data))
     decoded = time.perf_counter()
     return {"encode_ms": 1e3 * (encoded - start), "decode_ms": 1e3 * (decoded - encoded), "bytes": len(coded.data)}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from codec import baselines
+from codec import baselines, bitstream
 from codec.api import encode, load
 from codec.device import Timer
 from codec.evaluation import perception
@@ -45,7 +45,7 @@ def _ours(name: str, rgb: np.ndarray, codec: str, lmbda: float) -> dict:
     """From a stream that was really written and decoded."""
     decoder, model, timer = decoder_of(codec), load(), Timer()
     coded, _ = encode(rgb, model=decoder, lmbda=lmbda, codec=model)
-    decoded = model.decode(coded.data, decoder, timer)
+    decoded = model.decode(bitstream.read(coded.data), decoder, timer=timer)
     times = (sum(coded.timer.ms.values()), sum(timer.ms.values()))
     return point(name, codec, lmbda, rgb, coded.data, decoded, *times) | {
         "weights": model.trunk.id,
@@ -93,7 +93,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
             start = time.perf_counter()
             if is_ours(codec):
                 timer = Timer()
-                decoded = model.decode(coded.data, decoder_of(codec), timer, realism=realism_of(codec))
+                decoded = model.decode(bitstream.read(coded.data), decoder_of(codec), realism_of(codec), timer=timer)
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
                 row |= {"fits": found.reached, "weights": model.trunk.id}
             else:

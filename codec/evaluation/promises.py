@@ -20,7 +20,7 @@ from codec.metrics import bpp, psnr
 from codec.pictures.load import load_image
 from codec.pipeline import Codec
 from codec.spec import ANCHORS
-from codec.weights import decoders, load_decoder, load_trunk, resolve
+from codec.weights import default
 
 TARGETS = (0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
 RANDOM_SIZES = 200
@@ -91,7 +91,7 @@ def decoded_ways(data: bytes, partner: bytes | None) -> dict[str, torch.Tensor]:
     mates = [stream, bitstream.read(partner)] if partner else [stream, stream]
     found["in a batch"] = codec.read_batch([*mates[::-1], stream])[2].y_hat
     if torch.cuda.is_available():
-        found["cuda"] = Codec(load_trunk(device="cuda")).read(stream).y_hat.cpu()
+        found["cuda"] = Codec(default().trunk(device="cuda")).read(stream).y_hat.cpu()
     return found
 
 
@@ -105,21 +105,21 @@ def check_exactness(images: dict[str, np.ndarray]) -> dict:
         source = sources[i % len(sources)]
         top, left = (int(rng.integers(0, n - m + 1)) for n, m in zip(source.shape, (height, width), strict=False))
         cases.append((f"{width}×{height}", source[top : top + height, left : left + width]))
-    trunk = load_trunk()
+    trunk = default().trunk()
     encoders = {
         "float32": Codec(trunk),
         "bfloat16": Codec(trunk, precision="bfloat16"),
         "tiled": Codec(trunk, tile=128),
     }
     if torch.cuda.is_available():
-        encoders["cuda"] = Codec(load_trunk(device="cuda"))
+        encoders["cuda"] = Codec(default().trunk(device="cuda"))
     compared, unequal = 0, []
     partners: dict[tuple[int, int], bytes] = {}
     for name, rgb in tqdm(cases, desc="exactness", leave=False):
         for how, codec in encoders.items():
             coded, _ = encode(rgb, q=int(rng.integers(0, 256)), codec=codec)
-            want = coded.symbols.y_hat.cpu()
-            regions = bitstream.read(coded.data).regions
+            want = coded.latent.y_hat.cpu()
+            regions = coded.stream.regions
             for way, y_hat in decoded_ways(coded.data, partners.get(regions)).items():
                 compared += 1
                 if not torch.equal(want, y_hat):
@@ -149,7 +149,9 @@ def check_speed(images: dict[str, np.ndarray]) -> dict:
             start = time.perf_counter()
             coded, _ = encode(rgb, codec=fast)
             timer = Timer()
-            fast.decode(coded.data, timer=timer)
+            with timer.stage("container"):
+                stream = bitstream.read(coded.data)
+            fast.decode(stream, timer=timer)
             totals.append(1e3 * (time.perf_counter() - start))
             stages.append(coded.timer.ms | timer.ms)
             start = time.perf_counter()
@@ -160,8 +162,7 @@ def check_speed(images: dict[str, np.ndarray]) -> dict:
             "compress_and_decompress_ms": round(statistics.median(totals[2:]), 1),
             "rate_targeted_compress_ms": round(statistics.median(targeted[2:]), 1),
         }
-    own = [name for name in decoders(codec.trunk.id) if resolve(codec.trunk.id, name)[0] == name]
-    result["decode_ms"] = {name: decode_ms(coded.data, name) for name in own}
+    result["decode_ms"] = {name: decode_ms(coded.data, name) for name in default().networks()}
     return result
 
 
@@ -170,7 +171,7 @@ def decode_ms(data: bytes, decoder: str) -> float:
     taken = []
     for _ in range(RUNS + 2):
         start = time.perf_counter()
-        load().decode(data, decoder)
+        load().decode(bitstream.read(data), decoder)
         taken.append(1e3 * (time.perf_counter() - start))
     return round(statistics.median(taken[2:]), 1)
 
@@ -210,15 +211,15 @@ def memory_child(folder: Path) -> dict:
     times = [time.perf_counter()]
     coded, _ = encode(rgb, codec=codec)
     times.append(time.perf_counter())
-    tiled = codec.decode(coded.data)
+    tiled = codec.decode(bitstream.read(coded.data))
     times.append(time.perf_counter())
     peak = peak_mb()
-    stream = bitstream.read(coded.data)
+    stream = coded.stream
     whole_codec = Codec(codec.trunk, tile=1 << 20)
     symbols = whole_codec.read(stream)
-    whole = whole_codec.synthesise(symbols, load_decoder(codec.trunk.id), stream.width, stream.height)
-    whole_symbols = encode(rgb, codec=whole_codec)[0].symbols
-    different = sum(int((a != b).sum()) for a, b in zip(whole_symbols.y, coded.symbols.y, strict=True))
+    whole = whole_codec.synthesise(symbols, whole_codec.decoder("mse"), stream.width, stream.height)
+    whole_symbols = encode(rgb, codec=whole_codec)[0].latent
+    different = sum(int((a != b).sum()) for a, b in zip(whole_symbols.y, coded.latent.y, strict=True))
     return {
         "size": f"{rgb.shape[1]}×{rgb.shape[0]}",
         "bytes": len(coded.data),
@@ -227,7 +228,7 @@ def memory_child(folder: Path) -> dict:
         "decode_s": round(times[2] - times[1], 1),
         "psnr_of_tiled_against_whole": "identical" if (tiled == whole).all() else round(psnr(whole, tiled), 1),
         "symbols_changed_by_tiling": different,
-        "symbols": sum(len(q) for q in coded.symbols.y),
+        "symbols": sum(len(q) for q in coded.latent.y),
     }
 
 
@@ -235,7 +236,7 @@ def run(folder: Path, out: Path, only: list[str]) -> int:
     """Runs the checks, writes them to `out` beside what it holds, and says which failed. Exit status."""
     result = json.loads(out.read_text()) if out.exists() else {}
     images = pictures(folder)
-    result |= {"weights": load_trunk().id, "versions": versions()}
+    result |= {"weights": default().current, "versions": versions()}
     checks = {
         "rate": check_rate,
         "estimate": check_estimate,

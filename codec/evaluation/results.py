@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 from PIL import features
 
-from codec import weights as registry
 from codec.device import has_bfloat16
+from codec.paths import atomic_write
 from codec.pictures.files import register_heif
 from codec.pictures.load import load_image
+from codec.weights import default
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 PACKAGES = ("torch", "numpy", "pillow", "pillow-heif", "pillow-jxl-plugin", "constriction", "pytorch-msssim",
@@ -117,14 +118,13 @@ def model_digest(codec: str) -> str:
     Of "ours[:NAME]" those are the trunk's and the decoder's, of a classical codec, which gets as many bytes as ours,
     the trunk's. The trunk's id is that of its entropy files alone: analysis and decoder can change without it.
     """
-    known = registry.manifest()
-    trunk = known["trunk"]
-    entries = [known["trunks"][trunk]]
+    weights = default()
+    entries = [weights.trunk_entry()]
     if is_ours(codec):
         decoder = decoder_of(codec)
-        entries.append(registry.resolve(trunk, decoder)[1])
+        entries.append(weights.resolve(decoder)[1])
         if realism_of(codec) is not None:
-            entries.append(registry.resolve(trunk, registry.partner_of(trunk, decoder))[1])
+            entries.append(weights.resolve(weights.partner(decoder))[1])
     hashes = sorted(sha256 for entry in entries for sha256 in entry["files"].values())
     return hashlib.sha256("".join([*hashes, str(entries[0].get("rdo"))]).encode()).hexdigest()[:8]
 
@@ -141,6 +141,4 @@ def write_json(path: Path, result: dict) -> None:
     body = ",\n".join("  " + json.dumps(p, ensure_ascii=False) for p in points)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = head[:-2] + (',\n "points": [\n' + body + "\n ]\n}\n" if points else "\n}\n")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)  # an interruption leaves the old file or the new one, never half of it
+    atomic_write(path, text.encode())

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from codec import weights as registry
 from codec.api import encode, load
 from codec.baselines import encode_at_most
 from codec.evaluation.curves import NAMES
 from codec.pictures.load import load_image
 from codec.spec import OPERATING_POINTS
 from codec.ui import examples
+from codec.weights import default
 
 SIDE, GAP, HEAD = 160, 4, 40  # pixels
 TARGET = 0.14  # bpp
@@ -28,7 +28,7 @@ OTHERS = ("jpeg", "heic")
 
 def columns() -> list[tuple[str, str, float]]:
     """(title, decoder, target in bpp) of every column that is ours."""
-    names = [name for name in registry.models() if name != "hific-nogan"]
+    names = [name for name in default().models() if name != "hific-nogan"]
     return [(name, name, OPERATING_POINTS.get(name, TARGET)) for name in names]
 
 
@@ -73,10 +73,10 @@ def row(rgb: np.ndarray, corner: tuple[int, int]) -> list[tuple[str, np.ndarray]
     cells = [("original\n", rgb)]
     for title, decoder, target in columns():
         if target not in streams:
-            streams[target] = encode(rgb, bpp=target, codec=codec, y=y)[0].data
-        cells.append((f"{title}\n{target:.2f} bpp", codec.decode(streams[target], decoder)))
+            streams[target] = encode(rgb, bpp=target, codec=codec, y=y)[0]
+        cells.append((f"{title}\n{target:.2f} bpp", codec.decode(streams[target].stream, decoder)))
     for name in OTHERS:
-        best = encode_at_most(rgb, name, len(streams[TARGET]))
+        best = encode_at_most(rgb, name, len(streams[TARGET].data))
         said = f"{TARGET:.2f} bpp" if best.fits else "its smallest"
         cells.append((f"{NAMES[name].partition(' ')[0]}\n{said}", best.rgb))
     left, top = corner

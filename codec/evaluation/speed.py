@@ -18,7 +18,7 @@ from codec.metrics import bpp
 from codec.pictures.load import load_image
 from codec.pipeline import Codec
 from codec.spec import DEFAULT_LAMBDA, quality_index
-from codec.weights import load_trunk
+from codec.weights import default
 
 SIZES = ((768, 512), (1920, 1080), (4000, 3000))
 WARM_UP = 2
@@ -38,7 +38,7 @@ def synthetic(width: int, height: int, seed: int = 0) -> np.ndarray:
     return np.stack([(127 + 45 * p / p.std()).clip(0, 255).astype(np.uint8) for p in planes], 2)
 
 
-def once(codec: Codec, rgb: np.ndarray, level: int, settle: Callable[[], None]) -> tuple[Timer, int]:
+def once(codec: Codec, rgb: np.ndarray, q: int, settle: Callable[[], None]) -> tuple[Timer, int]:
     """One encoding and decoding, the device brought to rest after every stage: milliseconds, and the size in bytes."""
     timer, (height, width) = Timer(), rgb.shape[:2]
 
@@ -49,21 +49,25 @@ def once(codec: Codec, rgb: np.ndarray, level: int, settle: Callable[[], None]) 
         return result
 
     y = stage("analysis", codec.analyse, rgb)
-    symbols = stage("hyperprior and quantisation", codec.quantise, y, level)
-    data = stage("range coding", codec.write, symbols, width, height, decoder_of("ours"))
+    latent = stage("hyperprior and quantisation", codec.quantise, y, q)
+
+    def write() -> bytes:
+        return bitstream.write(codec.write(latent, width, height, decoder_of("ours")))
+
+    data = stage("range coding", write)
     stream = stage("container", bitstream.read, data)
-    symbols = stage("entropy decoding", codec.read, stream)
-    stage("synthesis", codec.synthesise, symbols, codec.decoder(stream.decoder), width, height)
+    latent = stage("entropy decoding", codec.read, stream)
+    stage("synthesis", codec.synthesise, latent, codec.decoder(stream.decoder), width, height)
     return timer, len(data)
 
 
 def time_stages(codec: Codec, rgb: np.ndarray, runs: int) -> dict:
     """Medians over `runs` after WARM_UP."""
     settle = torch.cuda.synchronize if codec.device.type == "cuda" else lambda: None
-    level, taken = quality_index(DEFAULT_LAMBDA), []
+    q, taken = quality_index(DEFAULT_LAMBDA), []
     for _ in tqdm(range(WARM_UP + runs), unit="run", leave=False):
         start = time.perf_counter()
-        timer, size = once(codec, rgb, level, settle)
+        timer, size = once(codec, rgb, q, settle)
         taken.append(timer.ms | {"total": 1e3 * (time.perf_counter() - start)})
     taken = taken[WARM_UP:]
 
@@ -101,7 +105,7 @@ def measure(args: argparse.Namespace) -> dict:
     """Times what `args.out` does not hold yet for these weights, threads and runs; then, if asked to, the peers."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    setting = {"weights": load_trunk().id, "model": model_digest("ours"), "threads": torch.get_num_threads()}
+    setting = {"weights": default().current, "model": model_digest("ours"), "threads": torch.get_num_threads()}
     setting |= {"runs": args.runs, "lambda": DEFAULT_LAMBDA}
     known = versions()
     old = read_json(args.out)
@@ -122,7 +126,7 @@ def measure(args: argparse.Namespace) -> dict:
             if any(key.items() <= p.items() for p in result["points"]):
                 continue
             print(f"{name} on {device} in {precision} …", flush=True)
-            codec = Codec(load_trunk(device=device), precision=precision)
+            codec = Codec(default().trunk(device=device), precision=precision)
             result["points"].append(key | time_stages(codec, rgb, args.runs))
             print(f"  encode {result['points'][-1]['encode_ms']} ms, decode {result['points'][-1]['decode_ms']} ms")
             write_json(args.out, result)

@@ -8,53 +8,51 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec import bitstream
+from codec.bitstream import Stream, header_bytes
 from codec.entropy.integer import ONE, gather, scatter
 from codec.pipeline import Codec, Latent
 from codec.spec import LOG_STEP, SIGMA_MIN
 
 
-def placed(symbols: Latent, steps: list[np.ndarray]) -> Tensor:
+def placed(latent: Latent, steps: list[np.ndarray]) -> Tensor:
     """What there is of each symbol of y, step by step in coding order, where it belongs: float32 (1, C, h, w)."""
-    out = torch.zeros(symbols.y_hat.shape, dtype=torch.float32)
+    out = torch.zeros(latent.y_hat.shape, dtype=torch.float32)
     for step, values in enumerate(steps):
         scatter(out, step, torch.from_numpy(values).float().view(gather(out, step).shape))
     return out
 
 
-def symbol_bits(codec: Codec, symbols: Latent) -> Tensor:
+def symbol_bits(codec: Codec, latent: Latent) -> Tensor:
     """-log2 of the probability that the range coder gave each symbol of y: float32 (1, C, h, w)."""
     costs = codec.trunk.y_costs.cpu().numpy()
     widest = costs.shape[1] // 2
-    pairs = zip(symbols.index, symbols.y, strict=True)
-    return placed(symbols, [costs[index, np.clip(q, -widest, widest) + widest] for index, q in pairs])
+    pairs = zip(latent.index, latent.y, strict=True)
+    return placed(latent, [costs[index, np.clip(q, -widest, widest) + widest] for index, q in pairs])
 
 
-def hyper_bits(codec: Codec, symbols: Latent) -> np.ndarray:
+def hyper_bits(codec: Codec, latent: Latent) -> np.ndarray:
     """The same of the hyper-latent: float32 (64, h/4, w/4)."""
     costs = codec.trunk.z_costs
     centre = costs.shape[1] // 2
-    column = np.clip(symbols.z + centre, 0, 2 * centre)
+    column = np.clip(latent.z + centre, 0, 2 * centre)
     return np.take_along_axis(costs[:, None], column.reshape(len(column), 1, -1), 2).reshape(column.shape)
 
 
-def block_bits(codec: Codec, symbols: Latent, payload_bytes: int) -> np.ndarray:
+def block_bits(codec: Codec, latent: Latent, payload_bytes: int) -> np.ndarray:
     """Bits of every 16×16 block, float64 (h, w), that sum to 8 × payload_bytes.
 
     A hyper-latent's bits are shared by the 64×64 pixels that it stands for. What the range coder adds to the
     sum of the symbols' costs (well below 1 %) is shared in proportion.
     """
-    y = symbol_bits(codec, symbols).sum(1)[0].double().numpy()
-    z = hyper_bits(codec, symbols).sum(0).astype(np.float64).repeat(4, 0).repeat(4, 1) / 16
+    y = symbol_bits(codec, latent).sum(1)[0].double().numpy()
+    z = hyper_bits(codec, latent).sum(0).astype(np.float64).repeat(4, 0).repeat(4, 1) / 16
     total = y + z
     return total * (8 * payload_bytes / total.sum())
 
 
-def ledger(data: bytes) -> dict[str, int]:
-    """The bytes of a stream by what they are for; their sum is the length of the file."""
-    stream = bitstream.read(data)
-    payload = len(stream.z) + len(stream.y)
-    return {"header": len(data) - payload, "hyper-latent z": len(stream.z), "latent y": len(stream.y)}
+def ledger(stream: Stream) -> dict[str, int]:
+    """The bytes of a stream by their purpose; their sum is the length of the file."""
+    return {"header": header_bytes(stream), "hyper-latent z": len(stream.z), "latent y": len(stream.y)}
 
 
 @dataclass(frozen=True)
@@ -71,23 +69,23 @@ class Expectation:
     bits: np.ndarray
 
 
-def expectation(codec: Codec, symbols: Latent, channel: int) -> Expectation:
+def expectation(codec: Codec, latent: Latent, channel: int) -> Expectation:
     """What the entropy model predicted of a channel, what it turned out to be, and what the difference cost."""
-    y_hat = (symbols.y_hat[0, channel].cpu() / ONE).float()
-    q, index = (placed(symbols, steps)[0, channel] for steps in (symbols.y, symbols.index))
+    y_hat = (latent.y_hat[0, channel].cpu() / ONE).float()
+    q, index = (placed(latent, steps)[0, channel] for steps in (latent.y, latent.index))
     sigma = SIGMA_MIN * torch.exp(LOG_STEP * index)
-    parts = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, symbols)[0, channel])
+    parts = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, latent)[0, channel])
     return Expectation(*(part.numpy() for part in parts))
 
 
-def histogram(codec: Codec, symbols: Latent, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def histogram(codec: Codec, latent: Latent, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How often each integer occurs in a channel of y, and how often the model's probabilities say it should.
 
     Values int (n,), counts int (n,), and expected counts float64 (n,): the sum over the channel's symbols of the
     probability that the range coder's table gave each value. Both sum to the channel's h·w, the expected ones but
     for what lies beyond the values shown.
     """
-    q, index = (placed(symbols, steps)[0, channel].numpy().astype(int) for steps in (symbols.y, symbols.index))
+    q, index = (placed(latent, steps)[0, channel].numpy().astype(int) for steps in (latent.y, latent.index))
     seen = q.ravel()
     reach = int(np.abs(seen).max()) + 1
     values = np.arange(-reach, reach + 1)

@@ -41,12 +41,12 @@ def huffman_lengths(counts: np.ndarray) -> np.ndarray:
     return lengths
 
 
-def ladder(symbols: Latent, stream: Stream) -> list[Rung]:
+def ladder(latent: Latent, stream: Stream) -> list[Rung]:
     """The rungs for the symbols of a decoded stream, worst first; all but the last are sizes of real codes.
 
     The integers are those that the stream holds: rounded differences of y from its predicted means, and z.
     """
-    values = np.concatenate([*symbols.y, symbols.z.ravel()]).astype(np.int64)
+    values = np.concatenate([*latent.y, latent.z.ravel()]).astype(np.int64)
     alphabet, counts = np.unique(values, return_counts=True)
     span = int(alphabet[-1] - alphabet[0]) + 1
     fixed = max(1, math.ceil(math.log2(span)))

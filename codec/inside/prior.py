@@ -6,18 +6,18 @@ probability tables that the range coder uses. So a sample is what a random strin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from codec.entropy.integer import ONE, gather, scatter, upsample
+from codec.entropy.integer import ONE, gather
 from codec.entropy.range_coder import TableSet
 from codec.errors import CodecError
 from codec.inside.bits import symbol_bits
 from codec.pipeline import Codec, Latent
-from codec.spec import STEPS
+from codec.spec import BYTE_MAX
 
 MAX_REGIONS = 256  # of 64×64 pixels: a megapixel
 
@@ -42,41 +42,18 @@ def draw(tables: TableSet, index: np.ndarray, rng: np.random.Generator, temperat
     return symbols
 
 
-@torch.inference_mode()
-def rebuild(codec: Codec, z: np.ndarray, level: np.ndarray, choose: Callable[[int, Tensor], np.ndarray]) -> Latent:
-    """Symbols whose z is given and whose y are chosen step by step, each step knowing the ones before.
-
-    z int32 (64, rows, columns); level uint8 (rows, columns). choose(step, index) gets the table index of the
-    symbols of a step, uint8 (1, 4, C/4, h/2·w/2), and returns them as int32 of as many elements.
-    """
-    entropy = codec.trunk.entropy
-    level64 = torch.from_numpy(np.ascontiguousarray(level)).to(codec.device)[None, None]
-    level16 = upsample(level64)
-    psi = entropy.psi(torch.from_numpy(z)[None].to(codec.device), level64)
-    shape = (1, entropy.channels, 4 * level.shape[0], 4 * level.shape[1])
-    y_hat = torch.zeros(shape, dtype=torch.float64, device=codec.device)
-    symbols, indices = [], []
-    for step in range(STEPS):
-        mu, index = entropy.step(step, psi, level16, y_hat)
-        q = choose(step, index)
-        scatter(y_hat, step, torch.from_numpy(q).to(codec.device).view(mu.shape).double() * ONE + mu)
-        symbols.append(q.ravel())
-        indices.append(index.flatten().cpu().numpy())
-    return Latent(z, symbols, indices, y_hat, level)
-
-
 def sample(
-    codec: Codec, rows: int, columns: int, level: int, seed: int, temperature: float = 1.0, z: np.ndarray | None = None
+    codec: Codec, rows: int, columns: int, q: int, seed: int, temperature: float = 1.0, z: np.ndarray | None = None
 ) -> Latent:
-    """Latents drawn from the prior, for rows × columns regions of 64×64 pixels at a byte-valued level.
+    """Latents drawn from the prior, for rows × columns regions of 64×64 pixels at a quality index q.
 
     With `z` given only y is drawn: what the side information alone says of a picture. Raises CodecError for
-    sizes, levels and temperatures that make no sense.
+    sizes, indices and temperatures that make no sense.
     """
     if not (rows >= 1 and columns >= 1 and rows * columns <= MAX_REGIONS):
         raise CodecError(f"A sample has 1 to {MAX_REGIONS} regions of 64×64 pixels, not {rows}×{columns}.")
-    if not 0 <= level <= 255:
-        raise CodecError(f"The level is {level}; it must lie between 0 and 255.")
+    if not 0 <= q <= BYTE_MAX:
+        raise CodecError(f"The level is {q}; it must lie between 0 and {BYTE_MAX}.")
     if not 0 <= temperature <= 2:
         raise CodecError(f"The temperature is {temperature}; it must lie between 0 and 2.")
     rng = np.random.default_rng(seed)
@@ -85,34 +62,33 @@ def sample(
         index = np.repeat(np.arange(len(z_tables)), rows * columns)
         z = draw(z_tables, index, rng, temperature).reshape(len(z_tables), rows, columns)
 
-    def choose(step: int, index: Tensor) -> np.ndarray:
-        return draw(codec.trunk.y_tables, index.flatten().cpu().numpy(), rng, temperature)
+    def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
+        return torch.from_numpy(draw(codec.trunk.y_tables, index.flatten().cpu().numpy(), rng, temperature))
 
-    return rebuild(codec, z, np.full((rows, columns), level, np.uint8), choose)
+    return codec.rebuild(z, np.full((rows, columns), q, np.uint8), choose)
 
 
-def keep_channels(codec: Codec, symbols: Latent, count: int) -> tuple[Latent, float]:
+def keep_channels(codec: Codec, latent: Latent, count: int) -> tuple[Latent, float]:
     """The picture from its `count` most expensive channels of y alone, the others as their means predict them.
 
     Returns the symbols and the share of y's bits that those channels have.
     """
-    bits = symbol_bits(codec, symbols)[0].sum((1, 2))
+    bits = symbol_bits(codec, latent)[0].sum((1, 2))
     kept = torch.zeros(len(bits), dtype=torch.bool)
     kept[bits.argsort(descending=True)[:count]] = True
-    y_hat = torch.zeros(symbols.y_hat.shape)
+    y_hat = torch.zeros(latent.y_hat.shape)
 
-    def choose(step: int, index: Tensor) -> np.ndarray:
+    def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
         mask = gather(kept[None, :, None, None].expand_as(y_hat), step)
-        return np.where(mask.flatten().numpy(), symbols.y[step], 0).astype(np.int32)
+        return torch.from_numpy(latent.y[step]).where(mask.flatten(), 0)
 
-    chosen = rebuild(codec, symbols.z, symbols.q, choose)
-    return chosen, float(bits[kept].sum() / bits.sum().clamp(min=1e-9))
+    return codec.rebuild(latent.z, latent.q, choose), float(bits[kept].sum() / bits.sum().clamp(min=1e-9))
 
 
 MAX_STEPS = 9
 
 
-def interpolate(codec: Codec, first: np.ndarray, second: np.ndarray, level: int, steps: int) -> list[Latent]:
+def interpolate(codec: Codec, first: np.ndarray, second: np.ndarray, q: int, steps: int) -> list[Latent]:
     """Quantised latents on the straight line between those of two pictures, uint8 (H, W, 3) of one size.
 
     `steps` of them, both ends included; every one is a stream like any other. Raises CodecError for pictures of two
@@ -122,11 +98,11 @@ def interpolate(codec: Codec, first: np.ndarray, second: np.ndarray, level: int,
         raise CodecError(f"Two pictures of one size are needed, not {first.shape[:2]} and {second.shape[:2]}.")
     if not 2 <= steps <= MAX_STEPS:
         raise CodecError(f"A strip has 2 to {MAX_STEPS} pictures, not {steps}.")
-    if not 0 <= level <= 255:
-        raise CodecError(f"The level is {level}; it must lie between 0 and 255.")
+    if not 0 <= q <= BYTE_MAX:
+        raise CodecError(f"The level is {q}; it must lie between 0 and {BYTE_MAX}.")
     ends = [codec.analyse(rgb) for rgb in (first, second)]
     weights = [i / (steps - 1) for i in range(steps)]
-    return [codec.quantise((1 - w) * ends[0] + w * ends[1], level) for w in weights]
+    return [codec.quantise((1 - w) * ends[0] + w * ends[1], q) for w in weights]
 
 
 def crop(rgb: np.ndarray, side: int) -> np.ndarray:
@@ -138,14 +114,14 @@ def crop(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(rgb[top : top + side, left : left + side])
 
 
-def spoil(symbols: Latent, channel: int, row: int | None = None, column: int | None = None, by: float = 0) -> Latent:
+def spoil(latent: Latent, channel: int, row: int | None = None, column: int | None = None, by: float = 0) -> Latent:
     """The same symbols with y_hat made wrong, as a decoder would have it that read them right and then lost its mind.
 
     With a row and a column, this one value is changed by that many quantiser steps; without, the whole channel is 0.
     """
-    y_hat = symbols.y_hat.clone()
+    y_hat = latent.y_hat.clone()
     if row is None or column is None:
         y_hat[0, channel] = 0
     else:
         y_hat[0, channel, row, column] += round(by * ONE)
-    return Latent(symbols.z, symbols.y, symbols.index, y_hat, symbols.q)
+    return replace(latent, y_hat=y_hat)

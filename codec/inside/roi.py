@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from codec import rate, spec
+from codec import bitstream, rate, spec
 from codec.errors import CodecError
 from codec.metrics import psnr
 from codec.pipeline import Codec, Latent
@@ -23,7 +23,7 @@ class Painted:
 
     data: bytes
     levels: np.ndarray
-    symbols: Latent
+    latent: Latent
     codings: int
 
 
@@ -68,7 +68,7 @@ def encode_painted(
         raise CodecError("Nothing is painted: paint over the part of the picture that matters.")
     height, width = painted.shape
     share, extra = coverage(painted), steps_of(factor)
-    made: dict[int, tuple[Latent, bytes]] = {}
+    best: dict[int, tuple[Latent, bytes]] = {}
     codings = 0
 
     def levels(at: int) -> np.ndarray:
@@ -78,19 +78,19 @@ def encode_painted(
     def size_at(at: int) -> int:
         nonlocal codings
         codings += 1
-        symbols = codec.quantise(y, levels(at))
-        data = codec.write(symbols, width, height, model)
-        if len(data) <= max_bytes and at > max(made, default=-1):
-            made.clear()  # only the best so far is worth its memory
-            made[at] = symbols, data
+        latent = codec.quantise(y, levels(at))
+        data = bitstream.write(codec.write(latent, width, height, model))
+        if len(data) <= max_bytes and at > max(best, default=-1):
+            best.clear()  # only the best so far is worth its memory
+            best[at] = latent, data
         return len(data)
 
     # Up to `extra` beyond the top: there the painted part has all it can get, and the rest takes what is left.
-    found = rate.largest_q(size_at, max_bytes, BYTE_MAX + extra, start + round(extra * (1 - share.mean())))
-    if found is None:
+    q = rate.largest_q(size_at, max_bytes, BYTE_MAX + extra, start + round(extra * (1 - share.mean())))
+    if q is None:
         raise CodecError(f"The picture does not fit into {max_bytes:,} bytes; allow it a larger stream.")
-    symbols, data = made[found]
-    return Painted(data, levels(found), symbols, codings)
+    latent, data = best[q]
+    return Painted(data, levels(q), latent, codings)
 
 
 def psnr_in_and_out(rgb: np.ndarray, decoded: np.ndarray, painted: np.ndarray) -> tuple[float, float | None]:

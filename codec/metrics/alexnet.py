@@ -8,10 +8,10 @@ import functools
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-from codec.weights import WEIGHTS, read_checked
+from codec.networks.storage import read
+from codec.weights import default
 
 FILE = "lpips-alex.safetensors"  # made by `python -m codec.evaluation.make_lpips_weights`
 SHA256 = "960d813d6abc8b37402063e019917772b6f0baf1feac356cec07fab97c0b922a"
@@ -71,7 +71,7 @@ def load(device: str = "cpu") -> LPIPS:
 
     Raises WeightsError where they are missing or damaged.
     """
-    tensors = load_safetensors(read_checked(WEIGHTS / FILE, SHA256))
+    tensors = read(default().read_file(FILE, SHA256))
     net = LPIPS()
     for i, n in enumerate((0, 3, 6, 8, 10)):  # where torchvision's AlexNet has its convolutions
         net.convs[i].weight.copy_(tensors[f"features.{n}.weight"])

@@ -1,1 +1,1 @@
-"""The networks: transforms, gains, entropy model, and the registry that loads their weights."""
+"""The networks: transforms, gains, entropy model, and how their weights are stored."""

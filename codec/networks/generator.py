@@ -50,6 +50,15 @@ def build(architecture: str) -> Synthesis:
     return Synthesis(depths=tuple(1 + n for n in reversed(counts)), **extra)
 
 
+def assemble(architecture: str, state: dict[str, Tensor], device: str = "cpu") -> Synthesis:
+    """A network of this architecture with these weights, ready for use."""
+    with torch.device("meta"):  # its random weights would only cost time
+        net = build(architecture)
+    net.load_state_dict(state, assign=True)
+    net = net.to(device=device, memory_format=torch.channels_last)
+    return net.eval().requires_grad_(False)
+
+
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a smaller network, in the shape of a larger one that computes the same.
 

@@ -20,7 +20,10 @@ LPIPS decoder differs by from its base, 1.5 % of the energy is lost, without it 
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load as read  # the tensors of a file, of its bytes
 from torch import Tensor
+
+__all__ = ["read", "to_difference", "to_float", "to_int8"]
 
 ROW, COLUMN, FIRST = ".scale", ".columns", ".first"  # follow the name of the tensor they belong to
 DIFFERENCE = ".difference"  # as do these integers, in uint8 two to a byte

@@ -30,6 +30,7 @@ from PIL import (
 )
 
 from codec.errors import ImageError
+from codec.paths import printable
 from codec.pictures import bmp
 from codec.spec import MAX_PIXELS, MAX_SIDE
 
@@ -87,7 +88,7 @@ def register_heif() -> None:
 
 
 def read_path(path: str | os.PathLike) -> bytes:
-    name = shown(path)
+    name = printable(path)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -108,12 +109,6 @@ def read_path(path: str | os.PathLike) -> bytes:
         raise
     except ValueError:  # a NUL byte in the name
         raise ImageError(f"There is no file '{name}'.") from None
-
-
-def shown(path: str | os.PathLike) -> str:
-    """A path as it can be printed anywhere: names may be invalid Unicode or hold control characters."""
-    text = os.fsdecode(path).encode("utf-8", "replace").decode()
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def read_stream(stream: Any) -> bytes:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
-import stat
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from codec.errors import CodecError, ImageError
+from codec.errors import ImageError
+from codec.paths import atomic_write
 from codec.pictures import tiff
 from codec.pictures.files import (
     MAX_PIXELS,
@@ -29,7 +28,6 @@ from codec.pictures.files import (
     open_image,
     read_path,
     read_stream,
-    shown,
 )
 from codec.pictures.pixels import from_pil, on_white, rows_to_uint8
 
@@ -153,37 +151,3 @@ def check_rgb(rgb: np.ndarray) -> None:
     is_pixels = isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.size > 0
     if not (is_pixels and rgb.ndim == 3 and rgb.shape[2] == 3):
         raise ImageError("The picture has to be a numpy array of uint8, height × width × 3, and not empty.")
-
-
-def atomic_write(path: str | os.PathLike, data: bytes) -> None:
-    """Writes `data` to `path` so that a reader finds the old file or the whole new one, never a half.
-
-    A temporary file in the same folder is renamed over the target; it is removed when anything fails. A
-    target that exists keeps its permissions, a link stays a link. Raises CodecError where writing fails.
-    """
-    try:
-        target = os.path.realpath(path)
-        temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
-        if os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target):
-            with open(target, "wb") as file:  # /dev/null, a pipe: a rename would replace the device
-                file.write(data)
-            return
-        try:
-            _write_new(temporary, data)
-            if os.path.isfile(target):
-                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
-            os.replace(temporary, target)
-        except BaseException:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-            raise
-    except (OSError, ValueError) as error:  # a ValueError is a NUL byte in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CodecError(f"The file '{shown(path)}' could not be written: {reason}.") from error
-
-
-def _write_new(path: str, data: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # else a crash soon after the rename could leave an empty file

@@ -3,56 +3,45 @@
 import importlib.util
 import tempfile
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from codec import bitstream
-from codec import weights as registry
-from codec.entropy.integer import ONE, scatter, upsample
 from codec.pipeline import Codec, Latent
-from codec.spec import STEPS
 from codec.training import data as datasets
 from codec.training.decoders import Settings, Trainer
+from codec.weights import default
 
 LEVELS = (20, 90, 200)
 
 
-@torch.inference_mode()
-def replay(codec: Codec, symbols: Latent) -> tuple[bool, torch.Tensor]:
+def replay(codec: Codec, latent: Latent) -> tuple[bool, torch.Tensor]:
     """Decodes known symbols on the codec's device, as reading a stream does but for the range coder.
 
     Returns whether every scale index is the one the encoder had, and y_hat in fixed point, float64 (1, C, h, w).
     """
-    device, entropy, same = codec.device, codec.trunk.entropy, True
-    level64 = torch.from_numpy(symbols.q.copy()).to(device)[None, None]
-    level16 = upsample(level64)
-    psi = entropy.psi(torch.from_numpy(symbols.z).to(device)[None], level64)
-    y_hat = torch.zeros(symbols.y_hat.shape, dtype=torch.float64, device=device)
-    for step in range(STEPS):
-        mu, index = entropy.step(step, psi, level16, y_hat)
-        same &= np.array_equal(index.flatten().cpu().numpy(), symbols.index[step])
-        q = torch.from_numpy(symbols.y[step]).to(device).view(mu.shape)
-        scatter(y_hat, step, q.double() * ONE + mu)
-    return same, y_hat.cpu()
+    again = codec.rebuild(latent.z, latent.q, lambda step, mu, index: torch.from_numpy(latent.y[step]))
+    same = all(np.array_equal(*pair) for pair in zip(again.index, latent.index, strict=True))
+    return same, again.y_hat.cpu()
 
 
 def equality(rgb: np.ndarray, device: str) -> bool:
     """Encodes a picture on the CPU and on `device`, decodes each on the other, prints and returns whether all agree."""
-    codecs = [Codec(registry.load_trunk(device=name), name) for name in ("cpu", device)]
+    codecs = [Codec(default().trunk(device=name)) for name in ("cpu", device)]
     height, width = rgb.shape[:2]
     coder = importlib.util.find_spec("constriction") is not None
     agreed = True
     for source, target in (codecs, codecs[::-1]):
         for level in LEVELS:
-            symbols = source.quantise(source.analyse(rgb), level)
-            same, y_hat = replay(target, symbols)
-            same &= torch.equal(y_hat, symbols.y_hat.cpu())
+            latent = source.quantise(source.analyse(rgb), level)
+            same, y_hat = replay(target, latent)
+            same &= torch.equal(y_hat, latent.y_hat.cpu())
             if coder:
-                stream = bitstream.read(source.write(symbols, width, height))
-                same &= torch.equal(target.read(stream).y_hat.cpu(), symbols.y_hat.cpu())
+                stream = source.write(latent, width, height)
+                same &= torch.equal(target.read(stream).y_hat.cpu(), latent.y_hat.cpu())
             one, other = (
-                codec.synthesise(symbols_on(symbols, codec), codec.decoder("mse"), width, height).astype(int)
+                codec.synthesise(moved(latent, codec), codec.decoder("mse"), width, height).astype(int)
                 for codec in codecs
             )
             apart = np.abs(one - other)
@@ -67,8 +56,9 @@ def equality(rgb: np.ndarray, device: str) -> bool:
     return agreed
 
 
-def symbols_on(symbols: Latent, codec: Codec) -> Latent:
-    return Latent(symbols.z, symbols.y, symbols.index, symbols.y_hat.to(codec.device), symbols.q)
+def moved(latent: Latent, codec: Codec) -> Latent:
+    """The same latent on the codec's device."""
+    return replace(latent, y_hat=latent.y_hat.to(codec.device))
 
 
 def throughput(settings: Settings, steps: int) -> dict[str, float]:

@@ -21,6 +21,7 @@ from codec.device import has_bfloat16
 from codec.metrics import alexnet
 from codec.networks.generator import build, extend
 from codec.networks.transforms import GRAIN, noise_field
+from codec.paths import replacing
 from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
 from codec.training import losses
@@ -246,8 +247,8 @@ class Trainer:
         self._write(state, name)
 
     def _write(self, state: dict, name: str) -> None:
-        torch.save(state, self.folder / (name + ".part"))
-        (self.folder / (name + ".part")).replace(self.folder / name)
+        with replacing(self.folder / name) as path:
+            torch.save(state, path)
 
     def _restore(self) -> None:
         state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)

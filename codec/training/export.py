@@ -1,7 +1,5 @@
 """From a training checkpoint to shipped weights, and back again to go on training from them."""
 
-import hashlib
-import json
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,16 +9,16 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from codec import weights as registry
 from codec.entropy import integer, tables
 from codec.entropy.integer import IntegerConv
 from codec.networks import storage
 from codec.networks.hyperprior import EntropyModel
-from codec.networks.model import CodecModel
+from codec.networks.model import CodecModel, Trunk
 from codec.pipeline import Codec, Latent, z_index
 from codec.spec import ANCHORS, BYTE_MAX, N_SCALES, T_UNIT, TOP, lambda_from_level
 from codec.training import data as datasets
 from codec.training.losses import REFERENCE_LAMBDA
+from codec.weights import Weights, trunk_id
 
 DATA = "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500"
 RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
@@ -92,16 +90,8 @@ def restore(trunk: dict[str, Tensor], decoder: dict[str, Tensor]) -> dict[str, T
 
 def shipped_state(folder: str | Path) -> dict[str, Tensor]:
     """The trainable state of the weights in a folder, to start a run from."""
-    folder = Path(folder)
-    known = json.loads((folder / "manifest.json").read_text())
-
-    def tensors(entry: dict) -> dict[str, Tensor]:
-        files = [registry.load_safetensors((folder / name).read_bytes()) for name in entry["files"]]
-        return {k: v for file in files for k, v in file.items()}
-
-    trunk = known["trunk"]
-    decoder = storage.to_float(tensors(known["decoders"][f"{trunk}/mse"]))
-    return restore(tensors(known["trunks"][trunk]), decoder)
+    weights = Weights(folder)
+    return restore(weights.trunk_tensors(), weights.decoder_state("mse"))
 
 
 class Counts:
@@ -112,10 +102,10 @@ class Counts:
         self.z_limits = np.full(z_channels, Z_SUPPORT)
         self.y, self.z = (np.zeros(int((2 * m + 2).sum()), np.int64) for m in (self.y_limits, self.z_limits))
 
-    def add(self, symbols: Latent) -> None:
-        for q, index in zip(symbols.y, symbols.index, strict=True):
+    def add(self, latent: Latent) -> None:
+        for q, index in zip(latent.y, latent.index, strict=True):
             self._count(self.y, self.y_limits, q, index)
-        self._count(self.z, self.z_limits, symbols.z.ravel(), z_index(symbols.z.shape))
+        self._count(self.z, self.z_limits, latent.z.ravel(), z_index(latent.z.shape))
 
     @staticmethod
     def _count(total: np.ndarray, limits: np.ndarray, values: np.ndarray, index: np.ndarray) -> None:
@@ -145,7 +135,7 @@ def fit(model: CodecModel, crops: list[np.ndarray], rdo: float, rounds: int = 2,
     z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
     tensors = trunk_tensors(model, tables.fit_y(), z_tables)
     for _ in range(rounds):  # rounding depends on the tables, and the tables on rounding
-        trunk = registry.Trunk.from_tensors(tensors, "unnamed!", rdo, device)
+        trunk = Trunk.from_tensors(tensors, "unnamed!", rdo, device)
         counts = count_symbols(Codec(trunk), crops, np.random.default_rng(1))
         tensors = trunk_tensors(model, *counts.tables())
     return tensors
@@ -160,10 +150,10 @@ def score(codec: Codec, g_s, images: list[np.ndarray]) -> dict:
     for rgb in images:
         y = codec.analyse(rgb)
         for level in SCORED_LEVELS:
-            symbols = codec.quantise(y, round(level / TOP * BYTE_MAX))
-            decoded = codec.synthesise(symbols, g_s, rgb.shape[1], rgb.shape[0])
+            latent = codec.quantise(y, round(level / TOP * BYTE_MAX))
+            decoded = codec.synthesise(latent, g_s, rgb.shape[1], rgb.shape[0])
             mse = float(np.mean((decoded.astype(np.float32) - rgb) ** 2))
-            bpp = (symbols.y_bits + symbols.z_bits) / (rgb.shape[0] * rgb.shape[1])
+            bpp = (latent.y_bits + latent.z_bits) / (rgb.shape[0] * rgb.shape[1])
             lmbda = lambda_from_level(level)
             rows.append(((bpp + lmbda * mse) * (lmbda / REFERENCE_LAMBDA) ** -0.5, bpp, 10 * np.log10(255**2 / mse)))
     table = np.array(rows).reshape(len(images), len(SCORED_LEVELS), 3).mean(0)
@@ -209,28 +199,26 @@ def export(
     best = None
     for rdo in RDO_CANDIDATES:
         tensors = fit(model, batch[:16], rdo, device=device)
-        result = score(Codec(registry.Trunk.from_tensors(tensors, "unnamed!", rdo, device)), g_s, images[::4])
+        result = score(Codec(Trunk.from_tensors(tensors, "unnamed!", rdo, device)), g_s, images[::4])
         print(f"rdo {rdo:g}: {result}", flush=True)
         if best is None or result["score"] < best[0]:
             best = (result["score"], rdo)
     rdo = best[1]
     tensors = fit(model, list(batch), rdo, device=device)
-    final = score(Codec(registry.Trunk.from_tensors(tensors, "unnamed!", rdo, device)), g_s, images)
+    final = score(Codec(Trunk.from_tensors(tensors, "unnamed!", rdo, device)), g_s, images)
     print(f"final, rdo {rdo:g}: {final}", flush=True)
 
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*-????????.safetensors"):
+    weights = Weights(out)
+    for old in weights.folder.glob("*-????????.safetensors"):
         old.unlink()
     analysis = {k: v for k, v in tensors.items() if k.startswith(("g_a.", "h_a.", "train."))}
     entropy = {k: v for k, v in tensors.items() if k not in analysis}
-    name = registry.trunk_id(save_safetensors(entropy))
+    name = trunk_id(save_safetensors(entropy))
 
     def write(kind: str, part: dict[str, Tensor]) -> dict[str, str]:
         data = save_safetensors(part)
-        (folder / f"{kind}-{name}.safetensors").write_bytes(data)
-        print(f"wrote {kind}-{name}.safetensors ({len(data):,} bytes)")
-        return {f"{kind}-{name}.safetensors": hashlib.sha256(data).hexdigest()}
+        print(f"writes {kind}-{name}.safetensors ({len(data):,} bytes)")
+        return weights.write_file(f"{kind}-{name}.safetensors", data)
 
     common = {
         "steps": saved["total_steps"],
@@ -249,5 +237,4 @@ def export(
         **common,
     }
     decoder = {"files": write("mse", stored), "loss": "R + λ·255²·MSE", **common}
-    known = {"trunk": name, "trunks": {name: entry}, "decoders": {f"{name}/mse": decoder}}
-    (folder / "manifest.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    weights.write_manifest({"trunk": name, "trunks": {name: entry}, "decoders": {f"{name}/mse": decoder}})

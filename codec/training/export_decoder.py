@@ -1,7 +1,5 @@
 """From a decoder's checkpoint, or from the trunk before, to shipped weights: a file of integers and its entry."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +7,17 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from codec import weights as registry
 from codec.metrics import alexnet
 from codec.networks import storage
+from codec.networks.generator import assemble
 from codec.networks.transforms import Synthesis
 from codec.pipeline import Codec
 from codec.training import data as datasets
 from codec.training.decoders import validation_levels
 from codec.training.export import DATA, revision
-from codec.training.latents import decoder_entry, read_decoder, shipped_trunk
+from codec.training.latents import read_decoder
 from codec.training.recipes import Recipe, formula
+from codec.weights import Weights
 
 NEW = ("files", "base", "architecture", "revision", "validation")  # what `add` writes itself
 BASE = "mse"  # every other decoder is stored as its difference from this one
@@ -44,13 +43,6 @@ def measure(codec: Codec, g_s: Synthesis, images: list[np.ndarray], levels: list
     return {"level_bytes": levels, **{k: means[:, i].round(4).tolist() for i, k in enumerate(("bpp", "psnr", "lpips"))}}
 
 
-def write(path: Path, data: bytes) -> None:
-    """Writes a file in one go: whoever reads it finds the old or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
-
-
 def export_decoder(
     checkpoint: str, out: str, validation: str, name: str = "", partner: str = "", images: int = 0, device: str = "cpu"
 ) -> dict:
@@ -61,13 +53,12 @@ def export_decoder(
     where the decoder belongs to another trunk than the folder's, or is too large a file.
     """
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    recipe, folder = Recipe(**saved["recipe"]), Path(out)
+    recipe, weights = Recipe(**saved["recipe"]), Weights(out)
     name, partner = name or saved["decoder"], partner or recipe.partner
-    known = json.loads((folder / "manifest.json").read_text())
-    trunk = known["trunk"]
+    trunk = weights.current
     if saved["trunk"] != trunk:
         raise ValueError(f"'{checkpoint}' was trained on the trunk '{saved['trunk']}', but '{out}' holds '{trunk}'.")
-    if partner and f"{trunk}/{partner}" not in known["decoders"]:
+    if partner and partner not in weights.networks():
         raise ValueError(f"The decoder to interpolate with, '{partner}', is not in '{out}'.")
     facts = {
         "loss": formula(recipe),
@@ -85,11 +76,11 @@ def export_decoder(
         "seed": saved["settings"]["seed"],
         "data": DATA,
     }
-    return add(folder, name, recipe.architecture, saved["ema"], facts, validation, images, device)
+    return add(weights, name, recipe.architecture, saved["ema"], facts, validation, images, device)
 
 
 def add(
-    folder: Path,
+    weights: Weights,
     name: str,
     architecture: str,
     state: dict[str, Tensor],
@@ -102,33 +93,29 @@ def add(
 
     facts: what the entry says besides. Returns the entry. Raises ValueError where the file would be too large.
     """
-    base = read_decoder(folder, BASE)
+    base = weights.decoder_state(BASE)
     stored = storage.to_difference(state, base)
     data = save_safetensors(stored)
     if len(data) > storage.FILE_BYTES:
         raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storage.FILE_BYTES:,}.")
 
-    codec = Codec(shipped_trunk(folder, device))
+    codec = Codec(weights.trunk(device=device), weights)
     trunk = codec.trunk.id
-    g_s = registry.assemble(architecture, storage.to_float(stored, base), device)  # as it will be loaded
+    g_s = assemble(architecture, storage.to_float(stored, base), device)  # as it will be loaded
     paths = datasets.image_files(validation)
     paths = paths[:: max(1, len(paths) // images)][:images] if images else paths
     measured = measure(codec, g_s, [datasets.read_rgb(p) for p in paths], validation_levels(*facts["levels"]))
 
     file = f"{name}-{trunk}.safetensors"
     entry = {
-        "files": {file: hashlib.sha256(data).hexdigest()},
-        "base": decoder_entry(folder, BASE)["files"],  # and whose differences they hold
+        "files": weights.write_file(file, data),
+        "base": weights.resolve(BASE)[1]["files"],  # and whose differences they hold
         "architecture": architecture,
         **facts,
         "revision": revision(),
         "validation": {"set": f"{len(paths)} images of {Path(validation).name}", **measured},
     }
-    write(folder / file, data)
-    # Read again: measuring took minutes, in which another decoder may have been added.
-    known = json.loads((folder / "manifest.json").read_text())
-    known["decoders"][f"{trunk}/{name}"] = entry
-    write(folder / "manifest.json", (json.dumps(known, indent=1, ensure_ascii=False) + "\n").encode())
+    weights.write_entry(name, entry)
     print(f"wrote {file} ({len(data):,} bytes): {measured}")
     return entry
 
@@ -147,19 +134,18 @@ def follow(checkpoint: str, before: str, out: str, validation: str, images: int 
     old, stored = read_decoder(before, "mse"), read_decoder(out, "mse")
     if not same_shapes(new, stored) or any((new[k] - w).abs().max() > w.abs().max() / 50 for k, w in stored.items()):
         raise ValueError(f"The trunk of '{out}' was not exported from '{checkpoint}'.")  # but for rounding
-    known = json.loads((Path(before) / "manifest.json").read_text())
-    for key, entry in known["decoders"].items():
-        trunk, name = key.split("/")
-        if trunk != known["trunk"] or name == "mse":
+    weights = Weights(before)
+    for name in weights.networks():
+        if name == "mse":
             continue
-        state = read_decoder(before, name)
+        entry, state = weights.resolve(name)[1], weights.decoder_state(name)
         shared = {k: v for k, v in state.items() if k in old}  # it may have more: see `generator.extend`
         if not (same_shapes(old, shared) and same_shapes(new, shared)):
             raise ValueError(f"The decoder '{name}' of '{before}' is of another shape than that of '{checkpoint}'.")
         moved = state | {k: v + (new[k] - old[k]) for k, v in shared.items()}
         facts = {k: v for k, v in entry.items() if k not in NEW}
-        facts = {"trained_on": trunk} | facts
-        add(Path(out), name, entry["architecture"], moved, facts, validation, images, device)
+        facts = {"trained_on": weights.current} | facts
+        add(Weights(out), name, entry["architecture"], moved, facts, validation, images, device)
 
 
 def same_shapes(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:

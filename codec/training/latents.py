@@ -1,6 +1,5 @@
 """What decoders are trained on: latents of a frozen trunk, quantised as its encoder quantises them."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,15 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec import weights as registry
 from codec.entropy import tables
-from codec.networks import storage
 from codec.networks.gain import byte_lambdas
-from codec.networks.model import CAUTION, CodecModel
+from codec.networks.model import CAUTION, CodecModel, Trunk
 from codec.pipeline import Codec, scale_map
 from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
 from codec.training.export import Z_SUPPORT, trunk_tensors
+from codec.weights import Weights, trunk_id
 
 
 class DecoderInput(NamedTuple):
@@ -32,7 +30,7 @@ class DecoderInput(NamedTuple):
 class FrozenTrunk:
     """The encoder itself, `codec.pipeline`, on batches: its integers, its tables and its way of rounding."""
 
-    def __init__(self, trunk: registry.Trunk, precision: str = "float32"):
+    def __init__(self, trunk: Trunk, precision: str = "float32"):
         self.codec, self.name, self.device = Codec(trunk, precision=precision), trunk.id, trunk.device
         self.lambdas = byte_lambdas().to(trunk.device)
 
@@ -42,43 +40,26 @@ class FrozenTrunk:
         level = level.to(self.device)
         with torch.inference_mode(), self.codec._autocast():
             y = self.codec.trunk.g_a(x)
-        rounded = self.codec.round(y, level)
+        batch, z_bits, y_bits = self.codec.round(y, level)
         with torch.no_grad():  # not in inference mode: a training takes no tensors of that
-            y_hat, level16 = self.codec.unscaled(rounded.y_hat, level)
-            scales = scale_map(rounded.index, y_hat.shape)
-            bpp = (rounded.y_bits + rounded.z_bits).float().to(self.device) / (x.shape[2] * x.shape[3])
+            y_hat, level16 = self.codec.dequantise(batch.y_hat, level)
+            scales = scale_map(batch.index, y_hat.shape)
+            bpp = (y_bits + z_bits).float().to(self.device) / (x.shape[2] * x.shape[3])
             return DecoderInput(y_hat, level16, scales, bpp, self.lambdas[level.long()].flatten(1).mean(1))
 
 
-def shipped_trunk(folder: str | Path, device: str = "cpu") -> registry.Trunk:
-    """The current trunk of a weights folder, whichever folder that is. Raises OSError where it is not there."""
-    known = json.loads((Path(folder) / "manifest.json").read_text())
-    entry = known["trunks"][known["trunk"]]
-    return registry.Trunk.from_tensors(read_files(folder, entry), known["trunk"], entry["rdo"], device)
-
-
-def read_files(folder: str | Path, entry: dict) -> dict[str, Tensor]:
-    """All tensors of the files of an entry of a manifest."""
-    files = [registry.load_safetensors((Path(folder) / name).read_bytes()) for name in entry["files"]]
-    return {k: v for file in files for k, v in file.items()}
-
-
 def decoder_entry(folder: str | Path, name: str) -> dict:
-    """What a folder's manifest says of a decoder of its current trunk. Raises ValueError where there is none."""
-    entry = None
-    if Path(folder).is_dir():  # and no checkpoint of the trunk, beside which there is only the mse decoder
-        known = json.loads((Path(folder) / "manifest.json").read_text())
-        entry = known["decoders"].get(f"{known['trunk']}/{name}")
-    if entry is None:
+    """The manifest's entry of a decoder of a folder's current trunk. Raises ValueError where there is none."""
+    # Of a checkpoint of the trunk, which is no folder, there is only the mse decoder.
+    if not Path(folder).is_dir() or name not in Weights(folder).networks():
         raise ValueError(f"There is no decoder '{name}' in '{folder}'; name a checkpoint with --start.")
-    return entry
+    return Weights(folder).resolve(name)[1]
 
 
 def read_decoder(folder: str | Path, name: str) -> dict[str, Tensor]:
     """The float weights of a decoder of a folder's current trunk. Raises ValueError where there is none."""
-    entry = decoder_entry(folder, name)
-    base = storage.to_float(read_files(folder, {"files": entry["base"]})) if "base" in entry else None
-    return storage.to_float(read_files(folder, entry), base)
+    decoder_entry(folder, name)
+    return Weights(folder).decoder_state(name)
 
 
 def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tuple[FrozenTrunk, dict[str, Tensor]]:
@@ -87,13 +68,13 @@ def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tu
     A checkpoint has no fitted tables: it rounds by those of Gaussians, which spends about 5 % more bits.
     """
     if not init.endswith(".pt"):
-        return FrozenTrunk(shipped_trunk(init, device), precision), read_decoder(init, "mse")
+        return FrozenTrunk(Weights(init).trunk(device=device), precision), read_decoder(init, "mse")
     model = CodecModel()
     model.load_state_dict(torch.load(init, map_location="cpu", weights_only=True)["ema"])
     z_tables = [tables.normalize(np.ones(2 * Z_SUPPORT + 2)) for _ in model.entropy.z_prior.mean]
     tensors = trunk_tensors(model, tables.fit_y(), z_tables)
-    name = registry.trunk_id(b"".join(v.numpy().tobytes() for k, v in sorted(tensors.items()) if k.startswith("int.")))
-    trunk = registry.Trunk.from_tensors(tensors, f"checkpoint {name}", CAUTION, device)
+    name = trunk_id(b"".join(v.numpy().tobytes() for k, v in sorted(tensors.items()) if k.startswith("int.")))
+    trunk = Trunk.from_tensors(tensors, f"checkpoint {name}", CAUTION, device)
     return FrozenTrunk(trunk, precision), {k: v.clone() for k, v in model.g_s.state_dict().items()}
 
 

@@ -4,7 +4,6 @@ Decoders that were fine-tuned from one network lie in one valley of the loss, an
 often a better one than any of them (Wortsman et al., "Model soups", ICML 2022; Wang et al., "ESRGAN", 2018).
 """
 
-import json
 import math
 import re
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from torch import Tensor
 from codec.networks.generator import SYNTHESIS, extend
 from codec.training.latents import decoder_entry, read_decoder
 from codec.training.recipes import RECIPES
+from codec.weights import Weights
 
 TERM = re.compile(r"(?:([+-]) )?([\d.e-]+)·([\w-]+ after [\d,]+ steps)")  # of a mixture in words
 
@@ -35,7 +35,7 @@ def checkpoint_of(source: str, weights: str) -> dict:
     return {
         "decoder": name,
         "start": entry.get("start", "trunk"),
-        "trunk": json.loads((Path(folder) / "manifest.json").read_text())["trunk"],
+        "trunk": Weights(folder).current,
         "recipe": asdict(replace(RECIPES[name], **changed, architecture=entry.get("architecture", SYNTHESIS))),
         "settings": {
             "batch": batch,

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from codec.device import has_bfloat16
 from codec.networks.model import CodecModel
+from codec.paths import replacing
 from codec.spec import TOP
 from codec.training import data as datasets
 from codec.training.export import shipped_state
 from codec.training.losses import rate_distortion
 from codec.training.muon import Muon
+from codec.weights import Weights
 
 VALIDATION_LEVELS = (0.0, 2.0, 4.0, 6.0)
 
@@ -138,8 +140,7 @@ def train(settings: Settings) -> None:
         steps_before, seconds_before = before["total_steps"], before["total_seconds"]
     elif settings.init:
         model.load_state_dict(shipped_state(settings.init))
-        before = json.loads((Path(settings.init) / "manifest.json").read_text())
-        before = before["trunks"][before["trunk"]]
+        before = Weights(settings.init).trunk_entry()
         steps_before, seconds_before = before["steps"], before["wall_minutes"] * 60
     else:
         model.init_linear(crops.patches(20000, 16))
@@ -181,8 +182,8 @@ def train(settings: Settings) -> None:
         }
         if name != "last.pt":
             state = {k: v for k, v in state.items() if k not in ("model", "optimizers")}
-        torch.save(state, run / (name + ".part"))
-        (run / (name + ".part")).replace(run / name)
+        with replacing(run / name) as path:
+            torch.save(state, path)
 
     def check() -> None:
         nonlocal best

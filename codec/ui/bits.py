@@ -44,7 +44,7 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     save_png(decoded, folder / "decoded.png")
     save_png(heatmap.over(decoded, blocks, top), folder / "map.png")
     pair = (str(folder / "decoded.png"), str(folder / "map.png"))
-    said = ledger(bits.ledger(data), blocks, top)
+    said = ledger(bits.ledger(stream), blocks, top)
     yield pair, said, gr.skip()
     if not original:
         return
@@ -52,7 +52,7 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     y = codec.analyse(rgb)
     for lmbda in LAMBDAS:
         coded, _ = encode(rgb, lmbda=lmbda, codec=codec, y=y)
-        blocks = bits.block_bits(codec, coded.symbols, coded.payload_bytes)
+        blocks = bits.block_bits(codec, coded.latent, coded.payload_bytes)
         path = folder / f"lambda-{lmbda:g}.png"
         save_png(heatmap.over(rgb, blocks, float(np.quantile(blocks, 0.995))), path)
         shown.append((str(path), f"λ = {lmbda:g}: {len(coded.data):,} bytes, {100 * half_of(blocks):.0f} % hold half"))

@@ -63,10 +63,10 @@ def model_choices(names: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:
 
 def what_is_here():
     """The models and sides of the weights that are installed, which only torch can tell."""
-    from codec import weights as registry
+    from codec.weights import default
 
     with parts.said_plainly():
-        models = [m for m in MODELS if m in registry.models()]
+        models = [m for m in MODELS if m in default().models()]
         past = historical()
         sides = gr.update(choices=side_choices(networks(), past))
     return gr.update(choices=model_choices(models)), sides, sides, gr.update(choices=baseline_choices(past))

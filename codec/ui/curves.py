@@ -65,10 +65,10 @@ def sweep(original: str, names: list[str], device: str):
     total = len(ANCHORS) * len(decoders) + sum(len(BASELINES[b]) for b in baselines)
     y, points = codec.analyse(rgb), []
     for lmbda in ANCHORS:
-        data = encode(rgb, lmbda=lmbda, codec=codec, y=y)[0].data
+        coded = encode(rgb, lmbda=lmbda, codec=codec, y=y)[0]
         for decoder in decoders:  # the same bytes for all of them
             name = "ours" if decoder == "mse" else f"ours:{decoder}"
-            points = [*points, point(rgb, name, lmbda, data, codec.decode(data, decoder))]
+            points = [*points, point(rgb, name, lmbda, coded.data, codec.decode(coded.stream, decoder))]
             yield points, total
     for name in baselines:
         for quality in BASELINES[name]:
@@ -128,8 +128,8 @@ def ours(rgb, lmbda: float, decoder: str, device: str):
     from codec.api import encode, load
 
     codec = load(device=device)
-    data = encode(rgb, lmbda=lmbda, codec=codec)[0].data
-    return data, codec.decode(data, decoder)
+    coded = encode(rgb, lmbda=lmbda, codec=codec)[0]
+    return coded.data, codec.decode(coded.stream, decoder)
 
 
 def bd_rates(points: Points) -> str:

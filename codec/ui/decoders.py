@@ -186,11 +186,11 @@ def meet(a: tuple, b: tuple) -> bool:
 
 def losses() -> str:
     """What each decoder was trained for, as the manifest has it."""
-    from codec import weights as registry
+    from codec.weights import default
 
-    trunk, names = registry.manifest()["trunk"], networks()
+    names = networks()
     items = "".join(
-        f"<li><b>{escape(DECODERS[n])}</b>: {escape(registry.resolve(trunk, n)[1].get('loss', 'not recorded'))}</li>"
+        f"<li><b>{escape(DECODERS[n])}</b>: {escape(default().resolve(n)[1].get('loss', 'not recorded'))}</li>"
         for n in names
     )
     if len(names) == 1:

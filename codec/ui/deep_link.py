@@ -54,11 +54,11 @@ def opening(request: gr.Request) -> dict:
 
 
 def is_here(model: str) -> bool:
-    from codec import weights as registry
     from codec.errors import CodecError
+    from codec.weights import default
 
     try:
-        return model in registry.models()
+        return model in default().models()
     except CodecError:
         return False
 

@@ -267,9 +267,10 @@ def damage_byte(stream: str, position: float, override: bool, device: str):
 
 def read_leniently(codec, stream):
     """The symbols of a damaged payload, and how many of its parts (z, four steps of y) did not decode: those are 0."""
+    import torch
+
     from codec.entropy.range_coder import Decoder
     from codec.errors import StreamError
-    from codec.inside.prior import rebuild
     from codec.pipeline import z_index
 
     lost = 0
@@ -285,10 +286,11 @@ def read_leniently(codec, stream):
     trunk, decoder = codec.trunk, Decoder(stream.y)
     shape = (len(trunk.z_tables), *stream.regions)
     z = get(Decoder(stream.z), z_index(shape), trunk.z_tables).reshape(shape)
-    symbols = rebuild(
-        codec, z, stream.q_map(), lambda step, index: get(decoder, index.flatten().cpu().numpy(), trunk.y_tables)
-    )
-    return symbols, lost
+
+    def choose(step: int, mu, index):
+        return torch.from_numpy(get(decoder, index.flatten().cpu().numpy(), trunk.y_tables))
+
+    return codec.rebuild(z, stream.q_map(), choose), lost
 
 
 def build(tab: gr.Tab, stream: gr.DownloadButton, original: gr.File) -> None:

@@ -13,6 +13,7 @@ def run(path: str | None):
     """Decode a stream. path: the .lic file. Gives the picture as a PNG and the header as JSON."""
     if not path:
         raise gr.Error("Choose a stream first: a .lic file that was downloaded here.", print_exception=False)
+    from codec import bitstream
     from codec.api import info, load
     from codec.device import where_it_fits
     from codec.pictures.load import save_png
@@ -20,7 +21,7 @@ def run(path: str | None):
     data = Path(path).read_bytes()
     with parts.said_plainly():
         header = info(data)
-        decoded = where_it_fits(lambda device: load(header["trunk"], device).decode(data))
+        decoded = where_it_fits(lambda device: load(header["trunk"], device).decode(bitstream.read(data)))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"{file_stem(path)}.png"
         save_png(decoded, target)

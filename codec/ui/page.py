@@ -60,7 +60,7 @@ def warm_up() -> None:
 
     def once(device: str) -> None:
         codec = load(device=device)
-        codec.decode(encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].data)
+        codec.decode(encode(np.zeros((512, 768, 3), np.uint8), codec=codec)[0].stream)
 
     try:
         where_it_fits(once)

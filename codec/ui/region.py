@@ -52,12 +52,12 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     start = int(np.median(uniform.q_map()))
     found = roi.encode_painted(codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start)
     files = {UNIFORM: data, REGION: found.data}
-    decoded = {name: codec.decode(bytes_) for name, bytes_ in files.items()}
-    maps = {}
+    decoded, maps = {}, {}
     for name, bytes_ in files.items():
-        parsed = bitstream.read(bytes_)
-        symbols = found.symbols if name == REGION else codec.read(parsed)
-        maps[name] = bits.block_bits(codec, symbols, len(parsed.z) + len(parsed.y))
+        stream = bitstream.read(bytes_)
+        decoded[name] = codec.decode(stream)
+        latent = found.latent if name == REGION else codec.read(stream)
+        maps[name] = bits.block_bits(codec, latent, len(stream.z) + len(stream.y))
     top = float(np.quantile(np.stack(list(maps.values())), 0.995))
     rows, shown = [], []
     for name in files:

@@ -163,10 +163,10 @@ class Job:
     def decoder(self, key: str) -> str:
         """The name of the network behind a key of ours: the one that the stream suggests behind "ours"."""
         from codec import bitstream
-        from codec import weights as registry
+        from codec.weights import default
 
         header = bitstream.read(self.stream)
-        return registry.resolve(header.trunk, header.decoder if key == OURS else key)[0]
+        return default().resolve(header.decoder if key == OURS else key, header.trunk)[0]
 
 
 def encoding(rgb: np.ndarray, model: str, wanted: dict, progress=None) -> Encoding:
@@ -190,11 +190,9 @@ def encode(rgb: np.ndarray, model: str, wanted: dict, progress) -> Encoding:
 
 def networks() -> list[str]:
     """Names of the decoders that are here, each network once: HiFiC's three points may share one."""
-    from codec import weights as registry
+    from codec.weights import default
 
-    trunk = registry.manifest()["trunk"]
-    found = {registry.resolve(trunk, name)[0] for name in registry.decoders(trunk)}
-    return [name for name in DECODERS if name in found]
+    return [name for name in default().networks() if name in DECODERS]
 
 
 def historical() -> list[str]:

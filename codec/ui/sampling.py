@@ -116,6 +116,7 @@ def between(original: str | None, second: str | None, side: str, steps: float, l
 
 def strip(folder: Path, original: str, second: str, side: int, steps: int, level: int, decoder: str, device: str):
     """The work of `between`, with a folder to write to."""
+    from codec import bitstream
     from codec.api import load
     from codec.inside import prior
     from codec.metrics import psnr
@@ -127,7 +128,7 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
     g_s, shown, sizes, halfway = codec.decoder(decoder), [], [], ""
     for i, symbols in enumerate(prior.interpolate(codec, *ends, level, steps)):
         rgb = codec.synthesise(symbols, g_s, side, side)
-        sizes.append(len(codec.write(symbols, side, side)))
+        sizes.append(len(bitstream.write(codec.write(symbols, side, side))))
         path = folder / f"between-{i}.png"
         save_png(rgb, path)
         shown.append((str(path), f"{100 * i / (steps - 1):.0f} %: {sizes[-1]:,} bytes"))
