@@ -79,6 +79,16 @@ def profile_with(primaries):
     return bytes(data)
 
 
+def linear_profile():
+    """The sRGB profile with straight curves: light itself."""
+    data = bytearray(srgb_profile())
+    for entry in range(struct.unpack_from(">I", data, 128)[0]):
+        tag, offset, _ = struct.unpack_from(">4sII", data, 132 + 12 * entry)
+        if tag in (b"rTRC", b"gTRC", b"bTRC"):
+            data[offset : offset + 12] = b"curv" + bytes(8)
+    return bytes(data)
+
+
 DISPLAY_P3 = {
     b"rXYZ": (0.51512, 0.24120, -0.00105),
     b"gXYZ": (0.29198, 0.69225, 0.04189),

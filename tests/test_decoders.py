@@ -191,11 +191,16 @@ def test_a_run_that_starts_from_the_shipped_decoder_counts_its_steps(settings, m
 def test_a_pack_keeps_to_its_size_and_can_be_trained_on(folders, vgg_folder, tmp_path):
     out = tmp_path / "pack"
     where = (str(folders / "train"), str(folders / "held-out"), str(out), str(vgg_folder[0]))
-    sizes = pack.pack(*where, mib=0.1, tile=96, images=1)
-    assert 0.05 * pack.MIB < sizes["train"] < 0.1 * pack.MIB and sizes["backbones"] > 20 * pack.MIB
+    limit = 1.5 * max(f.stat().st_size for f in (folders / "train").rglob("*.png")) / pack.MIB
+    pack.pack(*where, mib=f"{limit},{limit}", images=1)
+    first, *others = (sorted(f.name for f in (out / part / "train").rglob("*.png")) for part in "01")
+    assert first and not {*first} & {*others[0]}
+    assert sum(f.stat().st_size for f in (out / "0" / "train").rglob("*.png")) <= limit * pack.MIB
+    out = out / "0"
+    size = (out / "backbones" / vgg.FILE).stat().st_size
     full = vgg.load_vgg(out / "backbones").state_dict()
-    pack.pack(*where, mib=0.1, tile=96, images=1, eight_bit=True)
-    assert (out / "backbones" / vgg.FILE).stat().st_size < sizes["backbones"] * 0.52
+    pack.pack(*where, mib=f"{limit}", images=1, eight_bit=True)
+    assert (out / "backbones" / vgg.FILE).stat().st_size < size * 0.52
     for name, weight in vgg.load_vgg(out / "backbones").state_dict().items():
         assert (weight - full[name]).abs().max() <= full[name].abs().max() / 125, name
     assert Crops(out / "train").sample(np.random.default_rng(0), 2, 64).shape == (2, 3, 64, 64)

@@ -44,11 +44,14 @@ def test_orientation(kind, orientation):
     exif[0x0112] = orientation
     options = {"exif": exif.tobytes()} | ({"quality": 90} if kind in ("JPEG", "WEBP", "AVIF", "HEIF") else {})
     data = saved(np.ascontiguousarray(lying), kind, **options)
-    for loaded in (load_image(data), load_image(Image.open(io.BytesIO(data)))):
+    asks = "header" if kind in ("AVIF", "HEIF") else "EXIF data"
+    for source in (data, Image.open(io.BytesIO(data))):
+        loaded = load_image(source)
         assert loaded.rgb.shape == corners.shape
         centres = loaded.rgb[12::24, 20::40].astype(int) - corners[12::24, 20::40]
         assert np.abs(centres).max() < 12
-        assert loaded.notes == (("Rotated upright as its EXIF data asks.",) if orientation > 1 else ())
+        upright_before = orientation == 1 or (kind == "HEIF" and source is not data)  # libheif has turned it itself
+        assert loaded.notes == (() if upright_before else (f"Rotated upright as its {asks} asks.",))
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*" + b"\xff" * 40, b"x"])

@@ -212,8 +212,16 @@ def test_things_that_are_no_source(tmp_path):
 
 
 def on_white(path):
-    """Pillow's own straightforward way to what load_image does; for 8 bits and less, and no odd tRNS."""
+    """Pillow's own straightforward way to what load_image does, with gamma by the formula; for 8 bits and less, and no
+    odd tRNS."""
     image = Image.open(path).convert("RGBA")
+    gamma = Image.open(path).info.get("gamma", 1 / 2.2)
+    light = (np.arange(256) / 255) ** (1 / gamma)
+    levels = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    same = abs(2.2 * gamma - 1) < 0.05
+    table = np.arange(256) if same else np.rint(levels)
+    red, green, blue, alpha = image.split()
+    image = Image.merge("RGBA", [*(band.point(table.astype(int).tolist()) for band in (red, green, blue)), alpha])
     return np.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"))
 
 
@@ -225,8 +233,10 @@ def test_png_suite(given_data):
             continue
         loaded = load_image(path)
         assert loaded.rgb.shape[2] == 3 and loaded.format == "PNG", path.name
-        if "16" not in path.name and path.name not in ("tbbn0g04.png", "tbwn0g04.png", "exif2c08.png"):
-            assert (loaded.rgb == on_white(path)).all(), path.name
+        with_primaries = path.name in ("ccwn2c08.png", "ccwn3p08.png")
+        odd = path.name in ("tbbn0g04.png", "tbwn0g04.png", "exif2c08.png")
+        if "16" not in path.name and not odd and not with_primaries:
+            assert np.abs(loaded.rgb.astype(int) - on_white(path)).max() <= 1, path.name
             compared += 1
     assert compared > 100
 

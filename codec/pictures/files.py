@@ -23,7 +23,7 @@ from PIL import (
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
     Image,
-    JpegImagePlugin,  # noqa: F401
+    JpegImagePlugin,
     PngImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
     WebPImagePlugin,  # noqa: F401
@@ -31,6 +31,7 @@ from PIL import (
 
 from codec.errors import ImageError
 from codec.paths import printable
+from codec.pictures import bmp
 from codec.spec import MAX_PIXELS, MAX_SIDE
 
 MAX_FILE_BYTES = 100_000_000
@@ -53,6 +54,7 @@ _READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or HEIC"
 _NOT_AN_IMAGE = f"This file is not an image in a format that can be read here ({_READABLE})."
 DAMAGED = "The image is truncated or damaged: it could not be decoded to its end, so try another copy of it."
 _NO_PIXELS = "The image is damaged: it holds no pixels, so try another copy of it."
+_NO_PALETTE = "The GIF has no palette, so its colours are unknown; save it again, as PNG."
 _HEAVY_METADATA = "The image carries more embedded text or metadata than can be read; save it again without them."
 _MANY_SCANS = "The image is cut into more scans than any camera or program writes; save it again as PNG."
 NO_MEMORY = "There is not enough memory to decode this image; scale it down first."
@@ -160,6 +162,8 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
             continue
         if name in _CHECKS:
             _CHECKS[name](data, max_pixels)
+        if name == "BMP" and bmp.is_ours(data):
+            factory = bmp.BmpFile
         try:
             with pillow_errors(_bad_header(name)):
                 return factory(io.BytesIO(data), "")
@@ -258,6 +262,58 @@ def _check_jpeg(data: bytes, max_pixels: int) -> None:
     raise ImageError(_HEAVY_METADATA)
 
 
+def jpeg_with_end(data: bytes) -> bytes | None:
+    """A JPEG that lacks its end marker and nothing else, with it. None where it has one, or lacks more.
+
+    A scan is complete where bits added after it change nothing. A progressive file needs every coefficient's last bit.
+    """
+    if _jpeg_has_end(data) or not _jpeg_scans_cover(data):
+        return None
+    data, pictures = data.rstrip(b"\xff"), []
+    for more in (b"", bytes(64), b"\x55" * 64):
+        with pillow_errors(DAMAGED):
+            image = JpegImagePlugin.JpegImageFile(io.BytesIO(data + more + b"\xff\xd9"))
+            pictures.append(image.tobytes())
+    return data + b"\xff\xd9" if pictures[0] == pictures[1] == pictures[2] else None
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(marker, content) of the segments of the first picture, up to its end marker, if it has one."""
+    position = 2
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        marker = _JPEG_MARKER.search(data, position)
+        if marker is None:
+            return
+        position = marker.end()
+        length = 0
+        if marker[1] not in (b"\x01", b"\xd8", b"\xd9"):
+            length = int.from_bytes(data[position : position + 2], "big")
+        yield marker[1][0], data[position + 2 : position + length]
+        if marker[1] == b"\xd9":
+            return
+        position += length
+
+
+def _jpeg_has_end(data: bytes) -> bool:
+    return any(marker == 0xD9 for marker, _ in _jpeg_segments(data))
+
+
+def _jpeg_scans_cover(data: bytes) -> bool:
+    """Whether the scans name every component and, in a progressive file, all bits of all of its 64 coefficients."""
+    components: set[int] = set()
+    covered: set[tuple[int, int]] = set()
+    progressive = False
+    for marker, content in _jpeg_segments(data):
+        if marker in (0xC0, 0xC1, 0xC2) and len(content) > 5:
+            progressive, components = marker == 0xC2, set(content[6 : 6 + 3 * content[5] : 3])
+        elif marker == 0xDA and content and len(content) >= 4 + 2 * content[0]:
+            first, last, bits = content[1 + 2 * content[0] :][:3]
+            if bits & 15 == 0:
+                covered |= {(c, k) for c in content[1 : 1 + 2 * content[0] : 2] for k in range(first, last + 1)}
+    ks = range(64) if progressive else (0,)
+    return bool(components) and all((c, k) in covered for c in components for k in ks)
+
+
 def _check_webp(data: bytes, max_pixels: int) -> None:
     """The canvas of an extended WebP: its decoder allocates two whole canvases as soon as it is made."""
     if data[12:16] == b"VP8X" and len(data) >= 30:
@@ -274,6 +330,8 @@ def _check_gif(data: bytes, max_pixels: int) -> None:
     preamble = 0
     for kind, start, end in _gif_blocks(data):
         if kind == b",":
+            if not (data[10] | data[start + 9]) & 0x80:
+                raise ImageError(_NO_PALETTE)
             return
         preamble += end - start
         if preamble > _MAX_GIF_PREAMBLE:

@@ -18,7 +18,17 @@ from PIL import Image
 
 from codec.errors import ImageError
 from codec.paths import atomic_write
-from codec.pictures.files import MAX_PIXELS, NAMES, check_size, frames_note, open_image, read_path, read_stream
+from codec.pictures import tiff
+from codec.pictures.files import (
+    MAX_PIXELS,
+    NAMES,
+    check_size,
+    frames_note,
+    jpeg_with_end,
+    open_image,
+    read_path,
+    read_stream,
+)
 from codec.pictures.pixels import from_pil, on_white, rows_to_uint8
 
 QUICK_PNG_PIXELS = 4_000_000  # above, a PNG is made five times as fast, and is some percent larger
@@ -68,9 +78,15 @@ def _from_bytes(data: bytes, max_pixels: int) -> LoadedImage:
 
 def decoded(image: Image.Image, data: bytes, max_pixels: int) -> LoadedImage:
     """The picture that `open_image` found in `data`, its pixels decoded. Raises ImageError."""
-    rgb, notes = from_pil(image, max_pixels)
+    repaired = []
+    if image.format in ("JPEG", "MPO") and (whole := jpeg_with_end(data)):
+        image, data = open_image(whole, max_pixels), whole
+        repaired = ["Its end marker was missing, and nothing else."]
+    elif image.format == "TIFF":
+        image = tiff.checked(image, data)
+    rgb, notes = from_pil(image, max_pixels, data)
     frames = frames_note(image, data)
-    return LoadedImage(rgb, (frames, *notes) if frames else tuple(notes), NAMES.get(image.format, image.format))
+    return LoadedImage(rgb, tuple([frames] * bool(frames) + repaired + notes), NAMES.get(image.format, image.format))
 
 
 # --- arrays -------------------------------------------------------------------------------------------------

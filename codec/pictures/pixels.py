@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from codec.errors import ImageError
-from codec.pictures.files import DAMAGED, check_size, pillow_errors
+from codec.pictures import colour, tiff
+from codec.pictures.files import DAMAGED, check_size, open_image, pillow_errors
 
 _BAD_PROFILE = "Its ICC profile could not be read and was ignored."
 
@@ -30,26 +32,143 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def from_pil(image: Image.Image, max_pixels: int) -> tuple[np.ndarray, list[str]]:
-    """(uint8 height × width × 3, notes) of the current frame of an opened image."""
+def from_pil(image: Image.Image, max_pixels: int, data: bytes = b"") -> tuple[np.ndarray, list[str]]:
+    """(uint8 height × width × 3, notes) of the current frame of an opened image; `data` is its file, where known."""
     check_size(*image.size, max_pixels)
     bits, orientation_before = _sample_bits(image), _tiff_orientation(image)
-    with pillow_errors(DAMAGED):
-        image.load()
-    check_size(*image.size, max_pixels)  # HEIC may turn out to be of another size than its header says
     notes: list[str] = []
+    declared, inverted = _declared_colour(image, data, notes), tiff.zero_is_white(image)
+    uncovered = _uncovered(image)
+    deep = tiff.planes(image, data) if image.format == "TIFF" and data else None
+    if deep is None and (declared or (image.format == "TIFF" and image.mode in ("RGBA", "CMYK"))):
+        deep = _sixteen_bits(image, data, bits)
+    if deep is None:
+        with pillow_errors(DAMAGED):
+            image.load()
+    else:
+        deep = tiff.without_extra(deep, image)
+        image = _of_samples(deep, image)
+    check_size(*image.size, max_pixels)  # HEIC may turn out to be of another size than its header says
     base, alpha = _split_alpha(image, bits)
-    if base.mode in ("I", "F") or base.mode.startswith("I;16"):
-        base = _to_eight_bits(base, bits, _is_unsigned(image), notes)
-    elif bits > 8:
-        notes.append(f"{bits}-bit samples were scaled to 8 bits.")
-    rgb_image = _to_srgb(base, image.info, notes)
+    if uncovered is not None:
+        alpha = uncovered if alpha is None else ImageChops.multiply(alpha, uncovered)
+    rgb_image = _in_declared_colour(base, declared, deep, bits, notes) if declared and not inverted else None
+    if rgb_image is None:
+        if base.mode in ("I", "F") or base.mode.startswith("I;16"):
+            base = _to_eight_bits(base, bits, _is_unsigned(image), notes)
+            base = ImageOps.invert(base) if inverted else base
+        elif bits > 8:
+            notes.append(f"{bits}-bit samples were scaled to 8 bits.")
+        rgb_image = _to_srgb(base, image.info, notes)
     if alpha is not None:
         rgb_image = on_white(rgb_image, alpha, notes)
-    if _hdr_curve(image):
-        notes.append(f"Its HDR brightness ({_hdr_curve(image)}) was not tone-mapped, so it may look pale.")
-    rgb = _upright(np.array(rgb_image), image, orientation_before, notes)
+    rgb = _upright(np.array(rgb_image), image, data, orientation_before, notes)
     return np.ascontiguousarray(rgb), notes
+
+
+def _declared_colour(image: Image.Image, data: bytes, notes: list[str]) -> colour.Colour | None:
+    """The colour that the file declares, where it is for `colour.to_srgb` to convert; None where it is sRGB, or where
+    LittleCMS converts it by its profile, in 8 bits. In `image.info` only a profile that counts is left, and that of a
+    BMP is put there."""
+    profile = image.info.get("icc_profile")
+    declared = None
+    if image.format == "PNG" and data:
+        if profile and colour.png_has_cicp(data):
+            del image.info["icc_profile"]
+            profile = None
+        elif profile and not _is_profile(profile):  # what the other chunks say holds then
+            notes.append(_BAD_PROFILE)
+            del image.info["icc_profile"]
+            profile = None
+        if not profile:
+            declared = colour.of_png(data)
+    elif image.format in ("AVIF", "HEIF") and data and not profile:
+        declared = colour.of_iso(data)
+    elif image.format == "BMP" and (profile := colour.bmp_profile(data)):
+        image.info["icc_profile"] = profile
+    if profile and _sample_bits(image) > 8 and image.format in ("PNG", "TIFF"):
+        declared = colour.of_profile(profile)
+    return None if declared is None or declared.plain else declared
+
+
+def _is_profile(profile: bytes) -> bool:
+    with suppress(Exception):
+        ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return True
+    return False
+
+
+def _sixteen_bits(image: Image.Image, data: bytes, bits: int) -> np.ndarray | None:
+    """uint16 (H, W, 3 or 4) of a colour picture of 16 bits, of which Pillow itself keeps the higher bytes only.
+
+    The file is read twice, the second time as if its samples had the other byte order. None for other pictures. An
+    alpha that colours are multiplied by stays so. Raises ImageError for damage.
+    """
+    if bits != 16 or image.mode not in ("RGB", "RGBA", "CMYK") or not data or not image.tile:
+        return None
+    arguments = image.tile[0].args
+    if not re.match("(RGB|CMYK).*;16", arguments if isinstance(arguments, str) else arguments[0]):  # grey with alpha
+        return None
+    read = []
+    with pillow_errors(DAMAGED):
+        for swapped in (False, True):
+            other = open_image(data, image.width * image.height)
+            if image.format == "TIFF":
+                other.seek(image.tell())
+            other.tile = [tile._replace(args=_in_byte_order(tile.args, swapped)) for tile in other.tile]
+            other.load()
+            read.append(np.asarray(other).astype(np.uint16))
+    return read[0] << 8 | read[1]
+
+
+def _in_byte_order(arguments: Any, swapped: bool) -> Any:
+    """The arguments of one of Pillow's tiles, with the byte order named in full, or swapped, and alpha left alone."""
+    raw, *rest = arguments if isinstance(arguments, tuple) else (arguments,)
+    little = raw.endswith("L") or (raw.endswith("N") and sys.byteorder == "little")
+    raw = raw[:-1].replace("RGBa", "RGBA") + ("L" if little != swapped else "B")
+    return (raw, *rest) if isinstance(arguments, tuple) else raw
+
+
+def _in_declared_colour(
+    base: Image.Image, declared: colour.Colour, deep: np.ndarray | None, bits: int, notes: list[str]
+) -> Image.Image | None:
+    """`base` (grey or RGB) in sRGB; None for samples that are neither."""
+    if base.mode == "1":
+        base = base.convert("L")
+    samples = np.asarray(base)
+    if base.mode.startswith("I;16") and bits == 16:
+        samples = samples.astype(np.uint16)
+    elif base.mode == "P":
+        samples = np.asarray(base.convert("RGB"))
+    elif base.mode not in ("L", "RGB"):
+        return None
+    elif deep is not None and deep.shape[:2] == samples.shape[:2] and samples.ndim == 3:
+        samples = deep[..., :3]
+    if bits > 8:
+        notes.append(f"{bits}-bit samples were scaled to 8 bits.")
+    if declared.hdr:
+        notes.append(f"Its HDR brightness ({declared.hdr}) was tone-mapped: {colour.WHITE_NITS:g} nits are white.")
+    notes.append(f"Converted from {declared.name} to sRGB.")
+    return Image.fromarray(colour.to_srgb(samples, declared))
+
+
+def _of_samples(deep: np.ndarray, image: Image.Image) -> Image.Image:
+    """Samples uint16 (H, W, 3 or 4) as a picture of 8 bits that says of itself what `image` does."""
+    mode = "CMYK" if image.mode == "CMYK" else ("RGB", "RGBA")[deep.shape[2] - 3]
+    whole = Image.frombytes(mode, deep.shape[1::-1], rows_to_uint8(deep, lambda rows: rows / 257).tobytes())
+    whole.info, whole.format = image.info, image.format
+    if image.format == "TIFF":
+        whole.tag_v2 = image.tag_v2
+    return whole
+
+
+def _uncovered(image: Image.Image) -> Image.Image | None:
+    """Opacity (mode L) of a GIF's screen where its first frame is smaller: the rest is transparent. Else None."""
+    if image.format != "GIF" or not image.tile or image.tile[0][1] == (0, 0, *image.size):
+        return None
+    opacity = Image.new("L", image.size, 0)
+    opacity.paste(255, image.tile[0][1])
+    return opacity
 
 
 def _sample_bits(image: Image.Image) -> int:
@@ -162,24 +281,22 @@ def _tiff_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _upright(rgb: np.ndarray, image: Image.Image, orientation_before: int, notes: list[str]) -> np.ndarray:
+def _upright(rgb: np.ndarray, image: Image.Image, data: bytes, orientation_before: int, notes: list[str]) -> np.ndarray:
+    """`rgb` as its EXIF data want it. XMP does not count, as in browsers."""
+    if image.format == "HEIF" and data:  # libheif has turned it by its own properties; EXIF data do not count
+        if colour.iso_is_turned(data):
+            notes.append("Rotated upright as its header asks.")
+        return rgb
     value: Any = 1
     with suppress(Exception):  # unreadable EXIF data leave the picture as it lies
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    done_already = orientation_before
-    if image.format == "HEIF":  # libheif has turned it, and pillow-heif keeps what EXIF said
-        done_already = image.info.get("original_orientation") or 1
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        value = exif.get(_ORIENTATION_TAG, 1)
     turn = _UPRIGHT.get(value) if isinstance(value, int) else None
-    if turn or done_already in _UPRIGHT:
-        notes.append("Rotated upright as its EXIF data asks.")
+    if turn or orientation_before in _UPRIGHT:
+        source = "header asks" if image.format == "AVIF" else "EXIF data asks"
+        notes.append(f"Rotated upright as its {source}.")
     return turn(rgb) if turn else rgb
-
-
-def _hdr_curve(image: Image.Image) -> str:
-    """PQ or HLG where a HEIC file says that it is coded so, else empty. (Pillow tells nothing of AVIF's.)"""
-    profile = image.info.get("nclx_profile")
-    curve = profile.get("transfer_characteristics") if isinstance(profile, dict) else None
-    return {16: "PQ", 18: "HLG"}.get(curve, "")
 
 
 # --- colour -------------------------------------------------------------------------------------------------
