@@ -1,4 +1,4 @@
-"""Command line: `python -m codec.evaluation rd | iso | jpeg | plot | sheet | weak | bd | speed | checks | report`.
+"""Command line: `python -m codec.evaluation rd | iso | worth | jpeg | plot | sheet | weak | bd | speed | checks | report`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """
@@ -12,7 +12,7 @@ from codec import plots
 from codec.api import check_decoder
 from codec.baselines import CODECS
 from codec.errors import CodecError
-from codec.evaluation import equal_size, jpeg, promises, rd, report, sheet, speed
+from codec.evaluation import equal_size, jpeg, promises, rd, report, sheet, speed, worth
 from codec.evaluation.curves import bd_table
 from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
 
@@ -36,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
         if name == "iso":
             text = "the folder with VGG-16: also measure every decoder by the perceptual losses"
             command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help=text)
+    command = over_folder("worth", "k: HEIC at k times the size looks as close, by LPIPS on two networks and DISTS")
+    command.add_argument("--workers", type=int, help="processes; default: one a core")
+    command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help="the folder with VGG-16")
     over_folder("jpeg", "compare our JPEG curve with the published one and name each cause")
     over_folder("sheet", "crops of Kodak images by every decoder, as a lossless WebP")
     command = commands.add_parser("weak", help="crops of example images that the decoders are bad at")
@@ -95,6 +98,8 @@ def main() -> int:
 def dispatch(args: argparse.Namespace) -> int:
     if args.command in ("rd", "iso"):
         return over_pictures(args)
+    if args.command == "worth":
+        return print_worth(worth.evaluate(args.folder, args.out, args.backbones, args.workers))
     if args.command == "bd":
         print(bd_table(read_json(args.results), args.anchor))
     elif args.command == "jpeg":
@@ -113,6 +118,16 @@ def dispatch(args: argparse.Namespace) -> int:
         changed = report.update(args.readme, args.results)
         print(f"changed: {', '.join(map(str, changed))}" if changed else "already up to date")
     return 0
+
+
+def print_worth(result: dict) -> int:
+    for at in result["worth"]:
+        print(f"at {at['target_bpp']} bpp, {at['pictures']} pictures")
+        for name, row in at["codecs"].items():
+            print(f"  {name:18}", row)
+    for failure in result["failures"]:
+        print(f"FAILED {failure}", file=sys.stderr)
+    return 1 if result["failures"] else 0
 
 
 def over_pictures(args: argparse.Namespace) -> int:
