@@ -1,4 +1,5 @@
-"""Command line: `python -m codec.evaluation rd | iso | worth | jpeg | plot | sheet | weak | bd | speed | checks | report`.
+"""Command line: `python -m codec.evaluation rd | iso | worth | jpeg | plot | sheet | weak | bd | speed | checks |
+report`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """

@@ -1,4 +1,4 @@
-"""How many times the bytes HEIC needs to look as close, by measures that no decoder was trained on as well.
+"""How many times the bytes HEIC needs to look as close, by measures that no decoder was trained on too.
 
 k of a decoder at a rate is the factor on that rate at which HEIC has the same mean of a measure. HEIC is measured at
 `FACTORS` times the rate, and its curve is interpolated linearly over the logarithm of the size. Beyond its ends k is
