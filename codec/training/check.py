@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from codec.entropy import tables
-from codec.networks.model import CAUTION, CodecModel, Trunk
+from codec.networks.model import CAUTION, CodecModel
 from codec.networks.transforms import Synthesis
+from codec.networks.trunk import Trunk
 from codec.pipeline import Codec, Latent
 from codec.training import data as datasets
 from codec.training.decoders import Settings, Trainer

@@ -9,15 +9,17 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from codec.entropy import integer, tables
+from codec.entropy import integer
 from codec.entropy.integer import IntegerConv
 from codec.networks import storage
 from codec.networks.generator import architecture_of
 from codec.networks.hyperprior import EntropyModel
-from codec.networks.model import CodecModel, Trunk
+from codec.networks.model import CodecModel
+from codec.networks.trunk import Trunk
 from codec.pipeline import Codec, Latent, z_index
 from codec.spec import BYTE_MAX, N_SCALES, T_UNIT, quality_index
 from codec.training import data as datasets
+from codec.training import storing, tables
 from codec.training.losses import REFERENCE_LAMBDA
 from codec.weights import Weights, trunk_id
 
@@ -223,7 +225,7 @@ def export(
     model.load_state_dict(saved["ema"])
     model.requires_grad_(False)
     state = model.g_s.state_dict()
-    stored = storage.to_int8(state) if eight_bit else {k: v.half().contiguous() for k, v in state.items()}
+    stored = storing.to_int8(state) if eight_bit else {k: v.half().contiguous() for k, v in state.items()}
     model.g_s.load_state_dict(storage.to_float(stored))
     g_s = model.g_s.eval().to(device)
     source = datasets.Crops(data)

@@ -7,9 +7,8 @@ from pathlib import Path
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from codec.networks import storage
 from codec.training import data as datasets
-from codec.training import vgg
+from codec.training import storing, vgg
 
 MIB = 1 << 20
 LPIPS_VGG = "lpips-vgg.safetensors"  # the linear layers of LPIPS v0.1 on VGG-16
@@ -55,7 +54,7 @@ def pack(
         (first / "backbones").mkdir()
         source, target = Path(backbones) / vgg.FILE, first / "backbones" / vgg.FILE
         if eight_bit:
-            save_file(storage.to_int8(load_file(source)), target)
+            save_file(storing.to_int8(load_file(source)), target)
         else:
             shutil.copyfile(source, target)
         if (Path(backbones) / LPIPS_VGG).exists():

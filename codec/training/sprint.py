@@ -23,14 +23,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from codec.metrics import alexnet as lpips
-from codec.networks import storage
 from codec.networks.gain import lambda_map, rdo_weight
 from codec.networks.generator import build, extend
 from codec.networks.model import CAUTION, CodecModel
 from codec.networks.transforms import GRAIN, noise_field
 from codec.spec import N_SCALES
 from codec.training import data as datasets
-from codec.training import losses
+from codec.training import losses, storing
 from codec.training.check import equality, on_devices
 from codec.training.discriminator import FeatureDiscriminator
 from codec.training.export import shipped_state, widened
@@ -443,7 +442,7 @@ class Quartet(nn.Module):
         Path(out).mkdir(parents=True, exist_ok=True)
         base = {k: v.half().float().cpu() for k, v in base.items()}
         for name, average in self.averages.items():
-            stored = storage.to_difference({k: v.cpu() for k, v in average.state().items()}, base, 127)
+            stored = storing.to_difference({k: v.cpu() for k, v in average.state().items()}, base, 127)
             save_file(stored, Path(out) / f"{name}.safetensors")
         halves = {k: v.half().cpu().contiguous() for k, v in self.discriminator.state_dict().items()}
         save_file(halves, Path(out) / "discriminator.safetensors")
