@@ -8,12 +8,14 @@ from PIL import Image
 from torch import Tensor
 
 from codec import bitstream, rate, spec
-from codec.bitstream import Stream
+from codec.bitstream import Stream, info
 from codec.device import Timer
 from codec.errors import CodecError
 from codec.pictures.load import load_image
 from codec.pipeline import Codec, Latent, Progress
 from codec.weights import default
+
+__all__ = ["Coded", "RateResult", "compress", "decompress", "encode", "info", "load"]
 
 
 @functools.cache
@@ -77,7 +79,7 @@ def encode(
     """
     if sum(v is not None for v in (lmbda, bpp, max_bytes, q)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
-    check_model(model)
+    default().check_model(model)
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
@@ -125,20 +127,6 @@ def part(progress: Progress, start: float, span: float) -> Progress:
     return progress and (lambda share: progress(min(1, start + span * share)))
 
 
-def check_model(model: str) -> None:
-    """Raises CodecError for a decoder that no stream of the current trunk can suggest."""
-    if model not in default().models():
-        raise CodecError(f"There is no model '{model}'; there are: {', '.join(default().models())}.")
-
-
-def check_decoder(decoder: str | None, realism: float | None = None, trunk: str = "") -> None:
-    """Raises CodecError for a decoder that this trunk (by default the current) has not, or a realism it has not.
-
-    No decoder means the one that a stream will suggest.
-    """
-    default().check(decoder, realism, trunk)
-
-
 def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None) -> bytes:
     """Compresses a picture into a stream.
 
@@ -173,36 +161,5 @@ def decompress(data: bytes, decoder: str | None = None, realism: float | None = 
     CodecError (unknown decoder; realism out of range, or none to choose for this decoder).
     """
     stream = bitstream.read(data)
-    check_decoder(decoder, realism, stream.trunk)
+    default().check(decoder, realism, stream.trunk)
     return Image.fromarray(load(stream.trunk).decode(stream, decoder, realism))
-
-
-def info(data: bytes) -> dict:
-    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON."""
-    stream = bitstream.read(data)
-    uniform = isinstance(stream.q, int)
-    level = (
-        {"level": stream.q, "lambda": round(spec.lambda_of(stream.q), 6)}
-        if uniform
-        else {
-            "level_map": {
-                "rows": stream.regions[0],
-                "columns": stream.regions[1],
-                "min": int(stream.q.min()),
-                "max": int(stream.q.max()),
-            }
-        }
-    )
-    return {
-        "version": bitstream.VERSION,
-        "trunk": stream.trunk,
-        "decoder": stream.decoder,
-        "width": stream.width,
-        "height": stream.height,
-        **level,
-        "bytes": len(data),
-        "header_bytes": len(data) - len(stream.z) - len(stream.y),
-        "z_bytes": len(stream.z),
-        "y_bytes": len(stream.y),
-        "bpp": round(rate.bpp(len(data), stream.width, stream.height), 6),
-    }

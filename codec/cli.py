@@ -13,26 +13,37 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
+from codec.bitstream import info
 from codec.errors import CodecError, StreamError
+from codec.paths import atomic_write
+from codec.rate import bpp
+from codec.spec import PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
+from codec.weights import default
 
-SUFFIX = ".lic"
-IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
+
+def work():
+    """The modules that load torch, imported with the first file: help and refusals need not wait for it."""
+    from codec import api
+    from codec.pictures import load
+
+    return api, load
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m codec", description="Learned image compression.")
     commands = top.add_subparsers(dest="command", required=True)
-    compress = commands.add_parser("compress", help=f"pictures -> {SUFFIX} streams")
+    compress = commands.add_parser("compress", help=f"pictures -> {STREAM_SUFFIX} streams")
     compress.add_argument("input", type=Path, metavar="IN", help="a picture, or a folder of pictures")
     compress.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     compress.add_argument("--model", default="mse", help="the decoder the stream suggests (default: mse)")
     rate = compress.add_mutually_exclusive_group()
     rate.add_argument("--lambda", type=float, dest="lmbda", metavar="L", help="trade-off, 0.0005…0.0483 (0.0067)")
     rate.add_argument("--bpp", type=float, metavar="R", help="rate in bits per pixel, not exceeded")
-    decompress = commands.add_parser("decompress", help=f"{SUFFIX} streams -> PNG")
-    decompress.add_argument("input", type=Path, metavar="IN", help=f"a {SUFFIX} stream, or a folder of them")
+    decompress = commands.add_parser("decompress", help=f"{STREAM_SUFFIX} streams -> PNG")
+    decompress.add_argument("input", type=Path, metavar="IN", help=f"a {STREAM_SUFFIX} stream, or a folder of them")
     decompress.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     decompress.add_argument("--decoder", help="another decoder than the stream suggests")
     decompress.add_argument("--realism", type=float, metavar="T", help="0 (faithful) … 1 (realistic)")
@@ -51,30 +62,24 @@ def read_file(path: Path) -> bytes:
 
 def compress_file(source: Path, target: Path, args) -> str:
     """Codes one picture; returns the line that reports it."""
-    from codec.api import encode
-    from codec.pictures.load import atomic_write, load_image
-
-    image = load_image(source)
+    api, load = work()
+    image = load.load_image(source)
     height, width = image.rgb.shape[:2]
-    coded, found = encode(image.rgb, model=args.model, lmbda=args.lmbda, bpp=args.bpp)
-    rate = 8 * len(coded.data) / (width * height)
-    if not found.reached:
+    coded, search = api.encode(image.rgb, model=args.model, lmbda=args.lmbda, bpp=args.bpp)
+    rate = bpp(len(coded.data), width, height)
+    if not search.reached:
         raise CodecError(f"{args.bpp:g} bpp cannot be reached: the least for this picture is {rate:.4f} bpp.")
     atomic_write(target, coded.data)
-    notes = [*image.notes, *(["This is the best quality there is."] if found.at_top else [])]
+    notes = [*image.notes, *(["This is the best quality there is."] if search.at_top else [])]
     line = f"{source} -> {target}: {width}×{height}, {len(coded.data):,} bytes, {rate:.4f} bpp"
     return line + "".join(f"  {note}" for note in notes)
 
 
 def decompress_file(source: Path, target: Path, args) -> str:
     """Decodes one stream; returns the line that reports it."""
-    import numpy as np
-
-    from codec.api import decompress
-    from codec.pictures.load import save_png
-
-    picture = decompress(read_file(source), args.decoder, args.realism)
-    save_png(np.asarray(picture), target)
+    api, load = work()
+    picture = api.decompress(read_file(source), args.decoder, args.realism)
+    load.save_png(np.asarray(picture), target)
     return f"{source} -> {target}: {picture.width}×{picture.height}"
 
 
@@ -118,17 +123,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.command == "info":
         try:
-            from codec.api import info
-
             print(json.dumps(info(read_file(args.file)), indent=2))
         except CodecError as error:
             print(f"{args.file}: {error}", file=sys.stderr)
             return 1
         return 0
     if args.command == "compress":
-        pairs, work = jobs(args.input, args.output, IMAGES, SUFFIX), compress_file
+        pairs, work = jobs(args.input, args.output, PICTURE_SUFFIXES, STREAM_SUFFIX), compress_file
     else:
-        pairs, work = jobs(args.input, args.output, {SUFFIX}, ".png"), decompress_file
+        pairs, work = jobs(args.input, args.output, {STREAM_SUFFIX}, ".png"), decompress_file
     folder = args.input.is_dir()
     if folder and args.output.is_file():
         print(f"'{args.output}' is a file; where IN is a folder, OUT must be one too.", file=sys.stderr)
@@ -146,14 +149,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def check_usage(args) -> None:
     """Raises CodecError for arguments that no input could make right."""
-    from codec import spec
-    from codec.api import check_decoder, check_model
-
     if args.command == "compress":
-        check_model(args.model)
+        default().check_model(args.model)
         if args.lmbda is not None:
-            spec.quality_index(args.lmbda)
+            quality_index(args.lmbda)
         if args.bpp is not None and not 0 < args.bpp < 100:
             raise CodecError(f"The target rate is {args.bpp:g} bpp; it must lie between 0 and 100.")
     else:
-        check_decoder(args.decoder, args.realism)
+        default().check(args.decoder, args.realism)

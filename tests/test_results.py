@@ -11,8 +11,8 @@ from PIL import Image
 from codec import results
 from codec.evaluation import curves, equal_size, measure, rd, report
 from codec.evaluation.measure import KEYS, iso_points, rd_points
-from codec.networks import storage
 from codec.results import write_json
+from codec.training import storing
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,7 +40,7 @@ def test_the_means_are_those_of_the_points_beside_them(name):
 
 def test_the_weights_stay_small():
     weights = ROOT / "weights"
-    assert max(path.stat().st_size for path in weights.rglob("*")) <= storage.FILE_BYTES
+    assert max(path.stat().st_size for path in weights.rglob("*")) <= storing.FILE_BYTES
     assert report.total(path for path in weights.rglob("*") if path.is_file()) <= report.TOTAL_BYTES
 
 

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from codec import plots
-from codec.api import check_decoder
 from codec.baselines import CODECS
 from codec.errors import CodecError
 from codec.evaluation import equal_size, jpeg, promises, rd, report, sheet, speed
 from codec.evaluation.curves import bd_table
 from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
+from codec.weights import default
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,7 +75,7 @@ def codecs(wanted: str | None, own: list[str]) -> list[str]:
     names = wanted.split(",") if wanted else [*own, *CODECS]
     for name in names:
         if is_ours(name):
-            check_decoder(decoder_of(name), realism_of(name))
+            default().check(decoder_of(name), realism_of(name))
         elif name not in CODECS:
             advice = " (pip install pillow-jxl-plugin)" if name == "jxl" else ""
             raise CodecError(f"There is no codec '{name}'{advice}; choose of {', '.join([OURS, *CODECS])}.")
