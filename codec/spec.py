@@ -103,7 +103,7 @@ class Decoder:
 
 #: The presets of HiFiC: number and rate, those of Mentzer et al. 2020.
 _HIFIC = {"lo": (3, 0.14), "mi": (4, 0.30), "hi": (5, 0.45)}
-_GAN = "A GAN that aims at a real-looking picture; it paints detail nobody sent."
+_GAN = "A GAN for a realistic image; it synthesises detail that was not transmitted."
 #: By name. Numbers are in files: never change one, never use one twice.
 DECODERS = {
     decoder.name: decoder

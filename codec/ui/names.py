@@ -7,7 +7,8 @@ from codec.ui.texts import t
 ORIGINAL, OURS = "original", "ours"
 #: Decoders by their names in the manifest. Which of them are here, `jobs.renditions.networks` says.
 DECODERS = {decoder.name: decoder.title for decoder in spec.DECODERS.values()}
-MODELS = ("mse", "perceptual", "texture", "hific-lo", "hific-mi", "hific-hi")
+#: What an image can be compressed for; HiFiC without its GAN is there to be compared with it.
+MODELS = tuple(name for name in spec.NUMBERED.values() if name != "hific-nogan")
 BASELINES = {name: NAMES[name] for name in CODECS}
 #: The autoencoder of 2017 by its experiments, as `codec.classroom.autoencoder` names them. Each has one rate of its
 #: own, so it cannot be held to the size of anything.

@@ -5,6 +5,7 @@ from html import escape
 
 import gradio as gr
 
+from codec import spec
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
 from codec.ui import examples, jobs, viewer
 from codec.ui.hosting import queue
@@ -19,14 +20,14 @@ from codec.ui.names import (
     ORIGINAL,
     OURS,
 )
-from codec.ui.texts import t
+from codec.ui.texts import section, t
 from codec.ui.widgets import PRIVATE, QUICK, Coded, hint
 
 TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
 LAMBDA_START = 0.0035
 QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q / 100)).toPrecision(3))"
 START = ("upload", "pictures", "model", "about", "mode", "quality", "lmbda", "bpp")  # what a link may set
-SIDES = [n for n in DECODERS if not n.startswith("hific-") or n == "hific-nogan"]
+SIDES = [name for name in DECODERS if name not in OPERATING_POINTS]  # each network once
 
 
 def compress(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
@@ -94,7 +95,7 @@ def choose_model(model: str, mode: str, bpp: float):
 
 
 def explained(model: str) -> str:
-    return f"<span class='hint'>{escape(t(f'models.{model}'))}</span>"
+    return f"<span class='hint'>{escape(section('models').get(model, spec.DECODERS[model].about))}</span>"
 
 
 def show_target(mode: str):
