@@ -1,6 +1,8 @@
 """compress, decompress, info: the functions that the command line and the page are made of."""
 
 import functools
+import numbers
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +12,8 @@ from torch import Tensor
 from codec import bitstream, rate, spec
 from codec.bitstream import Stream
 from codec.device import Timer
-from codec.errors import CodecError
+from codec.errors import CodecError, StreamError
+from codec.pictures.files import read_path, read_stream
 from codec.pictures.load import load_image
 from codec.pipeline import Codec, Latent, Progress
 from codec.weights import default
@@ -78,6 +81,8 @@ def encode(
     if sum(v is not None for v in (lmbda, bpp, max_bytes, q)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
     check_model(model)
+    for name, value in (("λ", lmbda), ("The target rate", bpp)):
+        check_number(name, value)
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
@@ -136,7 +141,14 @@ def check_decoder(decoder: str | None, realism: float | None = None, trunk: str 
 
     No decoder means the one that a stream will suggest.
     """
+    check_number("Realism", realism)
     default().check(decoder, realism, trunk)
+
+
+def check_number(name: str, value) -> None:
+    """Raises CodecError for what is given and is no number."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+        raise CodecError(f"{name} has to be a number, not an object of type '{type(value).__name__}'.")
 
 
 def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None) -> bytes:
@@ -164,21 +176,35 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     return coded.data
 
 
-def decompress(data: bytes, decoder: str | None = None, realism: float | None = None) -> Image.Image:
+def decompress(source, decoder: str | None = None, realism: float | None = None) -> Image.Image:
     """Decodes a stream to an RGB picture, by the decoder it suggests unless another is named.
 
-    realism: from 0, the fidelity decoder that a generative one was fine-tuned from, to 1, that decoder itself.
+    source: the bytes of a stream, or its path or a binary file object. realism: from 0, the fidelity decoder that a
+    generative one was fine-tuned from, to 1, that decoder itself.
 
     Raises StreamError (not a stream, damaged, too large), WeightsError (made with weights that are not here), and
     CodecError (unknown decoder; realism out of range, or none to choose for this decoder).
     """
-    stream = bitstream.read(data)
+    stream = bitstream.read(stream_bytes(source))
     check_decoder(decoder, realism, stream.trunk)
     return Image.fromarray(load(stream.trunk).decode(stream, decoder, realism))
 
 
-def info(data: bytes) -> dict:
-    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON."""
+def stream_bytes(source) -> bytes:
+    """The bytes of a stream from all that `decompress` takes. Raises StreamError."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if isinstance(source, (str, os.PathLike)):
+        return read_path(source, StreamError)
+    if hasattr(source, "read"):
+        return read_stream(source, StreamError)
+    kind = type(source).__name__
+    raise StreamError(f"A stream cannot be read from an object of type '{kind}'; pass its bytes, its path or a file.")
+
+
+def info(source) -> dict:
+    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON. source: as for `decompress`."""
+    data = stream_bytes(source)
     stream = bitstream.read(data)
     uniform = isinstance(stream.q, int)
     level = (

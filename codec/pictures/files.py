@@ -29,7 +29,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from codec.errors import ImageError
+from codec.errors import CodecError, ImageError, StreamError
 from codec.paths import printable
 from codec.pictures import bmp
 from codec.spec import MAX_PIXELS, MAX_SIDE
@@ -50,6 +50,8 @@ _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # neither a stuffed 
 _ISO_SIZE = re.compile(rb"ispe.{4}(.{8})", re.DOTALL)  # the box of an item's width and height
 _MAX_GIF_PREAMBLE = 1_000_000  # bytes of comments and the like; Pillow's time is quadratic in them
 
+_WANTED = {ImageError: "an image file", StreamError: "a compressed stream"}
+_FILE_TOO_LARGE = "The file is larger than the limit of {:g} MB; save it smaller first."
 _READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or HEIC"
 _NOT_AN_IMAGE = f"This file is not an image in a format that can be read here ({_READABLE})."
 DAMAGED = "The image is truncated or damaged: it could not be decoded to its end, so try another copy of it."
@@ -87,57 +89,55 @@ def register_heif() -> None:
 # --- reading the bytes --------------------------------------------------------------------------------------
 
 
-def read_path(path: str | os.PathLike) -> bytes:
-    name = printable(path)
+def read_path(path: str | os.PathLike, error: type[CodecError] = ImageError) -> bytes:
+    """The bytes of a file. Raises `error` with a sentence: ImageError where an image was wanted, else StreamError."""
+    name, wanted = printable(path), _WANTED[error]
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise ImageError(f"'{name}' is a folder; choose an image file in it.")
+            raise error(f"'{name}' is a folder; choose {wanted} in it.")
         if not stat.S_ISREG(mode):  # opening a pipe or a device could wait, or read, for ever
-            raise ImageError(f"'{name}' is not an ordinary file; choose an image file.")
+            raise error(f"'{name}' is not an ordinary file; choose {wanted}.")
         with open(path, "rb") as file:
-            return _read_limited(file)
+            return _read_limited(file, error)
     except (FileNotFoundError, NotADirectoryError):
-        raise ImageError(f"There is no file '{name}'.") from None
+        raise error(f"There is no file '{name}'.") from None
     except PermissionError:
-        raise ImageError(f"The file '{name}' may not be read: permission was denied.") from None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise ImageError(f"There is no file '{name[:80]}…'.") from None
-        raise ImageError(f"The file '{name}' could not be read: {error.strerror or error}.") from error
-    except ImageError:
+        raise error(f"The file '{name}' may not be read: permission was denied.") from None
+    except OSError as cause:
+        if cause.errno == errno.ENAMETOOLONG:
+            raise error(f"There is no file '{name[:80]}…'.") from None
+        raise error(f"The file '{name}' could not be read: {cause.strerror or cause}.") from cause
+    except error:
         raise
     except ValueError:  # a NUL byte in the name
-        raise ImageError(f"There is no file '{name}'.") from None
+        raise error(f"There is no file '{name}'.") from None
 
 
-def read_stream(stream: Any) -> bytes:
+def read_stream(stream: Any, error: type[CodecError] = ImageError) -> bytes:
+    """The bytes of a binary file object, as `read_path`."""
     try:
         # As Pillow does: an upload that something else has looked at already may not stand at its start.
         if hasattr(stream, "seek") and getattr(stream, "seekable", lambda: True)():
             stream.seek(0)
-        return _read_limited(stream)
-    except ImageError:
+        return _read_limited(stream, error)
+    except error:
         raise
-    except (OSError, ValueError, TypeError) as error:
-        raise ImageError(f"The file could not be read: {error}.") from error
+    except (OSError, ValueError, TypeError) as cause:
+        raise error(f"The file could not be read: {cause}.") from cause
 
 
-def _read_limited(stream: Any) -> bytes:
+def _read_limited(stream: Any, error: type[CodecError]) -> bytes:
     """The rest of a binary stream, refused once it is longer than MAX_FILE_BYTES."""
     blocks, total = [], 0
     while block := stream.read(MAX_FILE_BYTES + 1 - total):
         if not isinstance(block, (bytes, bytearray)):
-            raise ImageError("The file was opened as text; open it in binary mode ('rb').")
+            raise error("The file was opened as text; open it in binary mode ('rb').")
         blocks.append(block)
         total += len(block)
         if total > MAX_FILE_BYTES:
-            raise _file_too_large()
+            raise error(_FILE_TOO_LARGE.format(MAX_FILE_BYTES / 1e6))
     return b"".join(blocks)
-
-
-def _file_too_large() -> ImageError:
-    return ImageError(f"The file is larger than the limit of {MAX_FILE_BYTES / 1e6:g} MB; save it smaller first.")
 
 
 # --- from bytes to a Pillow image ---------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
         raise ImageError("This file is empty (0 bytes); choose an image file.")
     if len(data) > MAX_FILE_BYTES:
-        raise _file_too_large()
+        raise ImageError(_FILE_TOO_LARGE.format(MAX_FILE_BYTES / 1e6))
     if data[4:8] == b"ftyp":
         register_heif()
     failure = None
