@@ -266,12 +266,13 @@ def iso_is_turned(data: bytes) -> bool:
 
 
 def bmp_profile(data: bytes) -> bytes | None:
-    """The ICC profile inside a BMP with a header of version 5, None where it has none."""
+    """The ICC profile in a BMP with a header of version 5, None where it has none. Raises EOFError where it is cut."""
     if len(data) < 138 or data[14:18] != struct.pack("<I", 124) or data[70:74] != b"DEBM":
         return None
     start, size = struct.unpack_from("<II", data, 126)
-    profile = data[14 + start : 14 + start + size]
-    return profile if len(profile) == size and size else None
+    if 14 + start + size > len(data):
+        raise EOFError
+    return data[14 + start : 14 + start + size] or None
 
 
 def of_profile(profile: bytes) -> Colour | None:

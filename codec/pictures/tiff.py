@@ -35,6 +35,11 @@ _NO_MEANING = "The TIFF does not say whether its zero is black or white; save it
 
 def checked(image: Image.Image, data: bytes) -> Image.Image:
     """An opened TIFF, at the first page that is not a reduced copy, its pixels not decoded. Raises ImageError."""
+    with pillow_errors(DAMAGED):  # tags may hold anything
+        return _checked(image, data)
+
+
+def _checked(image: Image.Image, data: bytes) -> Image.Image:
     tags = image.tag_v2
     reduced = _number(tags, SUBFILE, 0) & 1
     if DNG_VERSION in tags or data[8:10] == b"CR" or (reduced and SUB_IFDS in tags):
@@ -73,6 +78,11 @@ def planes(image: Image.Image, data: bytes) -> np.ndarray | None:
 
     Each plane is read as a grey TIFF of its own: the same file, with another directory at its end.
     """
+    with pillow_errors(DAMAGED):
+        return _planes(image, data)
+
+
+def _planes(image: Image.Image, data: bytes) -> np.ndarray | None:
     tags = image.tag_v2
     count, bits = _number(tags, SAMPLES, 1), _number(tags, BITS, 1)
     if _number(tags, PLANAR, 1) != 2 or count == 1 or bits <= 8:
@@ -101,10 +111,9 @@ def planes(image: Image.Image, data: bytes) -> np.ndarray | None:
         }
         fields |= {key: (_number(tags, key, 0),) for key in (ROWS, PREDICTOR, TILE_WIDTH, TILE_LENGTH) if key in tags}
         fields |= {offsets: tags[offsets][part], sizes: tags[sizes][part]}
-        with pillow_errors(DAMAGED):
-            grey = TiffImagePlugin.TiffImageFile(io.BytesIO(with_directory(data, fields)))
-            grey.load()
-            read.append(np.asarray(grey).astype(np.uint16))
+        grey = TiffImagePlugin.TiffImageFile(io.BytesIO(with_directory(data, fields)))
+        grey.load()
+        read.append(np.asarray(grey).astype(np.uint16))
     return np.stack(read, -1)
 
 
