@@ -45,6 +45,8 @@ READ = {
     (8, UNSIGNED, RGB, (), 2),
     (8, UNSIGNED, RGB, (UNASSOCIATED,), 2),
     (16, UNSIGNED, BLACK_IS_ZERO, (), 1),
+    (32, FLOAT, BLACK_IS_ZERO, (), 1),
+    (32, FLOAT, WHITE_IS_ZERO, (), 1),
     (8, UNSIGNED, CMYK, (), 1),
     (16, UNSIGNED, CMYK, (), 1),
     (8, UNSIGNED, BLACK_IS_ZERO, (UNASSOCIATED,), 1),
@@ -240,8 +242,12 @@ def test_kinds_that_have_no_one_meaning():
         assert outcome(tiff(samples_of(16, UNSIGNED, 1)[0], 16, photometric))
 
 
-def test_signed_samples_of_sixteen_bits_are_stretched_and_say_so():
+@pytest.mark.parametrize("order, tile", LAYOUTS)
+@pytest.mark.parametrize("compression", [NONE, LZW, DEFLATE])
+@pytest.mark.parametrize("bits", [16, 32])
+def test_signed_samples_are_stretched_and_say_so(bits, compression, order, tile):
     ramp = np.linspace(-1000, 3000, WIDTH).round().astype(np.int64)[None, :, None].repeat(3, 0)
-    loaded = load_image(tiff(ramp, 16, BLACK_IS_ZERO, kind=SIGNED))
-    assert loaded.rgb[0, 0, 0] == 0 and loaded.rgb[0, -1, 0] == 255
+    data = tiff(ramp, bits, BLACK_IS_ZERO, kind=SIGNED, compression=compression, order=order, tile=tile)
+    loaded = load_image(data)
+    assert np.abs(loaded.rgb[0, :, 0] - np.linspace(0, 255, WIDTH)).max() <= 1
     assert loaded.notes == ("Samples from -1000 to 3000 were stretched over the range from black to white.",)

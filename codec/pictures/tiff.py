@@ -7,6 +7,7 @@ zero is white is inverted where Pillow leaves it. Signed samples of 8 bits would
 from __future__ import annotations
 
 import io
+import re
 import struct
 from contextlib import suppress
 
@@ -61,6 +62,13 @@ def _checked(image: Image.Image, data: bytes) -> Image.Image:
         photometric = _number(tags, PHOTOMETRIC, 1)
         if photometric in GREYS or (photometric == YCBCR and _number(tags, COMPRESSION, 1) == 1):
             raise ImageError(_PLANES)
+    # What libtiff decodes is in this machine's byte order already; Pillow knows that of unsigned 16 bits only.
+    image.tile = [
+        tile._replace(args=(re.sub(r"(;\d+)B(S|F)$", r"\1N\2", tile.args[0]), *tile.args[1:]))
+        if tile.codec_name == "libtiff"
+        else tile
+        for tile in image.tile
+    ]
     colours = tags.get(COLOUR_MAP, ())
     if image.mode == "P" and colours and max(colours) < 256:  # written in 8 bits of 16, as old programs did
         image.palette = ImagePalette.raw("RGB;L", bytes(colours))
