@@ -4,6 +4,7 @@ data = codec.compress("photo.png", lmbda=0.0067)     # or bpp=0.3
 picture = codec.decompress(data)                     # a PIL.Image
 """
 
+from codec.bitstream import info
 from codec.errors import CodecError, ImageError, StreamError, WeightsError
 
 __all__ = ["CodecError", "ImageError", "StreamError", "WeightsError", "compress", "decompress", "info", "load"]
@@ -11,7 +12,7 @@ __all__ = ["CodecError", "ImageError", "StreamError", "WeightsError", "compress"
 
 def __getattr__(name: str):
     # torch takes seconds to import; `import codec` and the checks of a bare header need not wait for it.
-    if name in ("compress", "decompress", "info", "load"):
+    if name in ("compress", "decompress", "load"):
         from codec import api
 
         return getattr(api, name)

@@ -2,7 +2,6 @@
 
 import functools
 import numbers
-import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +9,15 @@ from PIL import Image
 from torch import Tensor
 
 from codec import bitstream, rate, spec
-from codec.bitstream import Stream
+from codec.bitstream import Stream, info
 from codec.device import Timer
 from codec.errors import CodecError, StreamError
-from codec.pictures.files import read_path, read_stream
 from codec.pictures.load import load_image
+from codec.pictures.sources import read_source
 from codec.pipeline import Codec, Latent, Progress
 from codec.weights import default
+
+__all__ = ["Coded", "RateResult", "compress", "decompress", "encode", "info", "load"]
 
 
 @functools.cache
@@ -80,7 +81,7 @@ def encode(
     """
     if sum(v is not None for v in (lmbda, bpp, max_bytes, q)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
-    check_model(model)
+    default().check_model(model)
     for name, value in (("λ", lmbda), ("The target rate", bpp)):
         check_number(name, value)
     codec = codec or load()
@@ -130,21 +131,6 @@ def part(progress: Progress, start: float, span: float) -> Progress:
     return progress and (lambda share: progress(min(1, start + span * share)))
 
 
-def check_model(model: str) -> None:
-    """Raises CodecError for a decoder that no stream of the current trunk can suggest."""
-    if model not in default().models():
-        raise CodecError(f"There is no model '{model}'; there are: {', '.join(default().models())}.")
-
-
-def check_decoder(decoder: str | None, realism: float | None = None, trunk: str = "") -> None:
-    """Raises CodecError for a decoder that this trunk (by default the current) has not, or a realism it has not.
-
-    No decoder means the one that a stream will suggest.
-    """
-    check_number("Realism", realism)
-    default().check(decoder, realism, trunk)
-
-
 def check_number(name: str, value) -> None:
     """Raises CodecError for what is given and is no number."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
@@ -185,50 +171,7 @@ def decompress(source, decoder: str | None = None, realism: float | None = None)
     Raises StreamError (not a stream, damaged, too large), WeightsError (made with weights that are not here), and
     CodecError (unknown decoder; realism out of range, or none to choose for this decoder).
     """
-    stream = bitstream.read(stream_bytes(source))
-    check_decoder(decoder, realism, stream.trunk)
+    stream = bitstream.read(read_source(source, StreamError))
+    check_number("Realism", realism)
+    default().check(decoder, realism, stream.trunk)
     return Image.fromarray(load(stream.trunk).decode(stream, decoder, realism))
-
-
-def stream_bytes(source) -> bytes:
-    """The bytes of a stream from all that `decompress` takes. Raises StreamError."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source)
-    if isinstance(source, (str, os.PathLike)):
-        return read_path(source, StreamError)
-    if hasattr(source, "read"):
-        return read_stream(source, StreamError)
-    kind = type(source).__name__
-    raise StreamError(f"A stream cannot be read from an object of type '{kind}'; pass its bytes, its path or a file.")
-
-
-def info(source) -> dict:
-    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON. source: as for `decompress`."""
-    data = stream_bytes(source)
-    stream = bitstream.read(data)
-    uniform = isinstance(stream.q, int)
-    level = (
-        {"level": stream.q, "lambda": round(spec.lambda_of(stream.q), 6)}
-        if uniform
-        else {
-            "level_map": {
-                "rows": stream.regions[0],
-                "columns": stream.regions[1],
-                "min": int(stream.q.min()),
-                "max": int(stream.q.max()),
-            }
-        }
-    )
-    return {
-        "version": bitstream.VERSION,
-        "trunk": stream.trunk,
-        "decoder": stream.decoder,
-        "width": stream.width,
-        "height": stream.height,
-        **level,
-        "bytes": len(data),
-        "header_bytes": len(data) - len(stream.z) - len(stream.y),
-        "z_bytes": len(stream.z),
-        "y_bytes": len(stream.y),
-        "bpp": round(rate.bpp(len(data), stream.width, stream.height), 6),
-    }

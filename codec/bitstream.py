@@ -21,7 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.errors import StreamError
-from codec.spec import DECODERS, MAX_PIXELS, MAX_SIDE, NUMBERED, REGION
+from codec.pictures.sources import read_source
+from codec.rate import bpp
+from codec.spec import DECODERS, MAX_PIXELS, MAX_SIDE, NUMBERED, REGION, lambda_of
 
 MAGIC = b"LIC"
 VERSION = 1
@@ -156,3 +158,29 @@ def _read_map(reader: _Reader, rows: int, columns: int) -> np.ndarray:
     if len(raw) != rows * columns or inflater.unconsumed_tail or inflater.unused_data:
         raise StreamError(f"{DAMAGED}: its map of levels cannot be read.")
     return np.cumsum(np.frombuffer(raw, dtype=np.uint8), dtype=np.uint8).reshape(rows, columns)
+
+
+def info(source) -> dict:
+    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON. source: as `decompress` takes."""
+    data = read_source(source, StreamError)
+    stream = read(data)
+    if isinstance(stream.q, int):
+        level = {"level": stream.q, "lambda": round(lambda_of(stream.q), 6)}
+    else:
+        rows, columns = stream.regions
+        level = {
+            "level_map": {"rows": rows, "columns": columns, "min": int(stream.q.min()), "max": int(stream.q.max())}
+        }
+    return {
+        "version": VERSION,
+        "trunk": stream.trunk,
+        "decoder": stream.decoder,
+        "width": stream.width,
+        "height": stream.height,
+        **level,
+        "bytes": len(data),
+        "header_bytes": len(data) - len(stream.z) - len(stream.y),
+        "z_bytes": len(stream.z),
+        "y_bytes": len(stream.y),
+        "bpp": round(bpp(len(data), stream.width, stream.height), 6),
+    }

@@ -16,18 +16,18 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from codec import batch
-from codec.batch import PICTURE_SUFFIXES, STREAM_SUFFIX
+from codec.bitstream import info
 from codec.errors import CodecError, ImageError, StreamError
 from codec.paths import printable
-
-INPUT = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
-OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+from codec.pictures.batch import Job, check_free, check_names, is_output, jobs, read_input, report, titles, write_output
+from codec.rate import bpp
+from codec.spec import PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
+from codec.weights import default
 
 EPILOG = """- as IN or OUT is the standard input or output. A file that exists is replaced with --force only, and OUT is
 never IN itself. In a folder, inputs whose outputs would have the same name keep their suffixes in them (a.jpg.lic,
@@ -47,9 +47,7 @@ def parser() -> argparse.ArgumentParser:
     rate.add_argument("--bpp", type=float, metavar="R", help="rate in bits per pixel, not exceeded")
     decompress = commands.add_parser("decompress", help=f"{STREAM_SUFFIX} streams -> PNG", epilog=EPILOG)
     decompress.add_argument("input", type=Path, metavar="IN", help=f"a {STREAM_SUFFIX} stream, a folder of them, or -")
-    decompress.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="a PNG, the only format written; a folder; or -"
-    )
+    decompress.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a PNG, a folder, or -")
     decompress.add_argument("--decoder", help="another decoder than the stream suggests")
     decompress.add_argument("--realism", type=float, metavar="T", help="0 (faithful) … 1 (realistic)")
     for command in (compress, decompress):
@@ -59,76 +57,21 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-# --- reading and writing --------------------------------------------------------------------------------------
+def work():
+    """The modules that load torch, imported with the first file: help and refusals need not wait for it."""
+    from codec import api
+    from codec.pictures import load
 
-
-def is_input(path: Path) -> bool:
-    return os.fspath(path) in INPUT
-
-
-def is_output(path: Path) -> bool:
-    return os.fspath(path) in OUTPUT
-
-
-def read_input(path: Path, error: type[CodecError]) -> bytes:
-    """The bytes of a file, of a pipe or of the standard input. Raises `error` with a sentence."""
-    from codec.pictures.files import read_path, read_stream
-
-    if is_input(path):
-        return read_stream(Pipe(sys.stdin.buffer), error)
-    if (
-        os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-    ):  # a pipe that the caller names is meant
-        with open(path, "rb") as stream:
-            return read_stream(Pipe(stream), error)
-    return read_path(path, error)
-
-
-@dataclass
-class Pipe:
-    """A stream that is read from where it is."""
-
-    stream: object
-
-    def read(self, count: int) -> bytes:
-        return self.stream.read(count)
-
-
-def write_output(path: Path, data: bytes, force: bool) -> None:
-    """Raises CodecError where the file exists already or cannot be written."""
-    from codec.paths import atomic_write
-
-    if is_output(path):
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    check_free(path, force)
-    atomic_write(path, data)
-
-
-def check_free(path: Path, force: bool) -> None:
-    if os.path.isfile(path) and not force and not is_output(path):
-        raise CodecError(f"The file '{printable(path)}' exists already; --force replaces it.")
-
-
-# --- one file -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Job:
-    source: Path
-    target: Path
+    return api, load
 
 
 def compress_file(job: Job, args) -> str:
     """Codes one picture; returns the line that reports it."""
-    from codec.api import encode
-    from codec.pictures.load import load_image
-
-    image = load_image(read_input(job.source, ImageError))
+    api, load = work()
+    image = load.load_image(read_input(job.source, ImageError))
     height, width = image.rgb.shape[:2]
-    coded, search = encode(image.rgb, model=args.model, lmbda=args.lmbda, bpp=args.bpp)
-    rate = 8 * len(coded.data) / (width * height)
+    coded, search = api.encode(image.rgb, model=args.model, lmbda=args.lmbda, bpp=args.bpp)
+    rate = bpp(len(coded.data), width, height)
     if not search.reached:
         raise CodecError(f"{args.bpp:g} bpp cannot be reached: the least for this picture is {rate:.4f} bpp.")
     write_output(job.target, coded.data, args.force)
@@ -139,37 +82,13 @@ def compress_file(job: Job, args) -> str:
 
 def decompress_file(job: Job, args) -> str:
     """Decodes one stream; returns the line that reports it."""
-    import numpy as np
-
-    from codec.api import decompress
-    from codec.pictures.load import png_bytes
-
-    picture = decompress(read_input(job.source, StreamError), args.decoder, args.realism)
-    write_output(job.target, png_bytes(np.asarray(picture)), args.force)
+    api, load = work()
+    picture = api.decompress(read_input(job.source, StreamError), args.decoder, args.realism)
+    write_output(job.target, load.png_bytes(np.asarray(picture)), args.force)
     return f"{titles(job)}: {picture.width}×{picture.height}"
 
 
-def titles(job: Job) -> str:
-    source = "standard input" if is_input(job.source) else printable(job.source)
-    target = "standard output" if is_output(job.target) else printable(job.target)
-    return f"{source} -> {target}"
-
-
-# --- many files -----------------------------------------------------------------------------------------------
-
-
-def jobs(source: Path, target: Path, suffixes: frozenset[str], new_suffix: str) -> tuple[list[Job], list]:
-    """The jobs of a file, or of all in a folder that look like inputs; and what is passed over there."""
-    if not os.path.isdir(source):
-        if os.path.isdir(target):
-            target = target / (("stdin" if is_input(source) else source.stem) + new_suffix)
-        return [Job(source, target)], []
-    files, others = batch.inputs_of(source, suffixes)
-    names = batch.outputs_for([path.relative_to(source) for path in files], new_suffix)
-    return [Job(path, target / name) for path, name in zip(files, names, strict=True)], others
-
-
-def run_jobs(todo: list[Job], work: Callable[[Job], str], args, out) -> list[str]:
+def run_jobs(todo: list[Job], do: Callable[[Job], str], args, out) -> list[str]:
     """Does all jobs, whatever becomes of any; reports each on the stream `out`. Returns the failures, a line each."""
     failures = []
     with tqdm(todo, unit="file", disable=not os.path.isdir(args.input)) as bar:
@@ -178,14 +97,14 @@ def run_jobs(todo: list[Job], work: Callable[[Job], str], args, out) -> list[str
                 check_free(job.target, args.force)
                 if not is_output(job.target):
                     job.target.parent.mkdir(parents=True, exist_ok=True)
-                tqdm.write(work(job), file=out)
+                tqdm.write(do(job), file=out)
             except CodecError as error:
                 failures.append(f"{titles(job).partition(' -> ')[0]}: {error}")
             except BrokenPipeError:
                 raise
             except OSError as error:
                 failures.append(f"{printable(str(error.filename or job.target))}: {error.strerror or error}.")
-            except (Exception, MemoryError) as error:  # a fault of ours over one file is not to stop a thousand others
+            except Exception as error:  # a fault of ours over one file is not to stop a thousand others
                 failures.append(f"{printable(job.source)}: {type(error).__name__}: {printable(str(error))}.")
     return failures
 
@@ -204,8 +123,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run_info(args) -> int:
-    from codec.api import info
-
     try:
         print(json.dumps(info(read_input(args.file, StreamError)), indent=2))
     except CodecError as error:
@@ -219,18 +136,15 @@ def run(args) -> int:
     compressing = args.command == "compress"
     suffixes, new_suffix = (PICTURE_SUFFIXES, STREAM_SUFFIX) if compressing else (frozenset([STREAM_SUFFIX]), ".png")
     todo, others = jobs(args.input, args.output, suffixes, new_suffix)
-    if not others and not todo:
-        print(f"There is nothing to {args.command} in '{printable(args.input)}'.", file=sys.stderr)
-        return 1
     try:
         check_usage(args, todo)
     except CodecError as error:
         print(error, file=sys.stderr)
         return 2
-    work = compress_file if compressing else decompress_file
+    do = compress_file if compressing else decompress_file
     out = sys.stderr if is_output(args.output) else sys.stdout
-    failures = run_jobs(todo, lambda job: work(job, args), args, out)
-    said = batch.report(others)
+    failures = run_jobs(todo, lambda job: do(job, args), args, out)
+    said = report(others)
     if not todo:
         said.insert(0, f"There is nothing to {args.command} in '{printable(args.input)}'.")
     if os.path.isdir(args.input) and failures:
@@ -242,42 +156,12 @@ def run(args) -> int:
 
 def check_usage(args, todo: list[Job]) -> None:
     """Raises CodecError for arguments that no input could make right."""
-    from codec import spec
-    from codec.api import check_decoder, check_model
-
-    check_names(args, todo)
+    check_names(args.input, args.output, args.command == "compress", todo)
     if args.command == "compress":
-        check_model(args.model)
+        default().check_model(args.model)
         if args.lmbda is not None:
-            spec.quality_index(args.lmbda)
+            quality_index(args.lmbda)
         if args.bpp is not None and not 0 < args.bpp < 100:
             raise CodecError(f"The target rate is {args.bpp:g} bpp; it must lie between 0 and 100.")
     else:
-        check_decoder(args.decoder, args.realism)
-
-
-def check_names(args, todo: list[Job]) -> None:
-    """Raises CodecError for outputs that would lose an input, or be something else than their name says."""
-    target = args.output
-    if os.path.isdir(args.input):
-        if os.path.isfile(target) or is_output(target):
-            raise CodecError(f"'{printable(target)}' is no folder; where IN is a folder, OUT must be one too.")
-    elif is_output(target):
-        if sys.stdout.isatty():
-            raise CodecError("The output is not for a terminal; send it to a file or a program.")
-    elif os.path.isfile(target) or not os.path.exists(target):  # a folder or a device takes anything
-        suffix = target.suffix.lower()
-        if args.command == "decompress" and suffix != ".png":
-            raise CodecError(f"Pictures are written as PNG, so that '{printable(target)}' has to end in '.png'.")
-        if args.command == "compress" and suffix in PICTURE_SUFFIXES:
-            raise CodecError(f"A stream is no picture, so that '{printable(target)}' has to end in '{STREAM_SUFFIX}'.")
-    known = {}
-    for job in todo:
-        with contextlib.suppress(OSError):
-            status = os.stat(job.source)
-            known[status.st_dev, status.st_ino] = job.source
-    for job in todo:
-        with contextlib.suppress(OSError):
-            status = os.stat(job.target)
-            if os.path.isfile(job.target) and (source := known.get((status.st_dev, status.st_ino))):
-                raise CodecError(f"OUT '{printable(job.target)}' is the input '{printable(source)}' itself.")
+        default().check(args.decoder, args.realism)

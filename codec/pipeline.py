@@ -21,8 +21,8 @@ from codec.device import Timer, has_bfloat16
 from codec.entropy.integer import ONE, gather, scatter, upsample
 from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
-from codec.networks.model import Trunk
 from codec.networks.transforms import Synthesis, noise_field
+from codec.networks.trunk import Trunk
 from codec.spec import BYTE_MAX, N_SCALES, STEPS
 from codec.weights import Weights, default
 

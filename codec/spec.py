@@ -54,6 +54,7 @@ def lambda_of(q: int) -> float:
 # --- networks and entropy coding ------------------------------------------------------------------------------
 
 SLOPE = 0.125  # of the leaky ReLU; a power of two, so that integer networks can apply it with a shift
+Z_CHANNELS = 64
 STEPS = 4  # in which the latent is coded
 #: The ladder of scales: index t stands for the standard deviation SIGMA_MIN·exp(t·LOG_STEP).
 N_SCALES = 64
@@ -79,7 +80,9 @@ REGION = 64  # pixels per side of the square that shares one quality index; pict
 MAX_PIXELS = int(os.environ.get("CODEC_MAX_PIXELS", 50_000_000))
 MAX_SIDE = 30_000
 STREAM_SUFFIX = ".lic"
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
+PICTURE_SUFFIXES = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .webp .avif .tif .tiff .bmp .gif .heic .heif .hif".split()  # noqa: SIM905
+)
 
 # --- decoders -------------------------------------------------------------------------------------------------
 
@@ -97,77 +100,19 @@ class Decoder:
     bpp: float | None = None  # the rate taken where neither λ nor a rate is asked for
 
 
-#: Numbers are in files: never change one, never use one twice. HiFiC's rates are those of Mentzer et al. 2020.
+#: The presets of HiFiC: number and rate, those of Mentzer et al. 2020.
+_HIFIC = {"lo": (3, 0.14), "mi": (4, 0.30), "hi": (5, 0.45)}
+_GAN = "A GAN that aims at a real-looking picture; it paints detail nobody sent."
+#: By name. Numbers are in files: never change one, never use one twice.
 DECODERS = {
     decoder.name: decoder
     for decoder in (
-        Decoder(
-            "mse",
-            0,
-            "mse",
-            "MSE",
-            "The least squared error. It never lies, but where it is unsure it averages: fine texture goes soft.",
-            "#0d9488",
-        ),
-        Decoder(
-            "perceptual",
-            1,
-            "perceptual",
-            "Perceptual",
-            "Close in what a vision network sees, not in pixels alone: crisper edges for a little less PSNR.",
-            "#d55e00",
-        ),
-        Decoder(
-            "texture",
-            2,
-            "texture",
-            "Texture",
-            "Keeps the statistics of textures: grass looks like grass, if not blade by blade the same.",
-            "#56b4e9",
-        ),
-        Decoder(
-            "hific-nogan",
-            6,
-            "hific-nogan",
-            "HiFiC without GAN",
-            "Looks close to the original to an observer's eye, by LPIPS, and invents less than a GAN.",
-            "#6d5ff5",
-        ),
-        Decoder(
-            "hific",
-            None,
-            "hific",
-            "HiFiC",
-            "A GAN that aims at a real-looking picture; it paints detail nobody sent.",
-            "#db2777",
-        ),
-        Decoder(
-            "hific-lo",
-            3,
-            "hific",
-            "HiFiC lo",
-            "A GAN that aims at a real-looking picture at 0.14 bits per pixel; it paints detail nobody sent.",
-            "#db2777",
-            0.14,
-        ),
-        Decoder(
-            "hific-mi",
-            4,
-            "hific",
-            "HiFiC mi",
-            "A GAN that aims at a real-looking picture at 0.30 bits per pixel; it paints detail nobody sent.",
-            "#db2777",
-            0.30,
-        ),
-        Decoder(
-            "hific-hi",
-            5,
-            "hific",
-            "HiFiC hi",
-            "A GAN that aims at a real-looking picture at 0.45 bits per pixel, where little is left to invent.",
-            "#db2777",
-            0.45,
-        ),
+        Decoder("mse", 0, "mse", "MSE", "The least squared error: faithful, but soft where it is unsure.", "#0d9488"),
+        Decoder("perceptual", 1, "perceptual", "Perceptual", "Close in VGG features: crisper edges.", "#d55e00"),
+        Decoder("texture", 2, "texture", "Texture", "Keeps the statistics of textures: grass is grassy.", "#56b4e9"),
+        Decoder("hific-nogan", 6, "hific-nogan", "HiFiC without GAN", "Close to the eye, by LPIPS.", "#6d5ff5"),
+        Decoder("hific", None, "hific", "HiFiC", _GAN, "#db2777"),
+        *(Decoder(f"hific-{k}", n, "hific", f"HiFiC {k}", _GAN, "#db2777", bpp) for k, (n, bpp) in _HIFIC.items()),
     )
 }
 #: The names that a stream can suggest, by their number in its header.

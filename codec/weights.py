@@ -21,17 +21,17 @@ from codec.spec import DECODERS, NUMBERED
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from codec.networks.model import Trunk
     from codec.networks.transforms import Synthesis
+    from codec.networks.trunk import Trunk
 
 BETWEEN = 2  # interpolated decoders kept: a slider is moved to and fro, and each holds 20 MB
 
 
 def build():
     """The modules that build networks, imported with the first network: torch takes seconds."""
-    from codec.networks import generator, model, storage
+    from codec.networks import generator, storage, trunk
 
-    return generator, model, storage
+    return generator, storage, trunk
 
 
 class Weights:
@@ -119,6 +119,11 @@ class Weights:
         advice = f"there is for: {', '.join(pairs)}" if pairs else "none of the decoders here has a choice"
         raise CodecError(f"There is no realism to choose for the decoder '{name}'; {advice}.")
 
+    def check_model(self, model: str) -> None:
+        """Raises CodecError for a decoder that no stream of the current trunk can suggest."""
+        if model not in self.models():
+            raise CodecError(f"There is no model '{model}'; there are: {', '.join(self.models())}.")
+
     def check(self, decoder: str | None, realism: float | None = None, trunk: str = "") -> None:
         """Raises CodecError for a decoder that a trunk has not, or a realism it has not.
 
@@ -163,7 +168,7 @@ class Weights:
 
     def decoder_state(self, name: str, trunk: str = "") -> dict[str, Tensor]:
         """The float32 state dict of a decoder."""
-        _, _, storage = build()
+        _, storage, _ = build()
         entry = self.resolve(name, trunk)[1]
         base = storage.to_float(self._read(entry["base"])) if "base" in entry else None
         return storage.to_float(self._read(entry["files"]), base)
@@ -171,7 +176,7 @@ class Weights:
     def _build_trunk(self, trunk: str, device: str) -> Trunk:
         entry = self.trunk_entry(trunk)
         with self._fitting(trunk):
-            return build()[1].Trunk.from_tensors(self.trunk_tensors(trunk), trunk, entry["rdo"], device)
+            return build()[2].Trunk.from_tensors(self.trunk_tensors(trunk), trunk, entry["rdo"], device)
 
     def _build_decoder(self, network: str, trunk: str, device: str) -> Synthesis:
         with self._fitting(f"{trunk}/{network}"):
@@ -187,7 +192,7 @@ class Weights:
         return self.resolve(network, trunk)[1].get("architecture", "synthesis")
 
     def _read(self, files: dict[str, str]) -> dict[str, Tensor]:
-        _, _, storage = build()
+        _, storage, _ = build()
         tensors: dict[str, Tensor] = {}
         for name, sha256 in files.items():
             tensors |= storage.read(self.read_file(name, sha256))

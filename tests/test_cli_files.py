@@ -14,9 +14,9 @@ from image_bytes import saved
 from PIL import Image
 
 import codec as package
-from codec.batch import outputs_for
 from codec.cli import main
 from codec.errors import CodecError, StreamError
+from codec.pictures.batch import outputs_for
 from codec.pictures.load import png_bytes
 
 ROOT = Path(__file__).parents[1]

@@ -17,10 +17,10 @@ from codec import api, bitstream
 from codec.entropy.integer import gather
 from codec.errors import CodecError, StreamError, WeightsError
 from codec.metrics import psnr
-from codec.networks import storage
 from codec.pipeline import Codec
 from codec.spec import N_SCALES
 from codec.tiling import TILE_PIXELS, tile_size, tiles
+from codec.training import storing
 from codec.weights import default
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -222,7 +222,7 @@ def test_manifest_describes_the_files_that_are_there():
         assert entry["steps"] > 0 and min(entry["validation"]["psnr"]) > 20
         for name, sha256 in entry["files"].items():
             data = (weights.folder / name).read_bytes()
-            assert hashlib.sha256(data).hexdigest() == sha256 and len(data) <= storage.FILE_BYTES
+            assert hashlib.sha256(data).hexdigest() == sha256 and len(data) <= storing.FILE_BYTES
 
 
 def test_golden_streams_decode_as_ever():

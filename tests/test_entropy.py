@@ -6,11 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.entropy import integer, tables
+from codec.entropy import integer
 from codec.entropy.range_coder import Decoder, Encoder, TableSet
+from codec.entropy.tables import TOTAL, bit_costs, escape_bits, unpack
 from codec.errors import StreamError
 from codec.networks.hyperprior import EntropyModel, step_masks
-from codec.spec import N_SCALES
+from codec.spec import LOG_STEP, N_SCALES, SIGMA_MIN
+from codec.training import tables
 from codec.training.export import quantize
 
 GAUSSIANS = TableSet(tables.fit_y())
@@ -33,17 +35,17 @@ def test_any_symbols_survive_even_far_beyond_the_tables(pairs):
 def test_size_is_the_tables_own_estimate():
     rng = np.random.default_rng(0)
     index = rng.integers(0, N_SCALES, 50_000).astype(np.uint8)
-    sigma = tables.SIGMA_MIN * np.exp(tables.LOG_STEP * index)
+    sigma = SIGMA_MIN * np.exp(LOG_STEP * index)
     symbols = np.rint(rng.normal(0, sigma)).astype(np.int32)
     symbols[::5000] = 3000  # a few escapes
-    costs = tables.bit_costs(GAUSSIANS.tables)
+    costs = bit_costs(GAUSSIANS.tables)
     centre = costs.shape[1] // 2
     bits = costs[index, np.clip(symbols + centre, 0, 2 * centre)]
     limits = GAUSSIANS.limits[index]
     escapes = np.abs(symbols) > limits
     assert escapes.sum() >= 10
-    bits[escapes] += tables.escape_bits(np.abs(symbols) - limits - 1)[escapes]
-    bits[escapes] -= tables.escape_bits(centre - limits - 1)[escapes]  # what the widest column had counted
+    bits[escapes] += escape_bits(np.abs(symbols) - limits - 1)[escapes]
+    bits[escapes] -= escape_bits(centre - limits - 1)[escapes]  # what the widest column had counted
     assert abs(8 * len(code(symbols, index)) - bits.sum()) < 0.002 * bits.sum() + 64
 
 
@@ -59,7 +61,7 @@ def test_tables_are_positive_and_sum_to_the_total():
     counts = [np.arange(2 * tables.support(i) + 2) for i in range(N_SCALES)]
     for made in (tables.fit_y(), tables.fit_y(counts), tables.fit_z(np.eye(5, 42, dtype=np.int64) * 1000)):
         for table in made:
-            assert table.min() >= 1 and table.sum() == tables.TOTAL
+            assert table.min() >= 1 and table.sum() == TOTAL
 
 
 def test_a_malformed_table_is_refused():
@@ -71,12 +73,12 @@ def test_a_malformed_table_is_refused():
 def test_normalize_keeps_the_order_of_frequencies(n, seed):
     weights = np.sort(np.random.default_rng(seed).exponential(size=n))
     frequencies = tables.normalize(weights)
-    assert frequencies.sum() == tables.TOTAL and (np.diff(frequencies) >= -1).all()
+    assert frequencies.sum() == TOTAL and (np.diff(frequencies) >= -1).all()
 
 
 def test_packed_tables_unpack():
     made = tables.fit_y()
-    assert all((a == b).all() for a, b in zip(made, tables.unpack(*tables.pack(made)), strict=True))
+    assert all((a == b).all() for a, b in zip(made, unpack(*tables.pack(made)), strict=True))
 
 
 def random_model(seed: int = 0) -> EntropyModel:

@@ -10,6 +10,7 @@ from codec.networks import storage
 from codec.networks.generator import Generator, build, extend, interpolate
 from codec.networks.layers import ChannelNorm
 from codec.networks.transforms import GRAIN, GRAIN_PERIOD, Synthesis, noise_field
+from codec.training import storing
 
 
 def test_channel_norm_by_hand():
@@ -132,17 +133,17 @@ def test_tiles_of_a_generator_show_no_seam(opened):
 
 def test_eight_bit_storage(opened):
     state = opened[0].state_dict()
-    stored = storage.to_int8(state)
+    stored = storing.to_int8(state)
     weights = sum(v.numel() for v in state.values() if v.ndim > 1)
-    expected = weights + state[storage.KLT][: storage.KLT_FIRST].numel()  # bytes, and 2 % for scales, vectors and names
-    assert expected < len(save(stored)) < 1.02 * expected < storage.FILE_BYTES
+    expected = weights + state[storage.KLT][: storing.KLT_FIRST].numel()  # bytes, and 2 % for scales, vectors and names
+    assert expected < len(save(stored)) < 1.02 * expected < storing.FILE_BYTES
     back = storage.to_float(stored)
     assert back.keys() == state.keys()
     for name, w in state.items():
         if w.ndim < 2:
             assert torch.equal(back[name], w)
         elif name == storage.KLT:  # half a step of the scale of a picture's colour, and the first in 16 bits
-            n = storage.KLT_FIRST
+            n = storing.KLT_FIRST
             assert torch.equal(back[name][:n], w[:n].half().float())
             assert ((back[name] - w)[n:].abs() <= 0.5005 * w[n:].abs().amax((2, 3), keepdim=True) / 127).all()
         else:  # a step of the scales of its output and its input channel, which are of one place; half of one in sum
@@ -155,7 +156,7 @@ def test_eight_bit_storage(opened):
 def test_an_input_channel_with_small_weights_keeps_its_digits():
     """What comes in by it may be large: all that a scale for each output channel would leave of it is zeros."""
     w = torch.randn(16, 8, 3, 3, generator=torch.Generator().manual_seed(0)) * torch.logspace(0, -3, 8).view(1, 8, 1, 1)
-    back = storage.to_float(storage.to_int8({"w": w}))["w"]
+    back = storage.to_float(storing.to_int8({"w": w}))["w"]
     error = ((back - w).square().mean((0, 2, 3)) / w.square().mean((0, 2, 3))).sqrt()
     assert error.max() < 0.2  # with a scale for each output only it is 1
 
@@ -164,11 +165,11 @@ def test_a_fine_tuned_decoder_is_stored_as_its_difference(opened):
     """In half the bytes, and nearer to what it is than in eight bits of its own."""
     net, plain = opened
     generator = torch.Generator().manual_seed(2)
-    base = storage.to_float(storage.to_int8(plain.state_dict()))
+    base = storage.to_float(storing.to_int8(plain.state_dict()))
     state = {k: v + 0.01 * v.std().nan_to_num() * torch.randn(v.shape, generator=generator) for k, v in base.items()}
     state |= {k: v for k, v in net.state_dict().items() if k not in base}  # blocks that the base lacks
-    stored = storage.to_difference(state, base)
-    back, alone = storage.to_float(stored, base), storage.to_float(storage.to_int8(state))
+    stored = storing.to_difference(state, base)
+    back, alone = storage.to_float(stored, base), storage.to_float(storing.to_int8(state))
     assert back.keys() == state.keys()
     for name, w in state.items():
         error, other = ((found[name] - w).square().mean().sqrt() for found in (back, alone))
@@ -187,7 +188,7 @@ def test_half_bytes_spare_the_many_weights_for_the_few():
     """Fifteen values up to the largest weight would leave most weights near 0 with none."""
     w = torch.distributions.Laplace(0.0, 1.0).sample((16, 32, 3, 3))
     none = {"w": torch.zeros_like(w)}
-    back = storage.to_float(storage.to_difference({"w": w}, none), none)["w"]
+    back = storage.to_float(storing.to_difference({"w": w}, none), none)["w"]
     step = w.abs().amax((1, 2, 3), keepdim=True) / 7
     assert (back - w).square().mean() < 0.8 * ((w / step).round() * step - w).square().mean()
     assert (back - w).square().mean() < 0.1 * w.square().mean()
@@ -196,7 +197,7 @@ def test_half_bytes_spare_the_many_weights_for_the_few():
 def test_integers_share_bytes_and_part_again():
     for count in (15, 14):  # the last byte is half empty, or not
         q = torch.arange(-7, count - 7, dtype=torch.int8)
-        halves = storage.packed(q)
+        halves = storing.packed(q)
         assert halves.dtype == torch.uint8 and halves.numel() == (count + 1) // 2
         assert torch.equal(storage.unpacked(halves, q.shape), q)
     with pytest.raises(RuntimeError):
@@ -204,7 +205,7 @@ def test_integers_share_bytes_and_part_again():
 
 
 def test_nothing_and_halves_are_stored_as_they_are():
-    zero = storage.to_int8({"w": torch.zeros(2, 3)})
+    zero = storing.to_int8({"w": torch.zeros(2, 3)})
     assert torch.equal(storage.to_float(zero)["w"], torch.zeros(2, 3))
     half = {"w": torch.randn(2, 3).half()}
     assert torch.equal(storage.to_float(half)["w"], half["w"].float())

@@ -10,7 +10,7 @@ from PIL import Image
 from codec.evaluation import card, rd, report
 from codec.evaluation.points import KEYS, iso_points, rd_points
 from codec.evaluation.results import write_json
-from codec.networks import storage
+from codec.training import storing
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,7 +26,7 @@ def test_the_model_card_says_what_the_manifest_says():
 
 def test_the_weights_stay_small():
     weights = ROOT / "weights"
-    assert max(path.stat().st_size for path in weights.rglob("*")) <= storage.FILE_BYTES
+    assert max(path.stat().st_size for path in weights.rglob("*")) <= storing.FILE_BYTES
     assert card.total(path for path in weights.rglob("*") if path.is_file()) <= card.TOTAL_BYTES
 
 

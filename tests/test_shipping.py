@@ -15,9 +15,8 @@ from codec import api
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
 from codec.evaluation import card
-from codec.networks import storage
 from codec.networks.generator import build
-from codec.training import decoders, latents
+from codec.training import decoders, latents, storing
 from codec.training.export_decoder import export_decoder, follow
 from codec.training.mixture import mix
 from codec.training.recipes import RECIPES
@@ -129,7 +128,7 @@ def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, load
     torch.save({"ema": {f"g_s.{k}": v for k, v in trained_on.items()}}, checkpoint)
     with pytest.raises(ValueError, match="was not exported from"):  # before the new trunk is there
         follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
-    replaced(out, "mse", storage.to_int8(trained_on))
+    replaced(out, "mse", storing.to_int8(trained_on))
     follow(str(checkpoint), str(before), str(out), str(folders / "held-out"))
 
     after = json.loads((out / "manifest.json").read_text())["decoders"]

@@ -63,15 +63,15 @@ def codecs(wanted: str | None, own: list[str]) -> list[str]:
 
     Raises CodecError for one that is not at hand.
     """
-    from codec.api import check_decoder
     from codec.baselines import CODECS
     from codec.errors import CodecError
     from codec.evaluation.results import OURS, decoder_of, is_ours, realism_of
+    from codec.weights import default
 
     names = wanted.split(",") if wanted else [*own, *CODECS]
     for name in names:
         if is_ours(name):
-            check_decoder(decoder_of(name), realism_of(name))
+            default().check(decoder_of(name), realism_of(name))
         elif name not in CODECS:
             advice = " (pip install pillow-jxl-plugin)" if name == "jxl" else ""
             raise CodecError(f"There is no codec '{name}'{advice}; choose of {', '.join([OURS, *CODECS])}.")

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from codec.networks.layers import act, conv, round_ste
-from codec.spec import LOG_STEP, N_SCALES, ORDER, SIGMA_MIN, STEPS, T_UNIT
+from codec.networks.transforms import HyperAnalysis
+from codec.spec import LOG_STEP, N_SCALES, ORDER, SIGMA_MIN, STEPS, T_UNIT, Z_CHANNELS
 
-Z_CHANNELS = 64
 PSI_CHANNELS = 128
 HEAD_CHANNELS = 192
 
@@ -43,22 +43,6 @@ class Prediction(NamedTuple):
     y_hat: Tensor
     mu: Tensor
     t: Tensor
-
-
-class HyperAnalysis(nn.Module):
-    """h_a: gained latent (B, C, h, w) -> z (B, 64, h/4, w/4)."""
-
-    def __init__(self, channels: int, z_channels: int = Z_CHANNELS, width: int = 128):
-        super().__init__()
-        self.conv1 = conv(channels, width)
-        self.conv2 = conv(width, width, stride=2)
-        self.conv3 = conv(width, z_channels, stride=2)
-        with torch.no_grad():  # start z near zero: an untrained hyper-latent is all cost and no use
-            self.conv3.weight.mul_(0.3)
-
-    def forward(self, v: Tensor) -> Tensor:
-        h = act(self.conv1(torch.sign(v) * torch.log1p(v.abs())))
-        return self.conv3(act(self.conv2(h))).float()
 
 
 class HyperSynthesis(nn.Module):

@@ -1,18 +1,13 @@
-"""The trunk, as trained together with its fidelity decoder (CodecModel), and as shipped (Trunk)."""
+"""The trunk as trained, together with its fidelity decoder: x -> (x_hat, bits). `networks.trunk` is the same in use."""
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codec.entropy.integer import IntegerEntropyModel
-from codec.entropy.range_coder import TableSet
-from codec.entropy.tables import bit_costs, unpack
-from codec.networks.gain import Gain, byte_lambdas, lambda_map, rdo_weight
-from codec.networks.hyperprior import EntropyModel, HyperAnalysis
+from codec.networks.gain import Gain, lambda_map, rdo_weight
+from codec.networks.hyperprior import EntropyModel
 from codec.networks.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
 from codec.spec import ANCHORS, TOP
 
@@ -52,49 +47,3 @@ class CodecModel(nn.Module):
         weight = CAUTION * rdo_weight(gain.detach(), lambda_map(level16))
         prediction, y_bits, z_bits = self.entropy(y * gain, level / TOP, weight)
         return Output(self.g_s(prediction.y_hat / gain, level16 / TOP), y_bits, z_bits)
-
-
-@dataclass
-class Trunk:
-    """A trunk ready for use: transforms in float32, everything the decoder must agree on in integers."""
-
-    id: str
-    g_a: Analysis
-    h_a: HyperAnalysis
-    gain: Tensor  # float32 (256, C), by quality index
-    entropy: IntegerEntropyModel
-    y_tables: TableSet
-    z_tables: TableSet
-    y_costs: Tensor  # float32, bits of each symbol under each table
-    z_costs: np.ndarray
-    rdo: Tensor  # float32 (256, C): what a squared rounding error is worth in bits; see `gain.rdo_weight`
-    device: torch.device
-
-    @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], name: str, rdo: float, device="cpu") -> "Trunk":
-        def select(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        def tables(kind: str) -> TableSet:
-            flat, lengths = (tensors[f"tables.{kind}.{part}"].numpy() for part in ("flat", "lengths"))
-            return TableSet(unpack(flat, lengths))
-
-        def module(net: torch.nn.Module, prefix: str) -> torch.nn.Module:
-            net.load_state_dict({k: v.float() for k, v in select(prefix).items()})
-            net = net.to(device=device, memory_format=torch.channels_last)
-            return net.eval().requires_grad_(False)
-
-        y_tables, z_tables, gain = tables("y"), tables("z"), tensors["gain"].float()
-        return cls(
-            id=name,
-            g_a=module(Analysis(), "g_a."),
-            h_a=module(HyperAnalysis(Y_CHANNELS), "h_a."),
-            gain=gain.to(device),
-            entropy=IntegerEntropyModel(select("int."), device),
-            y_tables=y_tables,
-            z_tables=z_tables,
-            y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),
-            z_costs=bit_costs(z_tables.tables),
-            rdo=(rdo * rdo_weight(gain, byte_lambdas()[:, None])).to(device),
-            device=torch.device(device),
-        )

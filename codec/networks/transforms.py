@@ -1,4 +1,4 @@
-"""The analysis transform g_a and the synthesis transform g_s.
+"""The analysis transform g_a, the synthesis transform g_s, and the hyper-analysis h_a.
 
     x  (B, 3, H, W) in [0, 1]
        │ g_a:  ┌─ KLT, a convolution of stride 16 ────────────────────┐
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from codec.networks.deblocking import BLOCK, Deblocking
 from codec.networks.layers import ResidualBlock, act, conv
+from codec.spec import Z_CHANNELS
 
 PATCH = 16  # the latent's stride in pixels
 #: Side of the linear path's kernels in the synthesis. They start as 16×16 blocks with zeros around them; the overlap
@@ -80,6 +81,22 @@ class Analysis(nn.Module):
         with torch.autocast(x.device.type, enabled=False):  # large coefficients need more than 8 bits
             linear = self.klt(x.float())
         return linear + self.tail(act(h)).float()
+
+
+class HyperAnalysis(nn.Module):
+    """h_a: gained latent (B, C, h, w) -> z (B, 64, h/4, w/4)."""
+
+    def __init__(self, channels: int, z_channels: int = Z_CHANNELS, width: int = 128):
+        super().__init__()
+        self.conv1 = conv(channels, width)
+        self.conv2 = conv(width, width, stride=2)
+        self.conv3 = conv(width, z_channels, stride=2)
+        with torch.no_grad():  # start z near zero: an untrained hyper-latent is all cost and no use
+            self.conv3.weight.mul_(0.3)
+
+    def forward(self, v: Tensor) -> Tensor:
+        h = act(self.conv1(torch.sign(v) * torch.log1p(v.abs())))
+        return self.conv3(act(self.conv2(h))).float()
 
 
 class OverlappedBlocks(nn.ConvTranspose2d):

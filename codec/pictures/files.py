@@ -6,17 +6,13 @@ are checked before a decoder allocates anything.
 
 from __future__ import annotations
 
-import errno
 import functools
 import io
-import os
 import re
-import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from PIL import (
     AvifImagePlugin,  # noqa: F401  importing a plugin registers its format with Pillow
@@ -29,12 +25,11 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from codec.errors import CodecError, ImageError, StreamError
-from codec.paths import printable
+from codec.errors import ImageError
 from codec.pictures import bmp
+from codec.pictures.sources import check_bytes
 from codec.spec import MAX_PIXELS, MAX_SIDE
 
-MAX_FILE_BYTES = 100_000_000
 MAX_GIF_STEPS = 2_000_000
 
 # AVIF before HEIF: both may carry the brand "mif1", and only Pillow's AVIF reader tells them apart.
@@ -50,8 +45,6 @@ _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # neither a stuffed 
 _ISO_SIZE = re.compile(rb"ispe.{4}(.{8})", re.DOTALL)  # the box of an item's width and height
 _MAX_GIF_PREAMBLE = 1_000_000  # bytes of comments and the like; Pillow's time is quadratic in them
 
-_WANTED = {ImageError: "an image file", StreamError: "a compressed stream"}
-_FILE_TOO_LARGE = "The file is larger than the limit of {:g} MB; save it smaller first."
 _READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or HEIC"
 _NOT_AN_IMAGE = f"This file is not an image in a format that can be read here ({_READABLE})."
 DAMAGED = "The image is truncated or damaged: it could not be decoded to its end, so try another copy of it."
@@ -86,60 +79,6 @@ def register_heif() -> None:
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
-# --- reading the bytes --------------------------------------------------------------------------------------
-
-
-def read_path(path: str | os.PathLike, error: type[CodecError] = ImageError) -> bytes:
-    """The bytes of a file. Raises `error` with a sentence: ImageError where an image was wanted, else StreamError."""
-    name, wanted = printable(path), _WANTED[error]
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise error(f"'{name}' is a folder; choose {wanted} in it.")
-        if not stat.S_ISREG(mode):  # opening a pipe or a device could wait, or read, for ever
-            raise error(f"'{name}' is not an ordinary file; choose {wanted}.")
-        with open(path, "rb") as file:
-            return _read_limited(file, error)
-    except (FileNotFoundError, NotADirectoryError):
-        raise error(f"There is no file '{name}'.") from None
-    except PermissionError:
-        raise error(f"The file '{name}' may not be read: permission was denied.") from None
-    except OSError as cause:
-        if cause.errno == errno.ENAMETOOLONG:
-            raise error(f"There is no file '{name[:80]}…'.") from None
-        raise error(f"The file '{name}' could not be read: {cause.strerror or cause}.") from cause
-    except error:
-        raise
-    except ValueError:  # a NUL byte in the name
-        raise error(f"There is no file '{name}'.") from None
-
-
-def read_stream(stream: Any, error: type[CodecError] = ImageError) -> bytes:
-    """The bytes of a binary file object, as `read_path`."""
-    try:
-        # As Pillow does: an upload that something else has looked at already may not stand at its start.
-        if hasattr(stream, "seek") and getattr(stream, "seekable", lambda: True)():
-            stream.seek(0)
-        return _read_limited(stream, error)
-    except error:
-        raise
-    except (OSError, ValueError, TypeError) as cause:
-        raise error(f"The file could not be read: {cause}.") from cause
-
-
-def _read_limited(stream: Any, error: type[CodecError]) -> bytes:
-    """The rest of a binary stream, refused once it is longer than MAX_FILE_BYTES."""
-    blocks, total = [], 0
-    while block := stream.read(MAX_FILE_BYTES + 1 - total):
-        if not isinstance(block, (bytes, bytearray)):
-            raise error("The file was opened as text; open it in binary mode ('rb').")
-        blocks.append(block)
-        total += len(block)
-        if total > MAX_FILE_BYTES:
-            raise error(_FILE_TOO_LARGE.format(MAX_FILE_BYTES / 1e6))
-    return b"".join(blocks)
-
-
 # --- from bytes to a Pillow image ---------------------------------------------------------------------------
 
 
@@ -151,8 +90,7 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     """
     if not data:
         raise ImageError("This file is empty (0 bytes); choose an image file.")
-    if len(data) > MAX_FILE_BYTES:
-        raise ImageError(_FILE_TOO_LARGE.format(MAX_FILE_BYTES / 1e6))
+    check_bytes(len(data))
     if data[4:8] == b"ftyp":
         register_heif()
     failure = None

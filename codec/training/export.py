@@ -9,14 +9,16 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from codec.entropy import integer, tables
+from codec.entropy import integer
 from codec.entropy.integer import IntegerConv
 from codec.networks import storage
 from codec.networks.hyperprior import EntropyModel
-from codec.networks.model import CodecModel, Trunk
+from codec.networks.model import CodecModel
+from codec.networks.trunk import Trunk
 from codec.pipeline import Codec, Latent, z_index
 from codec.spec import ANCHORS, BYTE_MAX, N_SCALES, T_UNIT, TOP, lambda_from_level
 from codec.training import data as datasets
+from codec.training import storing, tables
 from codec.training.losses import REFERENCE_LAMBDA
 from codec.weights import Weights, trunk_id
 
@@ -189,7 +191,7 @@ def export(
     model.load_state_dict(saved["ema"])
     model.requires_grad_(False)
     state = model.g_s.state_dict()
-    stored = storage.to_int8(state) if eight_bit else {k: v.half().contiguous() for k, v in state.items()}
+    stored = storing.to_int8(state) if eight_bit else {k: v.half().contiguous() for k, v in state.items()}
     model.g_s.load_state_dict(storage.to_float(stored))
     g_s = model.g_s.eval().to(device)
     source = datasets.Crops(data)

@@ -13,6 +13,7 @@ from codec.networks.generator import assemble
 from codec.networks.transforms import Synthesis
 from codec.pipeline import Codec
 from codec.training import data as datasets
+from codec.training import storing
 from codec.training.decoders import validation_levels
 from codec.training.export import DATA, revision
 from codec.training.latents import read_decoder
@@ -94,10 +95,10 @@ def add(
     facts: what the entry says besides. Returns the entry. Raises ValueError where the file would be too large.
     """
     base = weights.decoder_state(BASE)
-    stored = storage.to_difference(state, base)
+    stored = storing.to_difference(state, base)
     data = save_safetensors(stored)
-    if len(data) > storage.FILE_BYTES:
-        raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storage.FILE_BYTES:,}.")
+    if len(data) > storing.FILE_BYTES:
+        raise ValueError(f"The decoder takes {len(data):,} bytes; a weights file may have {storing.FILE_BYTES:,}.")
 
     codec = Codec(weights.trunk(device=device), weights)
     trunk = codec.trunk.id

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.entropy import tables
 from codec.networks.gain import byte_lambdas
-from codec.networks.model import CAUTION, CodecModel, Trunk
+from codec.networks.model import CAUTION, CodecModel
+from codec.networks.trunk import Trunk
 from codec.pipeline import Codec, scale_map
 from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
+from codec.training import tables
 from codec.training.export import Z_SUPPORT, trunk_tensors
 from codec.weights import Weights, trunk_id
 

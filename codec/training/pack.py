@@ -8,9 +8,8 @@ import numpy as np
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from codec.networks import storage
 from codec.training import data as datasets
-from codec.training import vgg
+from codec.training import storing, vgg
 
 MIB = 1 << 20
 
@@ -64,7 +63,7 @@ def pack(
         (folder / "backbones").mkdir()
         source, target = Path(backbones) / vgg.FILE, folder / "backbones" / vgg.FILE
         if eight_bit:
-            save_file(storage.to_int8(load_file(source)), target)
+            save_file(storing.to_int8(load_file(source)), target)
         else:
             shutil.copyfile(source, target)
     sizes = {p.name: sum(f.stat().st_size for f in p.rglob("*") if f.is_file()) for p in sorted(folder.iterdir())}

@@ -16,7 +16,8 @@ from gradio.utils import get_upload_folder
 
 from codec import bitstream
 from codec.errors import CodecError
-from codec.pictures.files import MAX_PIXELS, declared_pixels, read_path
+from codec.pictures.files import MAX_PIXELS, declared_pixels
+from codec.pictures.sources import read_path
 from codec.ui.sweep import is_within, paths_in, touch
 
 LARGE_PIXELS = 4_000_000

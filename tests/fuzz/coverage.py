@@ -52,7 +52,7 @@ def child() -> None:
         from codec import bitstream
         from codec.entropy.range_coder import Decoder, TableSet
         from codec.errors import StreamError
-    from codec.entropy import tables
+    from codec.training import tables
 
     gaussians = TableSet(tables.fit_y())
     index = np.random.default_rng(0).integers(0, len(gaussians), 600).astype(np.uint8)
