@@ -1,6 +1,7 @@
 """compress, decompress, info: the functions that the command line and the page are made of."""
 
 import functools
+import numbers
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +11,9 @@ from torch import Tensor
 from codec import bitstream, rate, spec
 from codec.bitstream import Stream, info
 from codec.device import Timer
-from codec.errors import CodecError
+from codec.errors import CodecError, StreamError
 from codec.pictures.load import load_image
+from codec.pictures.sources import read_source
 from codec.pipeline import Codec, Latent, Progress
 from codec.weights import default
 
@@ -80,6 +82,8 @@ def encode(
     if sum(v is not None for v in (lmbda, bpp, max_bytes, q)) > 1:
         raise CodecError("Give either λ or a target rate, not both.")
     default().check_model(model)
+    for name, value in (("λ", lmbda), ("The target rate", bpp)):
+        check_number(name, value)
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
@@ -127,6 +131,12 @@ def part(progress: Progress, start: float, span: float) -> Progress:
     return progress and (lambda share: progress(min(1, start + span * share)))
 
 
+def check_number(name: str, value) -> None:
+    """Raises CodecError for what is given and is no number."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+        raise CodecError(f"{name} has to be a number, not an object of type '{type(value).__name__}'.")
+
+
 def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None) -> bytes:
     """Compresses a picture into a stream.
 
@@ -152,14 +162,16 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     return coded.data
 
 
-def decompress(data: bytes, decoder: str | None = None, realism: float | None = None) -> Image.Image:
+def decompress(source, decoder: str | None = None, realism: float | None = None) -> Image.Image:
     """Decodes a stream to an RGB picture, by the decoder it suggests unless another is named.
 
-    realism: from 0, the fidelity decoder that a generative one was fine-tuned from, to 1, that decoder itself.
+    source: the bytes of a stream, or its path or a binary file object. realism: from 0, the fidelity decoder that a
+    generative one was fine-tuned from, to 1, that decoder itself.
 
     Raises StreamError (not a stream, damaged, too large), WeightsError (made with weights that are not here), and
     CodecError (unknown decoder; realism out of range, or none to choose for this decoder).
     """
-    stream = bitstream.read(data)
+    stream = bitstream.read(read_source(source, StreamError))
+    check_number("Realism", realism)
     default().check(decoder, realism, stream.trunk)
     return Image.fromarray(load(stream.trunk).decode(stream, decoder, realism))

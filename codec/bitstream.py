@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.errors import StreamError
+from codec.pictures.sources import read_source
 from codec.rate import bpp
 from codec.spec import DECODERS, MAX_PIXELS, MAX_SIDE, NUMBERED, REGION, lambda_of
 
@@ -159,8 +160,9 @@ def _read_map(reader: _Reader, rows: int, columns: int) -> np.ndarray:
     return np.cumsum(np.frombuffer(raw, dtype=np.uint8), dtype=np.uint8).reshape(rows, columns)
 
 
-def info(data: bytes) -> dict:
-    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON."""
+def info(source) -> dict:
+    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON. source: as `decompress` takes."""
+    data = read_source(source, StreamError)
     stream = read(data)
     if isinstance(stream.q, int):
         level = {"level": stream.q, "lambda": round(lambda_of(stream.q), 6)}

@@ -20,9 +20,13 @@ def shipped(name: str) -> Path:
 
 
 def printable(path: str | os.PathLike) -> str:
-    """A path as it can be printed anywhere: names may be invalid Unicode or hold control characters."""
-    text = os.fsdecode(path).encode("utf-8", "replace").decode()
-    return "".join(c if c.isprintable() else "?" for c in text)
+    """A path as it can be printed anywhere: bytes that are no Unicode and control characters are shown escaped."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in os.fsdecode(path))
+
+
+def _escaped(c: str) -> str:
+    is_byte = "\udc80" <= c <= "\udcff"  # as Python has the bytes of a name that are no Unicode
+    return f"\\x{ord(c) - 0xDC00:02x}" if is_byte else c.encode("unicode_escape").decode()
 
 
 @contextlib.contextmanager

@@ -83,7 +83,9 @@ REGION = 64  # pixels per side of the square that shares one quality index; pict
 MAX_PIXELS = int(os.environ.get("CODEC_MAX_PIXELS", 50_000_000))
 MAX_SIDE = 30_000
 STREAM_SUFFIX = ".lic"
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
+PICTURE_SUFFIXES = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .webp .avif .tif .tiff .bmp .gif .heic .heif .hif".split()  # noqa: SIM905
+)
 
 # --- decoders -------------------------------------------------------------------------------------------------
 

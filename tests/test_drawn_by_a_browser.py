@@ -1,4 +1,4 @@
-"""What is read of BMP, GIF, PNG and AVIF files of every sub-format, against what Chromium draws of them."""
+"""What is read of files of every format and sub-format that Chromium shows, against what it draws of them."""
 
 import itertools
 import struct
@@ -24,7 +24,8 @@ from bmp_bytes import (
 )
 from drawn import drawings
 from gif_bytes import frame, gif
-from image_bytes import DISPLAY_P3, chunk, outcome, png, profile_with, refused, saved
+from image_bytes import DISPLAY_P3, SMOOTH, chunk, outcome, png, profile_with, refused, saved
+from PIL import Image
 
 from codec.errors import ImageError
 from codec.pictures.load import load_image
@@ -294,3 +295,44 @@ def test_avif_colours(browser):
     for (name, data), expected in zip(cases.items(), drawn, strict=True):
         error = np.abs(load_image(data).rgb.astype(int) - expected)[16, 8::16].max()
         assert error <= 3, (name, error)
+
+
+# --- JPEG and WebP ----------------------------------------------------------------------------------------
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+def test_jpeg(browser):
+    smooth, p3 = Image.fromarray(SMOOTH), profile_with(DISPLAY_P3)
+    cases = {}
+    for progressive, subsampling in itertools.product((False, True), (0, 1, 2)):
+        options = {"progressive": progressive, "subsampling": subsampling, "quality": 85}
+        cases[f"progressive {progressive}, subsampling {subsampling}"] = saved(smooth, "JPEG", **options)
+    for mode in ("L", "CMYK"):
+        cases[mode] = saved(smooth.convert(mode), "JPEG", quality=90)
+    for orientation in range(1, 9):
+        cases[f"orientation {orientation}"] = saved(smooth, "JPEG", exif=turned(orientation), subsampling=0)
+    cases["profile"] = saved(smooth, "JPEG", icc_profile=p3, quality=95, subsampling=0)
+    cases["no end marker"] = cases["progressive True, subsampling 2"][:-2]
+    compared(browser, "image/jpeg", cases, levels=3)
+
+
+def test_webp(browser):
+    """But for the orientation in EXIF data, which Chromium does not look for in WebP."""
+    smooth, p3 = Image.fromarray(SMOOTH), profile_with(DISPLAY_P3)
+    clear = Image.fromarray(
+        np.dstack([SMOOTH, np.linspace(0, 255, SMOOTH[..., 0].size).reshape(48, 64)]).astype(np.uint8)
+    )
+    cases = {
+        "lossy": saved(smooth, "WEBP", quality=80),
+        "lossless": saved(smooth, "WEBP", lossless=True),
+        "alpha": saved(clear, "WEBP", lossless=True),
+        "lossy with alpha": saved(clear, "WEBP", quality=80),
+        "profile": saved(smooth, "WEBP", lossless=True, icc_profile=p3),
+        "animated": saved(smooth, "WEBP", lossless=True, save_all=True, append_images=[smooth.rotate(180)]),
+    }
+    compared(browser, "image/webp", cases, levels=3)

@@ -146,6 +146,17 @@ def test_tiff_linear_shadows():
         assert loaded.notes == (SCALED, "Converted from its ICC profile to sRGB.")
 
 
+def test_tiff_profiles_that_are_damaged():
+    """Whatever a byte of the profile is changed to, the picture is read, by the rest of it or without it."""
+    rng, profile, ramp = np.random.default_rng(0), linear_profile(), STRIPES[:2].astype(int) * 257
+    for _ in range(150):
+        damaged = bytearray(profile[: rng.integers(100, len(profile) + 1)])
+        for at in rng.integers(128, len(damaged), 3) if len(damaged) > 128 else ():
+            damaged[at] = rng.choice([0, 1, 127, 128, 255])
+        data = tiff(ramp, 16, RGB, tags={34675: ("B", list(damaged))})
+        assert load_image(data).rgb.shape == (2, 96, 3)
+
+
 def test_tiff_planes():
     for order, tile in (("<", None), (">", None), ("<", (16, 16)), (">", (32, 16))):
         data = tiff(STRIPES.astype(int) * 257, 16, RGB, planar=2, order=order, tile=tile, compression=TIFF_LZW)

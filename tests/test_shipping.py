@@ -88,7 +88,7 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
 
     stream, back = tmp_path / "a.lic", tmp_path / "a.png"
     stream.write_bytes(data)
-    command = ["decompress", str(stream), "-o", str(back)]
+    command = ["decompress", str(stream), "-o", str(back), "--force"]
     assert main([*command, "--realism", "0.5"]) == 0  # of the decoder that the stream suggests
     assert (np.asarray(Image.open(back)) == pictures[0.5]).all()
     for wrong in (["--realism", "2"], ["--decoder", "mse", "--realism", "0.5"], ["--decoder", "best"]):

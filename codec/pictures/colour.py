@@ -38,6 +38,7 @@ PQ, HLG = 16, 18
 HDR = {PQ: "PQ", HLG: "HLG"}
 WHITE_NITS = 203.0  # of an HDR picture, shown as white (ITU-R BT.2408)
 KNEE = 0.75  # of white, above which highlights are compressed
+MAX_LIGHT = 1e4  # of white; PQ goes to 49
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _MAX_CURVE = 65536  # entries of a profile's curve
 
@@ -266,17 +267,18 @@ def iso_is_turned(data: bytes) -> bool:
 
 
 def bmp_profile(data: bytes) -> bytes | None:
-    """The ICC profile inside a BMP with a header of version 5, None where it has none."""
+    """The ICC profile in a BMP with a header of version 5, None where it has none. Raises EOFError where it is cut."""
     if len(data) < 138 or data[14:18] != struct.pack("<I", 124) or data[70:74] != b"DEBM":
         return None
     start, size = struct.unpack_from("<II", data, 126)
-    profile = data[14 + start : 14 + start + size]
-    return profile if len(profile) == size and size else None
+    if 14 + start + size > len(data):
+        raise EOFError
+    return data[14 + start : 14 + start + size] or None
 
 
 def of_profile(profile: bytes) -> Colour | None:
     """A matrix profile of RGB, or a grey one, from its curves and matrix; None for any other. Raises nothing."""
-    with suppress(struct.error, ValueError, IndexError, np.linalg.LinAlgError):
+    with suppress(struct.error, ValueError, LookupError, ArithmeticError, np.linalg.LinAlgError):
         space, (count,) = profile[16:20], struct.unpack_from(">I", profile, 128)
         tags = {}
         for i in range(min(count, 100)):
@@ -326,7 +328,8 @@ def to_srgb(samples: np.ndarray, colour: Colour) -> np.ndarray:
     top = np.iinfo(samples.dtype).max
     grid = np.arange(top + 1) / top
     curves = colour.curve if isinstance(colour.curve, tuple) else (colour.curve,) * 3
-    tables = [np.nan_to_num(curve(grid)).astype(np.float32) for curve in curves]
+    with np.errstate(all="ignore"):  # the numbers of a damaged profile may be anything
+        tables = [np.nan_to_num(curve(grid)).clip(-MAX_LIGHT, MAX_LIGHT).astype(np.float32) for curve in curves]
     matrix = colour.matrix.T.astype(np.float32)
     # Linear light to 8 bits by a table, fine enough for the steep start of the curve.
     steps = np.linspace(0, 1, (1 << 16) + 1)

@@ -6,17 +6,13 @@ are checked before a decoder allocates anything.
 
 from __future__ import annotations
 
-import errno
 import functools
 import io
-import os
 import re
-import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from PIL import (
     AvifImagePlugin,  # noqa: F401  importing a plugin registers its format with Pillow
@@ -30,11 +26,10 @@ from PIL import (
 )
 
 from codec.errors import ImageError
-from codec.paths import printable
 from codec.pictures import bmp
+from codec.pictures.sources import check_bytes
 from codec.spec import MAX_PIXELS, MAX_SIDE
 
-MAX_FILE_BYTES = 100_000_000
 MAX_GIF_STEPS = 2_000_000
 
 # AVIF before HEIF: both may carry the brand "mif1", and only Pillow's AVIF reader tells them apart.
@@ -84,62 +79,6 @@ def register_heif() -> None:
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
-# --- reading the bytes --------------------------------------------------------------------------------------
-
-
-def read_path(path: str | os.PathLike) -> bytes:
-    name = printable(path)
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise ImageError(f"'{name}' is a folder; choose an image file in it.")
-        if not stat.S_ISREG(mode):  # opening a pipe or a device could wait, or read, for ever
-            raise ImageError(f"'{name}' is not an ordinary file; choose an image file.")
-        with open(path, "rb") as file:
-            return _read_limited(file)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ImageError(f"There is no file '{name}'.") from None
-    except PermissionError:
-        raise ImageError(f"The file '{name}' may not be read: permission was denied.") from None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise ImageError(f"There is no file '{name[:80]}…'.") from None
-        raise ImageError(f"The file '{name}' could not be read: {error.strerror or error}.") from error
-    except ImageError:
-        raise
-    except ValueError:  # a NUL byte in the name
-        raise ImageError(f"There is no file '{name}'.") from None
-
-
-def read_stream(stream: Any) -> bytes:
-    try:
-        # As Pillow does: an upload that something else has looked at already may not stand at its start.
-        if hasattr(stream, "seek") and getattr(stream, "seekable", lambda: True)():
-            stream.seek(0)
-        return _read_limited(stream)
-    except ImageError:
-        raise
-    except (OSError, ValueError, TypeError) as error:
-        raise ImageError(f"The file could not be read: {error}.") from error
-
-
-def _read_limited(stream: Any) -> bytes:
-    """The rest of a binary stream, refused once it is longer than MAX_FILE_BYTES."""
-    blocks, total = [], 0
-    while block := stream.read(MAX_FILE_BYTES + 1 - total):
-        if not isinstance(block, (bytes, bytearray)):
-            raise ImageError("The file was opened as text; open it in binary mode ('rb').")
-        blocks.append(block)
-        total += len(block)
-        if total > MAX_FILE_BYTES:
-            raise _file_too_large()
-    return b"".join(blocks)
-
-
-def _file_too_large() -> ImageError:
-    return ImageError(f"The file is larger than the limit of {MAX_FILE_BYTES / 1e6:g} MB; save it smaller first.")
-
-
 # --- from bytes to a Pillow image ---------------------------------------------------------------------------
 
 
@@ -151,8 +90,7 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     """
     if not data:
         raise ImageError("This file is empty (0 bytes); choose an image file.")
-    if len(data) > MAX_FILE_BYTES:
-        raise _file_too_large()
+    check_bytes(len(data))
     if data[4:8] == b"ftyp":
         register_heif()
     failure = None

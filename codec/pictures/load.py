@@ -26,10 +26,9 @@ from codec.pictures.files import (
     frames_note,
     jpeg_with_end,
     open_image,
-    read_path,
-    read_stream,
 )
 from codec.pictures.pixels import from_pil, on_white, rows_to_uint8
+from codec.pictures.sources import read_path, read_stream
 
 QUICK_PNG_PIXELS = 4_000_000  # above, a PNG is made five times as fast, and is some percent larger
 

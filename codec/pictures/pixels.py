@@ -84,8 +84,11 @@ def _declared_colour(image: Image.Image, data: bytes, notes: list[str]) -> colou
             declared = colour.of_png(data)
     elif image.format in ("AVIF", "HEIF") and data and not profile:
         declared = colour.of_iso(data)
-    elif image.format == "BMP" and (profile := colour.bmp_profile(data)):
-        image.info["icc_profile"] = profile
+    elif image.format == "BMP":
+        with pillow_errors(DAMAGED):
+            profile = colour.bmp_profile(data)
+        if profile:
+            image.info["icc_profile"] = profile
     if profile and _sample_bits(image) > 8 and image.format in ("PNG", "TIFF"):
         declared = colour.of_profile(profile)
     return None if declared is None or declared.plain else declared

@@ -23,8 +23,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from codec.errors import ImageError
-from codec.pictures.files import DAMAGED, MAX_PIXELS, NO_MEMORY, check_size, open_image, pillow_errors, read_path
+from codec.pictures.files import DAMAGED, MAX_PIXELS, NO_MEMORY, check_size, open_image, pillow_errors
 from codec.pictures.load import LoadedImage, decoded
+from codec.pictures.sources import read_path
 
 CHILDREN = 2
 MEMORY = 4_000_000_000  # bytes of address space a child may have

@@ -7,6 +7,7 @@ zero is white is inverted where Pillow leaves it. Signed samples of 8 bits would
 from __future__ import annotations
 
 import io
+import re
 import struct
 from contextlib import suppress
 
@@ -35,6 +36,11 @@ _NO_MEANING = "The TIFF does not say whether its zero is black or white; save it
 
 def checked(image: Image.Image, data: bytes) -> Image.Image:
     """An opened TIFF, at the first page that is not a reduced copy, its pixels not decoded. Raises ImageError."""
+    with pillow_errors(DAMAGED):  # tags may hold anything
+        return _checked(image, data)
+
+
+def _checked(image: Image.Image, data: bytes) -> Image.Image:
     tags = image.tag_v2
     reduced = _number(tags, SUBFILE, 0) & 1
     if DNG_VERSION in tags or data[8:10] == b"CR" or (reduced and SUB_IFDS in tags):
@@ -56,6 +62,13 @@ def checked(image: Image.Image, data: bytes) -> Image.Image:
         photometric = _number(tags, PHOTOMETRIC, 1)
         if photometric in GREYS or (photometric == YCBCR and _number(tags, COMPRESSION, 1) == 1):
             raise ImageError(_PLANES)
+    # What libtiff decodes is in this machine's byte order already; Pillow knows that of unsigned 16 bits only.
+    image.tile = [
+        tile._replace(args=(re.sub(r"(;\d+)B(S|F)$", r"\1N\2", tile.args[0]), *tile.args[1:]))
+        if tile.codec_name == "libtiff"
+        else tile
+        for tile in image.tile
+    ]
     colours = tags.get(COLOUR_MAP, ())
     if image.mode == "P" and colours and max(colours) < 256:  # written in 8 bits of 16, as old programs did
         image.palette = ImagePalette.raw("RGB;L", bytes(colours))
@@ -73,6 +86,11 @@ def planes(image: Image.Image, data: bytes) -> np.ndarray | None:
 
     Each plane is read as a grey TIFF of its own: the same file, with another directory at its end.
     """
+    with pillow_errors(DAMAGED):
+        return _planes(image, data)
+
+
+def _planes(image: Image.Image, data: bytes) -> np.ndarray | None:
     tags = image.tag_v2
     count, bits = _number(tags, SAMPLES, 1), _number(tags, BITS, 1)
     if _number(tags, PLANAR, 1) != 2 or count == 1 or bits <= 8:
@@ -101,10 +119,9 @@ def planes(image: Image.Image, data: bytes) -> np.ndarray | None:
         }
         fields |= {key: (_number(tags, key, 0),) for key in (ROWS, PREDICTOR, TILE_WIDTH, TILE_LENGTH) if key in tags}
         fields |= {offsets: tags[offsets][part], sizes: tags[sizes][part]}
-        with pillow_errors(DAMAGED):
-            grey = TiffImagePlugin.TiffImageFile(io.BytesIO(with_directory(data, fields)))
-            grey.load()
-            read.append(np.asarray(grey).astype(np.uint16))
+        grey = TiffImagePlugin.TiffImageFile(io.BytesIO(with_directory(data, fields)))
+        grey.load()
+        read.append(np.asarray(grey).astype(np.uint16))
     return np.stack(read, -1)
 
 

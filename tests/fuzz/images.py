@@ -4,8 +4,11 @@ import collections
 import io
 import multiprocessing
 import resource
+import struct
+import sys
 import time
 import traceback
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -47,7 +50,42 @@ def samples() -> dict[str, bytes]:
         bilevel = image.convert("1") if compression == "group4" else image
         add(compression, "TIFF", bilevel, compression=compression)
     add("lossless", "WEBP", lossless=True)
-    return found
+    return found | written(rgb, found)
+
+
+def written(rgb: np.ndarray, others: dict[str, bytes]) -> dict[str, bytes]:
+    """Of what this package reads itself and Pillow would not write: by the tests' own writers."""
+    if (folder := str(Path(__file__).parents[1])) not in sys.path:
+        sys.path.append(folder)
+    from bmp_bytes import BITFIELDS, RLE4, RLE8, V5, bmp, in_fields, packed_rows
+    from gif_bytes import frame, gif
+    from image_bytes import chunk, linear_profile, png
+    from tiff_bytes import LZW, RGB, WHITE_IS_ZERO, tiff
+
+    height, width = rgb.shape[:2]
+    deep, rows = rgb.astype(int) * 257, [row.astype(">u2").tobytes() for row in rgb.astype(int) * 257]
+    palette = [(i, 255 - i, i) for i in range(256)]
+    runs = b"".join(bytes([20, y, 0, 14, *range(14), 0, 0]) for y in range(height)) + b"\0\1"
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    fields = packed_rows(in_fields(np.dstack([rgb, rgb[..., 0]]), masks), 32)
+    profile = {34675: ("B", list(linear_profile()))}
+    gamma, code_points = chunk(b"gAMA", struct.pack(">I", 100_000)), chunk(b"cICP", bytes((9, 16, 0, 1)))
+    at = others["AVIF"].index(b"colrnclx") + 8
+    return {
+        "16 bit planes": tiff(deep, 16, RGB, planar=2, compression=LZW, tile=(16, 16), order=">"),
+        "16 bit profile": tiff(deep, 16, RGB, tags=profile),
+        "16 bit alpha": tiff(np.dstack([deep, deep[..., 0]]), 16, RGB, extra=(1,)),
+        "16 bit white is zero": tiff(deep[..., :1], 16, WHITE_IS_ZERO),
+        "RLE8": bmp(runs, width, height, 8, compression=RLE8, palette=palette),
+        "RLE4": bmp(runs, width, height, 4, compression=RLE4, palette=palette[:16]),
+        "bit fields": bmp(fields, width, height, 32, header=V5, compression=BITFIELDS, masks=masks),
+        "BMP profile": bmp(packed_rows(deep[..., 0], 24), width, height, 24, header=V5, profile=linear_profile()),
+        "small frame": gif(60, 40, [frame(rgb[..., 0] % 16, (3, 2), transparent=1, interlaced=True)], palette[:16]),
+        "gamma": png(width, height, 16, 2, rows, gamma),
+        "code points": png(width, height, 16, 2, rows, code_points),
+        "no end marker": others["progressive"][:-2],
+        "nclx": others["AVIF"][:at] + struct.pack(">HH", 12, 13) + others["AVIF"][at + 4 :],
+    }
 
 
 def mutate(data: bytes, rng) -> bytes:

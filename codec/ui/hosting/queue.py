@@ -17,7 +17,8 @@ from anyio.to_thread import run_sync
 
 from codec import bitstream
 from codec.errors import CodecError
-from codec.pictures.files import MAX_PIXELS, declared_pixels, read_path
+from codec.pictures.files import MAX_PIXELS, declared_pixels
+from codec.pictures.sources import read_path
 from codec.ui.hosting.cleanup import is_within, paths_in, touch
 from codec.ui.hosting.gradio_private import (
     Event,

@@ -1,0 +1,209 @@
+"""The files of the command line: which are inputs, where outputs go, what is passed over; pipes in place of files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codec.errors import CodecError
+from codec.paths import atomic_write, printable
+from codec.pictures.sources import read_path, read_stream
+from codec.spec import PICTURE_SUFFIXES, STREAM_SUFFIX
+
+INPUT = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+NOTES_OF_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A file or folder that is no input. lost: whether an input may be among what could not be looked at."""
+
+    path: Path
+    reason: str
+    lost: bool = False
+
+
+def inputs_of(folder: Path, suffixes: Iterable[str]) -> tuple[list[Path], list[PassedOver]]:
+    """The files below a folder that have one of the suffixes, and everything else, both in order."""
+    wanted, found, others = set(suffixes), [], []
+
+    def unreadable(error: OSError) -> None:
+        reason = (error.strerror or str(error)).lower()
+        others.append(PassedOver(Path(error.filename), f"the folder cannot be read: {reason}", lost=True))
+
+    for root, folders, names in os.walk(folder, onerror=unreadable):
+        folders.sort()
+        for name in folders:
+            if (path := Path(root, name)).is_symlink():  # it may lead back to where we are
+                others.append(PassedOver(path, "a link to a folder"))
+        for name in names:
+            path = Path(root, name)
+            reason, lost = refusal(path, wanted)
+            if reason:
+                others.append(PassedOver(path, reason, lost))
+            else:
+                found.append(path)
+    return sorted(found), sorted(others, key=lambda other: other.path)
+
+
+def refusal(path: Path, suffixes: set[str]) -> tuple[str, bool]:
+    """Why a file is no input, empty if it is one; and whether an input may be lost."""
+    if path.name.startswith("._") or path.name in NOTES_OF_SYSTEMS:
+        return "notes of an operating system", False
+    if path.suffix.lower() not in suffixes:
+        return "not of a known suffix", False
+    try:
+        ordinary = stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return "a link that leads nowhere", True
+    except OSError as error:
+        return (error.strerror or str(error)).lower(), True
+    return ("", False) if ordinary else ("not an ordinary file", False)
+
+
+def outputs_for(sources: list[Path], suffix: str) -> list[Path]:
+    """A name for the output of each of the relative paths `sources`; no two are the same.
+
+    `photo.jpg` becomes `photo.lic`. Where another input wants the same name, it keeps its own suffix (`photo.jpg.lic`),
+    and gets a number where even that is taken. Names that differ in their capitals only count as the same: on many
+    systems they are one file.
+    """
+    names = [source.with_name(source.stem + suffix) for source in sources]
+    full = [source.with_name(source.name + suffix) for source in sources]
+    while True:
+        taken = Counter(map(folded, names))
+        longer = [i for i, name in enumerate(names) if taken[folded(name)] > 1 and name != full[i]]
+        if not longer:
+            break
+        for i in longer:
+            names[i] = full[i]
+    used: set[str] = set()
+    for i, name in enumerate(names):
+        number = 1
+        while folded(names[i]) in used or (number > 1 and folded(names[i]) in taken):
+            number += 1
+            names[i] = name.with_name(f"{sources[i].name}-{number}{suffix}")
+        used.add(folded(names[i]))
+    return names
+
+
+def folded(path: Path) -> str:
+    return os.fspath(path).casefold()
+
+
+def report(others: list[PassedOver], shown: int = 20) -> list[str]:
+    """Lines that count what was passed over and name it, as far as that is of use."""
+    if not others:
+        return []
+    count = len(others)
+    lines = [f"{count} {'entry was' if count == 1 else 'entries were'} passed over:"]
+    first = sorted(others, key=lambda other: not other.lost)[:shown]
+    lines += [f"{printable(other.path)}: {other.reason}" for other in first]
+    return lines + [f"and {count - shown} more"] * (count > shown)
+
+
+# --- jobs ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Job:
+    source: Path
+    target: Path
+
+
+def titles(job: Job) -> str:
+    source = "standard input" if is_input(job.source) else printable(job.source)
+    target = "standard output" if is_output(job.target) else printable(job.target)
+    return f"{source} -> {target}"
+
+
+def jobs(source: Path, target: Path, suffixes: frozenset[str], new_suffix: str) -> tuple[list[Job], list]:
+    """The jobs of a file, or of all in a folder that look like inputs; and what is passed over there."""
+    if not os.path.isdir(source):
+        if os.path.isdir(target):
+            target = target / (("stdin" if is_input(source) else source.stem) + new_suffix)
+        return [Job(source, target)], []
+    files, others = inputs_of(source, suffixes)
+    names = outputs_for([path.relative_to(source) for path in files], new_suffix)
+    return [Job(path, target / name) for path, name in zip(files, names, strict=True)], others
+
+
+def check_names(source: Path, target: Path, compressing: bool, todo: list[Job]) -> None:
+    """Raises CodecError for outputs that would lose an input, or be something else than their name says."""
+    if os.path.isdir(source):
+        if os.path.isfile(target) or is_output(target):
+            raise CodecError(f"'{printable(target)}' is no folder; where IN is a folder, OUT must be one too.")
+    elif is_output(target):
+        if sys.stdout.isatty():
+            raise CodecError("The output is not for a terminal; send it to a file or a program.")
+    elif os.path.isfile(target) or not os.path.exists(target):  # a folder or a device takes anything
+        suffix = target.suffix.lower()
+        if not compressing and suffix != ".png":
+            raise CodecError(f"Pictures are written as PNG, so that '{printable(target)}' has to end in '.png'.")
+        if compressing and suffix in PICTURE_SUFFIXES:
+            raise CodecError(f"A stream is no picture, so that '{printable(target)}' has to end in '{STREAM_SUFFIX}'.")
+    known = {}
+    for job in todo:
+        with contextlib.suppress(OSError):
+            status = os.stat(job.source)
+            known[status.st_dev, status.st_ino] = job.source
+    for job in todo:
+        with contextlib.suppress(OSError):
+            status = os.stat(job.target)
+            if os.path.isfile(job.target) and (same := known.get((status.st_dev, status.st_ino))):
+                raise CodecError(f"OUT '{printable(job.target)}' is the input '{printable(same)}' itself.")
+
+
+# --- reading and writing ---------------------------------------------------------------------------------------
+
+
+def is_input(path: Path) -> bool:
+    return os.fspath(path) in INPUT
+
+
+def is_output(path: Path) -> bool:
+    return os.fspath(path) in OUTPUT
+
+
+def read_input(path: Path, error: type[CodecError]) -> bytes:
+    """The bytes of a file, of a pipe or of the standard input. Raises `error` with a sentence."""
+    if is_input(path):
+        return read_stream(Pipe(sys.stdin.buffer), error)
+    if (
+        os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    ):  # a pipe that the caller names is meant
+        with open(path, "rb") as stream:
+            return read_stream(Pipe(stream), error)
+    return read_path(path, error)
+
+
+@dataclass
+class Pipe:
+    """A stream that is read from where it is."""
+
+    stream: object
+
+    def read(self, count: int) -> bytes:
+        return self.stream.read(count)
+
+
+def write_output(path: Path, data: bytes, force: bool) -> None:
+    """Raises CodecError where the file exists already or cannot be written."""
+    if is_output(path):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    check_free(path, force)
+    atomic_write(path, data)
+
+
+def check_free(path: Path, force: bool) -> None:
+    if os.path.isfile(path) and not force and not is_output(path):
+        raise CodecError(f"The file '{printable(path)}' exists already; --force replaces it.")
