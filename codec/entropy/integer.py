@@ -1,22 +1,32 @@
-"""Convolutions in exact integer arithmetic (Ballé et al., "Integer networks for data compression", ICLR 2019).
+"""The entropy model's networks in exact integer arithmetic (Ballé et al., "Integer networks for data compression", ICLR 2019).
 
 A value is a fixed-point number with FRACTION bits after the point, held as an integer in a float64 tensor.
 Weights are 16-bit integers. Every product and every partial sum of a layer is an integer below 2^53, so a
 float64 matrix product is exact in any order, on any device, with any number of threads; `floor` of a division by
 a power of two is exact as well. What comes out is therefore the same, bit for bit, on every machine.
+
+The latent is held as four planes, one for each phase of a 2×2 block. A plane holds its known channels only, in coding
+order, with one row and one column of zeros. So the context convolution of step s multiplies what is known, s quarters
+of the latent, and never a zero. What a place of the kernel sees is an offset in a plane, not a copy.
+
+Scales are folded into the weights, which is exact, since they are powers of two. floor(t) followed by the leaky ReLU
+of integers is floor(leaky(t)), so a layer takes few passes. Values are clipped to ±LIMIT where `IntegerConv` clips
+them: no real picture comes near, but a hostile latent could push sums past 2^53, where machines begin to differ.
 """
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from codec.spec import BYTE_MAX, N_SCALES, SLOPE, step_pattern
+from codec.spec import BYTE_MAX, N_SCALES, SLOPE, STEPS, step_pattern
 
 FRACTION = 12
 ONE = 1 << FRACTION
 LIMIT = float(1 << 23)  # activations are clipped to ±LIMIT, which is ±2048 as a number
 WEIGHT_MAX = 32767
+PHASES = 4  # of a latent: the places of a 2×2 block
 MAX_COLUMNS = 1 << 12  # locations per matrix product: what they hold stays in the cache
 
 
@@ -73,11 +83,6 @@ class IntegerConv:
             weight.shape[-1],
         )
 
-    def columns(self, x: Tensor, rows: slice) -> Tensor:
-        """For a kernel of 1×1: some output channels of columns x (B, in, n) within ±LIMIT -> (B, rows, n)."""
-        product = self.weight[0, rows] @ x
-        return product.add_(self.bias[rows]).mul_(self.scale[rows]).floor_().clamp_(-LIMIT, LIMIT)
-
     def __call__(self, x: Tensor) -> Tensor:
         """x (B, in, h, w) -> (B, out, h, w), as one matrix product for each place of the kernel.
 
@@ -115,52 +120,6 @@ def upsample(level: Tensor) -> Tensor:
     return level.repeat_interleave(4, -2).repeat_interleave(4, -1)
 
 
-class IntegerEntropyModel:
-    """Holds the integer layers; all tensors float64 with integer values, batch first."""
-
-    def __init__(self, stored: dict[str, Tensor], device="cpu"):
-        names = {name.split(".")[0] for name in stored}
-        self.layers = {
-            n: IntegerConv.load({k: stored[f"{n}.{k}"] for k in ("weight", "bias", "shift")}, device) for n in names
-        }
-        self.channels = len(self.layers["head0b"].bias) // 2
-
-    def psi(self, z_hat: Tensor, level: Tensor) -> Tensor:
-        """z_hat (B, 64, h, w) integers and level (B, 1, h, w) bytes -> psi (B, 128, 4h, 4w)."""
-        h = torch.cat([z_hat.double() * ONE, level_fixed(level)], 1)
-        h = torch.nn.functional.pixel_shuffle(self.layers["up1"](h), 2)
-        return torch.nn.functional.pixel_shuffle(self.layers["up2"](act(h)), 2)
-
-    def step(self, step: int, psi: Tensor, level: Tensor, y_hat: Tensor) -> tuple[Tensor, Tensor]:
-        """mu (fixed point) and scale index of the symbols of one step, in the order of `gather`.
-
-        psi (B, 128, h, w); level (B, 1, h, w) bytes; y_hat (B, C, h, w) fixed point, 0 where unknown.
-        Returns float64 and uint8, both (B, 4, C/4, h/2·w/2).
-        """
-        h = psi if step == 0 else self.layers[f"ctx{step}"](y_hat).add_(psi)
-        parts = []
-        rows = max(2, MAX_COLUMNS // h.shape[3] // 2 * 2)  # a few at a time: what they hold stays in the cache
-        for top in range(0, h.shape[2], rows):
-            part = self.layers[f"head{step}a"](act(h[:, :, top : top + rows]))
-            if f"head{step}m" in self.layers:
-                part = part.add_(self.layers[f"head{step}m"](act(part))).clamp_(-LIMIT, LIMIT)
-            parts.append(self.last(step, act(part), level[:, :, top : top + rows]))
-        mu, index = zip(*parts, strict=True)
-        return torch.cat(mu, 3), torch.cat(index, 3)
-
-    def last(self, step: int, h: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """The end of `step`, for some of its rows."""
-        h = torch.cat([h, level_fixed(level)], 1)
-        last = self.layers[f"head{step}b"]
-        mu, t = [], []
-        for group, phase in step_pattern(step):
-            columns = phase_of(h, phase).flatten(2)
-            mu.append(last.columns(columns, slice(group, self.channels, 4)))
-            t.append(last.columns(columns, slice(self.channels + group, None, 4)))
-        index = torch.stack(t, 1).add_(ONE / 2).div_(ONE).floor_().clamp_(0, N_SCALES - 1)
-        return torch.stack(mu, 1), index.to(torch.uint8)
-
-
 def phase_of(x: Tensor, phase: int) -> Tensor:
     """The locations of one phase: (B, C, h, w) -> view (B, C, h/2, w/2)."""
     return x[:, :, phase // 2 :: 2, phase % 2 :: 2]
@@ -176,3 +135,139 @@ def scatter(x: Tensor, step: int, values: Tensor) -> None:
     for i, (group, phase) in enumerate(step_pattern(step)):
         view = phase_of(x[:, group::4], phase)
         view.copy_(values[:, i].reshape(view.shape))
+
+
+@dataclass
+class Run:
+    """What one offset in one input phase adds to the context: `weights` (128, known channels) for output phases."""
+
+    phase: int
+    row: int
+    column: int
+    outputs: list[tuple[int, Tensor]]
+
+
+def with_bias(layer: IntegerConv) -> Tensor:
+    """A 1×1 convolution as a matrix (out, in + 1), for an input whose last row is 1."""
+    return torch.cat([layer.weight[0] * layer.scale, layer.bias * layer.scale], 1)
+
+
+class StepNetworks:
+    """The layers, arranged for `Walk`. All tensors float64 with integer values, or integers times powers of two."""
+
+    def __init__(self, stored: dict[str, Tensor], device="cpu"):
+        names = {name.split(".")[0] for name in stored}
+        self.layers = {
+            n: IntegerConv.load({k: stored[f"{n}.{k}"] for k in ("weight", "bias", "shift")}, device) for n in names
+        }
+        self.channels = len(self.layers["head0b"].bias) // 2
+        self.group = self.channels // 4
+        self.context = [self._runs(step) for step in range(1, STEPS)]
+        self.first = [with_bias(self.layers[f"head{step}a"]) for step in range(STEPS)]
+        self.inner = [with_bias(self.layers[f"head{s}m"]) if f"head{s}m" in names else None for s in range(STEPS)]
+        self.last = [self._ends(step) for step in range(STEPS)]
+
+    def _ends(self, step: int) -> list[tuple[int, Tensor]]:
+        """Per phase the rows of mu and of the scale index; that is t / ONE + 1/2, rounded down."""
+        whole, ends = with_bias(self.layers[f"head{step}b"]), []
+        half = torch.zeros_like(whole[0])
+        half[-1] = 0.5
+        for group, phase in step_pattern(step):
+            mu, t = whole[group : self.channels : 4], whole[self.channels + group :: 4]
+            ends.append((phase, torch.cat([mu, t / ONE + half]).contiguous()))
+        return ends
+
+    def _runs(self, step: int) -> tuple[list[Run], Tensor]:
+        layer, runs = self.layers[f"ctx{step}"], []
+        weight = layer.weight * layer.scale
+        groups = [{phase: group for group, phase in step_pattern(s)} for s in range(step)]
+        for phase in range(PHASES):
+            known = torch.cat([torch.arange(group[phase], self.channels, 4) for group in groups]).to(weight.device)
+            y, x = divmod(phase, 2)
+            for row in (-1, 0) if y else (0, 1):
+                for column in (-1, 0) if x else (0, 1):
+                    outputs = []
+                    for out in range(PHASES):
+                        dy, dx = 2 * row + y - out // 2, 2 * column + x - out % 2
+                        if abs(dy) <= 1 and abs(dx) <= 1:
+                            outputs.append((out, weight[(dy + 1) * 3 + dx + 1][:, known].contiguous()))
+                    runs.append(Run(phase, row + y, column + x, outputs))
+        return runs, layer.bias * layer.scale
+
+
+class Walk:
+    """One picture on its way through the four steps: `predict` a step, then `put` its symbols, in order.
+
+    z_hat (1, 64, h/4, w/4) integers, level (1, 1, h/4, w/4) bytes.
+    """
+
+    def __init__(self, networks: StepNetworks, z_hat: Tensor, level: Tensor):
+        self.networks = networks
+        h = torch.cat([z_hat.double() * ONE, level_fixed(level)], 1)
+        h = F.pixel_shuffle(networks.layers["up1"](h), 2)
+        h = networks.layers["up2"](act(h))  # (1, 4·128, h/2, w/2): a phase is every fourth channel
+        _, channels, self.height, self.width = h.shape
+        self.psi = h.view(channels // PHASES, PHASES, -1).transpose(0, 1).contiguous()  # (4, 128, n)
+        self.long = self.width + 1
+        fixed = level_fixed(upsample(level))
+        self.levels = torch.stack([phase_of(fixed, p).flatten() for p in range(PHASES)])  # (4, n)
+        # What is known of y_hat, and the same within ±LIMIT, as the context sees it.
+        self.known: list[Tensor] = []
+        self.planes = h.new_zeros(PHASES, networks.channels, (self.height + 1) * self.long + 1)
+
+    @property
+    def y_hat(self) -> Tensor:
+        """(1, C, h, w) in fixed point, 0 where it is not known yet."""
+        y_hat = self.psi.new_zeros(1, self.networks.channels, 2 * self.height, 2 * self.width)
+        for step, values in enumerate(self.known):
+            scatter(y_hat, step, values[None])
+        return y_hat
+
+    def put(self, step: int, values: Tensor) -> None:
+        """y_hat of the symbols of a step, fixed point, (4, C/4, h/2·w/2) in the order of `integer.gather`."""
+        self.known.append(values)
+        group = self.networks.group
+        for part, (_, phase) in zip(values.clamp(-LIMIT, LIMIT), step_pattern(step), strict=True):
+            y, x = divmod(phase, 2)
+            rows = self.planes[phase, group * step : group * (step + 1), : (self.height + 1) * self.long]
+            place = rows.view(group, self.height + 1, self.long)[:, y : y + self.height, x : x + self.width]
+            place.copy_(part.view(group, self.height, self.width))
+
+    def predict(self, step: int) -> tuple[Tensor, Tensor]:
+        """mu (fixed point) float64 and scale index uint8 of the symbols of a step, both (4, C/4, h/2·w/2)."""
+        networks, (_, count, n) = self.networks, self.psi.shape
+        h = self.psi.new_ones(count + 1, PHASES, n)  # the last row stays 1
+        h[:count] = (self.psi if step == 0 else self._context(step)).transpose(0, 1)
+        h = h.view(count + 1, -1)
+        activate(h[:count].clamp_(max=LIMIT))
+        h = torch.mm(networks.first[step], h).clamp_(-LIMIT, LIMIT)
+        ones = h.new_ones(1, h.shape[1])
+        if (inner := networks.inner[step]) is not None:
+            more = torch.mm(inner, torch.cat([activate(h.floor_().clone()), ones]))
+            h = h.add_(more.floor_().clamp_(-LIMIT, LIMIT)).clamp_(-LIMIT, LIMIT)
+        h = torch.cat([activate(h), self.levels.view(1, -1), ones]).view(-1, PHASES, n)
+        mu = h.new_empty(4, networks.group, n)
+        index = torch.empty(mu.shape, dtype=torch.uint8, device=h.device)
+        for i, (phase, weight) in enumerate(networks.last[step]):
+            both = weight @ h[:, phase]
+            torch.clamp(both[: networks.group].floor_(), -LIMIT, LIMIT, out=mu[i])
+            index[i] = both[networks.group :].clamp_(0, N_SCALES - 1)  # to an integer type: floor
+        return mu, index
+
+    def _context(self, step: int) -> Tensor:
+        """psi and what the steps before add to it, (4, 128, n)."""
+        (runs, bias), (_, count, _) = self.networks.context[step - 1], self.psi.shape
+        columns, known = self.height * self.long, self.networks.group * step
+        total = bias.repeat(PHASES, 1, columns)
+        for run in runs:
+            start = run.row * self.long + run.column
+            seen = self.planes[run.phase, :known, start : start + columns]
+            for phase, weight in run.outputs:
+                total[phase].addmm_(weight, seen)
+        total = total.view(PHASES, count, self.height, self.long)[..., : self.width]
+        return total.floor().clamp_(-LIMIT, LIMIT).view_as(self.psi).add_(self.psi)
+
+
+def activate(x: Tensor) -> Tensor:
+    """floor(leaky ReLU), in place."""
+    return F.leaky_relu_(x, SLOPE).floor_()

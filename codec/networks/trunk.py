@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.entropy.integer import IntegerEntropyModel
-from codec.entropy.polyphase import StepNetworks
+from codec.entropy.integer import StepNetworks
 from codec.entropy.range_coder import TableSet
 from codec.entropy.tables import bit_costs, unpack
 from codec.networks.gain import byte_lambdas, rdo_weight
@@ -24,8 +23,7 @@ class Trunk:
     g_a: Analysis
     h_a: HyperAnalysis
     gain: Tensor  # float32 (256, C), by quality index
-    entropy: IntegerEntropyModel
-    steps: StepNetworks  # the same, arranged for speed
+    entropy: StepNetworks
     y_tables: TableSet
     z_tables: TableSet
     y_costs: Tensor  # float32, bits of each symbol under each table
@@ -48,15 +46,14 @@ class Trunk:
             return net.eval().requires_grad_(False)
 
         y_tables, z_tables, gain = tables("y"), tables("z"), tensors["gain"].float()
-        entropy, anchors = IntegerEntropyModel(select("int."), device), LADDERS[len(tensors["train.log_gain"])]
+        anchors = LADDERS[len(tensors["train.log_gain"])]
         return cls(
             id=name,
             anchors=anchors,
             g_a=module(Analysis(depths=depths_of(select("g_a."))), "g_a."),
             h_a=module(HyperAnalysis(Y_CHANNELS), "h_a."),
             gain=gain.to(device),
-            entropy=entropy,
-            steps=StepNetworks(entropy),
+            entropy=StepNetworks(select("int."), device),
             y_tables=y_tables,
             z_tables=z_tables,
             y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),
