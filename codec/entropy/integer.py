@@ -1,4 +1,4 @@
-"""The entropy model's networks in exact integer arithmetic (Ballé et al., "Integer networks for data compression", ICLR 2019).
+"""The entropy model in exact integer arithmetic (Ballé et al., "Integer networks for data compression", ICLR 2019).
 
 A value is a fixed-point number with FRACTION bits after the point, held as an integer in a float64 tensor.
 Weights are 16-bit integers. Every product and every partial sum of a layer is an integer below 2^53, so a
