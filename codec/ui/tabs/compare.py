@@ -118,7 +118,7 @@ def build(demo: gr.Blocks, opening) -> Coded:
     """
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            headline = gr.HTML("<div class='big'>…</div>", elem_id="headline", padding=False)
+            headline = gr.HTML("<div>…</div>", elem_id="headline", padding=False)
             verdict = gr.HTML(elem_id="verdict", padding=False)
             pictures = viewer.component(value=examples.shown(0), elem_id="comparison")
             with gr.Row(elem_id="sides"):
