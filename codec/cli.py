@@ -76,8 +76,7 @@ def compress_file(job: Job, args) -> str:
         raise CodecError(f"{args.bpp:g} bpp cannot be reached: the least for this picture is {rate:.4f} bpp.")
     write_output(job.target, coded.data, args.force)
     notes = [*image.notes, *(["This is the best quality there is."] if search.at_top else [])]
-    line = f"{titles(job)}: {width}×{height}, {len(coded.data):,} bytes, {rate:.4f} bpp"
-    return line + "".join(f"  {note}" for note in notes)
+    return "  ".join([f"{titles(job)}: {width}×{height}, {len(coded.data):,} bytes, {rate:.4f} bpp", *notes])
 
 
 def decompress_file(job: Job, args) -> str:
@@ -144,9 +143,7 @@ def run(args) -> int:
     do = compress_file if compressing else decompress_file
     out = sys.stderr if is_output(args.output) else sys.stdout
     failures = run_jobs(todo, lambda job: do(job, args), args, out)
-    said = report(others)
-    if not todo:
-        said.insert(0, f"There is nothing to {args.command} in '{printable(args.input)}'.")
+    said = [f"There is nothing to {args.command} in '{printable(args.input)}'."] * (not todo) + report(others)
     if os.path.isdir(args.input) and failures:
         said.append(f"{len(failures)} of {len(todo)} files failed:")
     for line in [*said, *failures]:
