@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 MS_SSIM_MIN_SIDE = 161  # pixels: the fifth scale is the picture / 16, and still has to hold a window of 11
-LPIPS_MIN_SIDE = 31  # as codec.metrics.alexnet has it, which loads torch
+LPIPS_MIN_SIDE = 31  # anything smaller leaves nothing after AlexNet's second pooling
 
 _BLOCK = 1 << 20  # samples at a time, so that a large picture needs no large temporaries
 
