@@ -12,7 +12,7 @@ from conftest import picture, with_pictures
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Where each of the document's Python blocks goes: the file, and what it is put in front of.
+#: Where each of the document's additions goes: the file, and what it is put in front of.
 PLACES = (
     ("codec/spec.py", r' +Decoder\(\s*"mse"'),
     ("codec/training/losses.py", r"def mse255\("),
@@ -23,7 +23,8 @@ PLACES = (
 
 def test_the_document_adds_a_decoder(tmp_path):
     text = (ROOT / "docs" / "adding_a_decoder.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    added = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
+    blocks = [re.sub(r"^\+", "", block, flags=re.MULTILINE) for block in added]
     (commands,) = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     shutil.copytree(ROOT / "codec", tmp_path / "codec", ignore=shutil.ignore_patterns("ui", "__pycache__"))
     shutil.copytree(ROOT / "weights", tmp_path / "weights")

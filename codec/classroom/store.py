@@ -45,7 +45,7 @@ def entry(kind: str, name: str) -> dict:
 
 def read(file: str, sha256: str) -> bytes:
     """The bytes of a file of the folder. Raises WeightsError where it is missing or another."""
-    return weights.default().read_file(f"classroom/{file}", sha256)
+    return weights.Weights(folder()).read_file(file, sha256)
 
 
 def tensors(kind: str, name: str) -> dict[str, Tensor]:

@@ -1,11 +1,11 @@
-"""The metrics that need torch: MS-SSIM and LPIPS."""
+"""The metrics that need torch: MS-SSIM, and LPIPS on its networks in `alexnet`."""
 
 import numpy as np
 import torch
 from pytorch_msssim import ms_ssim as by_library
+from torch import Tensor
 
-MS_SSIM_MIN_SIDE = 161  # pixels: the fifth scale is the picture / 16, and still has to hold a window of 11
-LPIPS_MIN_SIDE = 31  # anything smaller leaves nothing after AlexNet's second pooling
+from codec.metrics.pixels import LPIPS_MIN_SIDE, MS_SSIM_MIN_SIDE
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -31,10 +31,10 @@ def lpips(a: np.ndarray, b: np.ndarray) -> float | None:
     _check_rgb(a, b, "LPIPS")
     if min(a.shape[:2]) < LPIPS_MIN_SIDE:
         return None
-    from codec.metrics.alexnet import load  # a second of torchvision, when the first LPIPS is computed
+    from codec.metrics import alexnet  # a second of torchvision: when the first LPIPS is computed
 
     with torch.inference_mode():
-        return float(load()(_batch(a) / 127.5 - 1, _batch(b) / 127.5 - 1))
+        return float(alexnet.load()(_batch(a) / 127.5 - 1, _batch(b) / 127.5 - 1))
 
 
 def _check_rgb(a: np.ndarray, b: np.ndarray, name: str) -> None:
@@ -44,6 +44,6 @@ def _check_rgb(a: np.ndarray, b: np.ndarray, name: str) -> None:
         raise ValueError(f"{name} needs two pictures of one size, not {a.shape} and {b.shape}.")
 
 
-def _batch(rgb: np.ndarray) -> torch.Tensor:
+def _batch(rgb: np.ndarray) -> Tensor:
     """uint8 (H, W, 3) -> float32 (1, 3, H, W), 0…255."""
     return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float().contiguous()
