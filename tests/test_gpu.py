@@ -1,6 +1,7 @@
 """Every tab computes on the GPU where there is one, and on the processor where its memory does not suffice."""
 
 import functools
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def files(codec, tmp_path_factory):
         cache.cache_clear()  # they hold what was on a GPU that is not there
 
 
+class Immediately(ThreadPoolExecutor):
+    """A pool that works in the thread that asks: no other one knows of the pretended GPU."""
+
+    def submit(self, work, *inputs):
+        done = Future()
+        try:
+            done.set_result(work(*inputs))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """The devices that codecs are asked for, as they come; what was drawn before is forgotten."""
@@ -67,6 +80,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(api, "load", listed)
     monkeypatch.setattr(renditions, "CACHE", Cache(10**8))
+    monkeypatch.setattr(compare, "ThreadPoolExecutor", Immediately)
     for module in (compare, decoders):
         monkeypatch.setattr(module, "CACHE", renditions.CACHE)
     return devices
