@@ -23,7 +23,7 @@ import numpy as np
 from codec.errors import StreamError
 from codec.pictures.sources import read_source
 from codec.rate import bpp
-from codec.spec import DECODERS, MAX_PIXELS, MAX_SIDE, NUMBERED, REGION, lambda_of
+from codec.spec import MAX_PIXELS, MAX_SIDE, NUMBERED, NUMBERS, REGION, lambda_of
 
 MAGIC = b"LIC"
 VERSION = 1
@@ -92,7 +92,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def _header(stream: Stream) -> bytes:
-    head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([DECODERS[stream.decoder].number])
+    head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([NUMBERS[stream.decoder]])
     head += _varint(stream.width) + _varint(stream.height)
     q = np.asarray(stream.q, dtype=np.uint8).ravel()
     if (q == q[0]).all():
@@ -164,6 +164,7 @@ def info(source) -> dict:
     """Every header field of a stream, its sizes in bytes and its rate, fit for JSON. source: as `decompress` takes."""
     data = read_source(source, StreamError)
     stream = read(data)
+    level: dict[str, object]
     if isinstance(stream.q, int):
         level = {"level": stream.q, "lambda": round(lambda_of(stream.q), 6)}
     else:

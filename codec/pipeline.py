@@ -9,7 +9,6 @@ rounds (`Codec.rdoq`), the decoder reads them, `codec.inside.prior` draws them, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -52,7 +51,8 @@ class Latent:
     y_bits: float = 0.0
 
 
-class LatentBatch(NamedTuple):
+@dataclass
+class LatentBatch:
     """A batch of quantised latents, on their device; see `Latent`. y and index: per step (B, 4, C/4, h/2·w/2)."""
 
     z: Tensor  # (B, 64, h/4, w/4), integers of any type
@@ -235,7 +235,7 @@ class Codec:
         self, latent: Latent, g_s: Synthesis, width: int, height: int, progress: Progress = None
     ) -> np.ndarray:
         """-> uint8 (height, width, 3)."""
-        inputs = (*self.latent(latent), self.scales(latent) if g_s.scales else None)
+        inputs: tuple[Tensor | None, ...] = (*self.latent(latent), self.scales(latent) if g_s.scales else None)
         if g_s.noise:
             inputs = (*inputs, noise_field(*latent.y_hat.shape[2:]).to(self.device))
         with self._autocast():

@@ -117,4 +117,5 @@ DECODERS = {
 }
 #: The names that a stream can suggest, by their number in its header.
 NUMBERED = {decoder.number: decoder.name for decoder in DECODERS.values() if decoder.number is not None}
+NUMBERS = {name: number for number, name in NUMBERED.items()}
 OPERATING_POINTS = {decoder.name: decoder.bpp for decoder in DECODERS.values() if decoder.bpp is not None}

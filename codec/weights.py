@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from codec.errors import CodecError, WeightsError
 from codec.paths import atomic_write, shipped
-from codec.spec import DECODERS, NUMBERED
+from codec.spec import DECODERS, NUMBERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,12 +92,11 @@ class Weights:
         """Every name by which a stream of this trunk can be decoded, in the order of their numbers in streams."""
         own = self.networks(trunk)
         names = {*own, *(decoder.name for decoder in DECODERS.values() if decoder.network in own)}
-        order = {name: number for number, name in NUMBERED.items()}
-        return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+        return tuple(sorted(names, key=lambda name: (NUMBERS.get(name, len(NUMBERS)), name)))
 
     def models(self) -> tuple[str, ...]:
         """Names of the decoders of the current trunk that a stream can suggest."""
-        return tuple(name for name in self.decoders() if name in NUMBERED.values())
+        return tuple(name for name in self.decoders() if name in NUMBERS)
 
     def resolve(self, decoder: str, trunk: str = "") -> tuple[str, dict]:
         """The network of a decoder or preset, and its entry in the manifest. Raises WeightsError without one."""

@@ -9,8 +9,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "codec"
-#: Who may be imported by nobody but themselves and those named.
-WINGS = {"ui": (), "evaluation": (), "training": ("evaluation", "classroom"), "classroom": ("ui",)}
+#: Who besides themselves may import them.
+WINGS = {
+    "evaluation": (),
+    "ui": ("evaluation",),
+    "classroom": ("evaluation", "ui"),
+    "training": ("evaluation", "classroom"),
+}
 EVENING = 20  # modules from the command line to the bytes and back, besides `__init__`, `__main__` and errors
 LINES = 2500
 

@@ -7,6 +7,9 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from codec.api import encode, load
+from codec.inside import bits
+from codec.inside.heatmap import over
 from codec.metrics import psnr
 
 SIDE = 384  # the longer side of the pictures: every step answers at once
@@ -104,8 +107,6 @@ def rounded(rgb: np.ndarray, step: float) -> tuple[np.ndarray, str]:
 
 def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
     """4: the bits of each block under one table for all coefficients or one for each wave, as a map on one scale."""
-    from codec.inside.heatmap import over
-
     q = np.round(to_coefficients(rgb) / STEP)
     both = [surprise(q, e).sum((2, 3, 4)) for e in (False, True)]
     top = float(np.quantile(both[0], 0.99))
@@ -115,8 +116,6 @@ def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
 
 def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """5: the neural codec at a λ, from real bytes."""
-    from codec.api import encode, load
-
     coded = encode(rgb, lmbda=lmbda)[0]
     data, shown = coded.data, load().decode(coded.stream)
     rate = 8 * len(data) / (rgb.shape[0] * rgb.shape[1])
@@ -127,10 +126,6 @@ def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
 
 def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """6: the map of the neural codec's bits at a λ."""
-    from codec.api import encode, load
-    from codec.inside import bits
-    from codec.inside.heatmap import over
-
     coded = encode(rgb, lmbda=lmbda)[0]
     blocks = bits.block_bits(load(), coded.latent, coded.payload_bytes)
     return over(rgb, blocks, float(np.quantile(blocks, 0.995))), f"λ = {lmbda:g} · {len(coded.data):,} B"
@@ -138,8 +133,6 @@ def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
 
 def invented(rgb: np.ndarray, share: float) -> tuple[np.ndarray, str]:
     """7: the same bytes between the decoder of least error (0) and a generative one (1)."""
-    from codec.api import encode, load
-
     coded = encode(rgb, lmbda=0.0018)[0]
     shown = load().decode(coded.stream, GENERATIVE, share)
     return shown, f"{len(coded.data):,} B · {GENERATIVE} {100 * share:.0f} % · {decibels(rgb, shown)}"
