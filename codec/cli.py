@@ -141,8 +141,7 @@ def run(args) -> int:
         print(error, file=sys.stderr)
         return 2
     do = compress_file if compressing else decompress_file
-    out = sys.stderr if is_output(args.output) else sys.stdout
-    failures = run_jobs(todo, lambda job: do(job, args), args, out)
+    failures = run_jobs(todo, lambda job: do(job, args), args, sys.stderr if is_output(args.output) else sys.stdout)
     said = [f"There is nothing to {args.command} in '{printable(args.input)}'."] * (not todo) + report(others)
     if os.path.isdir(args.input) and failures:
         said.append(f"{len(failures)} of {len(todo)} files failed:")
