@@ -114,8 +114,17 @@ def manifest() -> dict:
 
 def loss(entry: dict) -> str:
     """An entry's loss, or else its network; and the runs that it is an average of."""
-    mixed = f". Shipped: {entry['mixture']}" if entry.get("mixture") else ""
+    mixed = f". Shipped: {mixture(entry['mixture'])}" if entry.get("mixture") else ""
     return entry.get("loss", entry.get("architecture", "")) + mixed
+
+
+def mixture(parts: list[dict]) -> str:
+    """The runs that a decoder is an average of, in a line."""
+    terms = (
+        f"{'-' if p['share'] < 0 else '+'} {abs(p['share']):.4g}·{p['decoder']} after {p['steps']:,} steps"
+        for p in parts
+    )
+    return " ".join(terms).removeprefix("+ ")
 
 
 def decoders() -> tuple[str, ...]:

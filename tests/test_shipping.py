@@ -16,6 +16,7 @@ from codec.cli import main
 from codec.errors import CodecError, WeightsError
 from codec.evaluation import report
 from codec.networks.generator import build
+from codec.results import mixture
 from codec.training import decoders, latents, storing
 from codec.training.export_decoder import export_decoder, follow
 from codec.training.mixture import mix
@@ -155,7 +156,7 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
     assert said == f"1.25·hific after 2 steps - 0.25·mse after {steps:,} steps"
 
     entry = export_decoder(str(mixed), str(out), str(folders / "held-out"))
-    assert entry["mixture"] == said and entry["steps"] == 2
+    assert mixture(entry["mixture"]) == said and entry["steps"] == 2
     mse, stored = (latents.read_decoder(out, name) for name in ("mse", "hific"))
     for name, value in trainer.ema.values.items():
         wanted = 1.25 * value - 0.25 * mse.get(name, torch.zeros(()))  # what reads the scales is zero where it lacks
@@ -177,7 +178,10 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
     # What is shipped is a source like any other, here and in another folder, and its own mixture is not forgotten.
     stored, known = latents.read_decoder(out, "hific"), json.loads((out / "manifest.json").read_text())
     nogan = known["decoders"][f"{trainer.trunk.name}/hific-nogan"]
-    nogan["mixture"] = "0.75·hific-nogan after 1,234 steps + 0.25·mse after 5 steps"
+    nogan["mixture"] = [
+        {"decoder": "hific-nogan", "steps": 1234, "share": 0.75},
+        {"decoder": "mse", "steps": 5, "share": 0.25},
+    ]
     (out / "manifest.json").write_text(json.dumps(known))
     again = mix(["hific=1", f"{out}/hific-nogan=0.5", "hific-nogan=-0.25", "mse=-0.25"], str(mixed), str(out))
     added = " + 0.1875·hific-nogan after 1,234 steps + 0.0625·mse after 5 steps"
@@ -186,7 +190,7 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
     for name, value in stored.items():
         assert torch.allclose(both[name], value + 0.25 * (other[name] - mse.get(name, 0.0)), atol=1e-5), name
     entry = export_decoder(str(mixed), str(out), str(folders / "held-out"))
-    assert entry["steps"] == 2 and entry["mixture"] == again and entry["batch"] == [2, 64]
+    assert entry["steps"] == 2 and mixture(entry["mixture"]) == again and entry["batch"] == [2, 64]
 
     torch.save(larger | {"trunk": "00000000"}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match="different trunks: 00000000, "):

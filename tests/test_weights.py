@@ -1,5 +1,6 @@
 """What happens where weights are damaged, missing or of another version; and that none is ever unpickled."""
 
+import argparse
 import ast
 import shutil
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from codec.errors import WeightsError
-from codec.weights import Weights
+from codec.training import decoders
+from codec.training.__main__ import recipe
+from codec.training.recipes import adjusted
+from codec.weights import Weights, default
 
 ROOT = Path(__file__).parents[1]
 OFFLINE = ("training", "evaluation")  # folders of the package that the page and the command line never import
@@ -114,3 +118,22 @@ def test_whatever_training_loads_is_tensors_only():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and "torch.load" in imports_and_calls(node.func):
                 assert any(k.arg == "weights_only" and k.value.value is True for k in node.keywords), path
+
+
+def test_every_decoder_can_be_trained_again_from_its_file():
+    weights = default()
+    for name in set(weights.networks()) - {"mse"}:
+        options, (_, entry) = recipe(str(weights.folder / "recipes" / f"{name}.toml")), weights.resolve(name)
+        made = adjusted(*(options[key] for key in ("decoder", "weights", "levels", "architecture")))
+        assert (made.weights, list(made.levels), made.architecture) == tuple(
+            entry[key] for key in ("weights", "levels", "architecture")
+        )
+        assert [options["batch"], options["crop"]] == entry["batch"] and options["start"] == entry["start"]
+        assert decoders.Settings(**options, init="", data="", validation="").skew == entry.get("skew", 1.0)
+
+
+@pytest.mark.parametrize("text", ["decoder = ", 'decoder = "hific"\nstep = 3'])
+def test_a_recipe_that_cannot_be_used_is_refused(tmp_path, text):
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="recipe"):
+        recipe(str(tmp_path / "recipe.toml"))

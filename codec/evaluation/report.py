@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, Undefined
 
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
 from codec.networks.generator import SYNTHESIS
-from codec.results import OURS, WITH_GAN, is_ours, read_json, title
+from codec.results import OURS, WITH_GAN, is_ours, mixture, read_json, title
 
 YET = "not measured yet"
 RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -->", "<!-- /manifest -->")
@@ -137,7 +137,7 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    made.filters |= {"form": form, "heading": lambda key: COLUMNS[key].heading}
+    made.filters |= {"form": form, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
     functions = (title, decoders_of, rivals, is_best, ours_first, measured, classical, other_decoders, realism, gan,
                  remaining, measured_columns)  # fmt: skip
     made.globals |= {function.__name__: function for function in functions}

@@ -13,6 +13,12 @@ import dataclasses
 import importlib
 import os
 import sys
+from pathlib import Path
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
 
 from codec.training import decoders, sprint, trainer
 
@@ -27,6 +33,17 @@ def add_settings(parser: argparse.ArgumentParser, settings: type, defaults: dict
         else:
             kind = type(default) if default is not None else str
             parser.add_argument(flag, type=kind, default=default, required=default is None)
+
+
+def recipe(path: str) -> dict:
+    """The options in a TOML file. Raises ArgumentTypeError where it is missing, or names others than a decoder has."""
+    try:
+        options = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"'{path}' cannot be read as TOML: {error}") from None
+    if strange := options.keys() - {field.name for field in dataclasses.fields(decoders.Settings)}:
+        raise argparse.ArgumentTypeError(f"'{path}' has options that a decoder has not: {', '.join(sorted(strange))}")
+    return options
 
 
 def main() -> int:
@@ -51,7 +68,8 @@ def main() -> int:
     train = add("train", "train the trunk and its mse decoder, or resume")
     add_settings(train, trainer.Settings, defaults | {"run": "runs/trunk", "init": ""})
     decoder = add("decoder", "train a decoder on the frozen trunk of --init, or resume")
-    add_settings(decoder, decoders.Settings, defaults)
+    decoder.add_argument("--recipe", type=recipe, default={}, help="a TOML file of options, as in weights/recipes")
+    add_settings(decoder, decoders.Settings, defaults | {"decoder": ""})
     export = add("export", "write a trunk's checkpoint as shipped weights", "data", "validation")
     export.add_argument("--checkpoint", default="runs/trunk/best.pt")
     export.add_argument("--out", default="weights")
@@ -100,6 +118,12 @@ def main() -> int:
         trainer.train(trainer.Settings(**args))
         return 0
     if command == "decoder":
+        if given := args.pop("recipe"):  # what stands on the command line wins
+            decoder.set_defaults(**given)
+            args = vars(decoder.parse_args(sys.argv[2:])) | {"recipe": None}
+            args.pop("recipe")
+        if not args["decoder"]:
+            decoder.error("name a decoder with --decoder, or a file with --recipe")
         decoders.Trainer(decoders.Settings(**args)).run()
         return 0
     if command == "sprint":

@@ -5,7 +5,6 @@ often a better one than any of them (Wortsman et al., "Model soups", ICML 2022; 
 """
 
 import math
-import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,11 +12,10 @@ import torch
 from torch import Tensor
 
 from codec.networks.generator import SYNTHESIS, extend
+from codec.results import mixture
 from codec.training.latents import decoder_entry, read_decoder
 from codec.training.recipes import RECIPES
 from codec.weights import Weights
-
-TERM = re.compile(r"(?:([+-]) )?([\d.e-]+)·([\w-]+ after [\d,]+ steps)")  # of a mixture in words
 
 
 def checkpoint_of(source: str, weights: str) -> dict:
@@ -61,16 +59,16 @@ def mean(states: list[tuple[float, dict[str, Tensor]]]) -> dict[str, Tensor]:
     return {k: sum(share * state[k] for share, state in whole) for k in largest}
 
 
-def words(parts: list[tuple[float, dict]]) -> str:
-    """A mixture in a line, as the manifest says it, of shares and checkpoints; mixtures among these are opened."""
-    shares: dict[str, float] = {}
-    for share, part in parts:
-        said = part.get("mixture") or f"1·{part['decoder']} after {part['total_steps']:,} steps"
-        for sign, factor, name in TERM.findall(said):
-            shares[name] = shares.get(name, 0.0) + share * float(factor) * (-1 if sign == "-" else 1)
-    kept = {name: share for name, share in shares.items() if not math.isclose(share, 0, abs_tol=1e-6)}
-    signed = (f"{'-' if share < 0 else '+'} {abs(share):.4g}·{name}" for name, share in kept.items())
-    return " ".join(signed).removeprefix("+ ")
+def parts_of(sources: list[tuple[float, dict]]) -> list[dict]:
+    """What a mean of checkpoints with these shares consists of, as the manifest has it; means among them are opened."""
+    shares: dict[tuple[str, int], float] = {}
+    for share, source in sources:
+        whole = [{"decoder": source["decoder"], "steps": source["total_steps"], "share": 1.0}]
+        for part in source.get("mixture") or whole:
+            run = part["decoder"], part["steps"]
+            shares[run] = shares.get(run, 0.0) + share * part["share"]
+    kept = {run: share for run, share in shares.items() if not math.isclose(share, 0, abs_tol=1e-6)}
+    return [{"decoder": name, "steps": steps, "share": float(f"{v:.4g}")} for (name, steps), v in kept.items()]
 
 
 def mix(parts: list[str], out: str, weights: str = "weights") -> str:
@@ -96,8 +94,9 @@ def mix(parts: list[str], out: str, weights: str = "weights") -> str:
     largest = max(saved, key=lambda part: len(part["ema"]))
     mixed["recipe"] = mixed["recipe"] | {"architecture": largest["recipe"]["architecture"]}
     mixed["ema"] = mean(states)
-    mixed["mixture"] = words(list(zip(shares, saved, strict=True)))
+    mixed["mixture"] = parts_of(list(zip(shares, saved, strict=True)))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     torch.save(mixed, out)
-    print(f"wrote {out}: {mixed['mixture']}")
-    return mixed["mixture"]
+    words = mixture(mixed["mixture"])
+    print(f"wrote {out}: {words}")
+    return words
