@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.networks.layers import NormBlock, ResidualBlock, act, asinh
+from codec.networks.layers import Conv, NormBlock, ResidualBlock, act, asinh
 from codec.networks.transforms import PATCH, Y_UNIT, Analysis, Synthesis
 from codec.spec import REGION
 
@@ -45,7 +45,7 @@ def joined(above: Tensor | None, below: Tensor) -> Tensor:
 # --- layers that are fed strips -----------------------------------------------------------------------------
 
 
-def convolution(conv: nn.Conv2d) -> Layer:
+def convolution(conv: Conv) -> Layer:
     """A 3×3 convolution of stride 1 or 2; the strips of one of stride 2 have an even number of rows in all."""
     stride, kept = conv.stride[0], None
 
@@ -61,7 +61,7 @@ def convolution(conv: nn.Conv2d) -> Layer:
         if not count:
             return x.new_empty(1, conv.out_channels, 0, x.shape[3] // stride)
         x = channels_last(x[:, :, : (count - 1) * stride + 3])
-        return F.conv2d(x, conv.weight, conv.bias, stride, (0, 1))
+        return conv.padded(x, 0)
 
     return run
 

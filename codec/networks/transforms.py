@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.networks.deblocking import Deblocking
-from codec.networks.layers import ResidualBlock, act, asinh, conv
+from codec.networks.layers import Conv, ResidualBlock, act, asinh, conv
 from codec.spec import Z_CHANNELS
 
 PATCH = 16  # the latent's stride in pixels
@@ -153,7 +153,7 @@ class Synthesis(nn.Module):
         self.tail = conv(c4, 3 * 16)
         self.klt = OverlappedBlocks(channels, 3, kernel, PATCH, padding=(kernel - PATCH) // 2)
         self.deblocking = Deblocking()
-        self.noise = nn.Conv2d(GRAIN, c16, 3, padding=1, bias=False) if noise else None
+        self.noise = Conv(GRAIN, c16, 3, padding=1, bias=False) if noise else None
 
     def forward(
         self, y_hat: Tensor, level: Tensor, scales: Tensor | None = None, noise: Tensor | None = None
