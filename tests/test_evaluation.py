@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from conftest import picture
 from PIL import Image
 
 from codec import plots, provenance, results
-from codec.evaluation import curves, equal_size, jpeg, peer_worker, perception, pool, report, speed
+from codec.evaluation import against, curves, equal_size, jpeg, peer_worker, perception, pool, report, speed
 from codec.evaluation.__main__ import codecs as chosen
 from codec.evaluation.measure import rd_points
 from codec.metrics import ms_ssim_db
 from codec.training.vgg import Vgg16
+
+ROOT = Path(__file__).parents[1]
 
 
 def points_of(name, factor, images=("a", "b")):
@@ -290,3 +293,14 @@ def test_a_stand_in_takes_the_place_of_what_is_missing(monkeypatch):
     assert stood_in is sys.modules["no_such_package_anywhere.transforms"]
     for name in ("no_such_package_anywhere", "no_such_package_anywhere.transforms"):
         monkeypatch.delitem(sys.modules, name)
+
+
+def test_two_revisions_are_timed_by_turns():
+    if subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True).returncode:
+        pytest.skip("this is no clone of the repository")
+    rgb = picture(64, 64)
+    result = against.compare("HEAD", rgb, 1, 2)
+    assert result["rounds"] == 2 and set(result["stages"]) == {"encode", "decode mse", "decode hific", "total"}
+    assert all(row["new_ms"] > 0 < row["ratio"] for row in result["stages"].values())
+    with pytest.raises(RuntimeError, match="no revision 'nowhere'"):
+        against.compare("nowhere", rgb, 1, 1)

@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--threads", type=int, help="default: torch's own choice")
     command.add_argument("--runs", type=int, default=7)
+    command.add_argument("--against", help="a git revision to time beside this version, by turns")
     command.add_argument("--peers", action="store_true", help="also time CompressAI's models")
     command.add_argument("--peer-venv", type=Path, help="where to install CompressAI; default: a temporary folder")
     command.add_argument(

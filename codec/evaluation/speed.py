@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from codec import bitstream
 from codec.device import Timer
-from codec.evaluation import peers
+from codec.evaluation import against, peers
 from codec.evaluation.measure import model_digest
 from codec.metrics import bpp
 from codec.pictures.load import load_image
@@ -120,8 +120,8 @@ def measure(args: argparse.Namespace) -> dict:
         "versions": known,
         "points": old.get("points", []) if same else [],
     }
-    if "peers" in old and same:
-        result["peers"] = old["peers"]
+    if same:
+        result |= {key: old[key] for key in ("against", "peers") if key in old}
     for source, rgb in pictures(args.pictures):
         name = f"{rgb.shape[1]}×{rgb.shape[0]}"
         for device, precision in devices():
@@ -133,6 +133,12 @@ def measure(args: argparse.Namespace) -> dict:
             result["points"].append(key | time_stages(codec, rgb, args.runs))
             print(f"  encode {result['points'][-1]['encode_ms']} ms, decode {result['points'][-1]['decode_ms']} ms")
             write_json(args.out, result)
+    if args.against:
+        source, rgb = next(pictures(args.pictures))
+        result["against"] = against.compare(args.against, rgb, torch.get_num_threads(), args.runs) | {"source": source}
+        write_json(args.out, result)
+        for name, row in result["against"]["stages"].items():
+            print(f"  {name:14} {row['new_ms']} ms, {args.against} {row['old_ms']} ms, ratio {row['ratio']}")
     if args.peers:
         source, rgb = next(pictures(args.pictures))
         result["peers"] = with_peers(args, rgb) | {"source": source}

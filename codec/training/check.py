@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from codec.entropy import tables
 from codec.networks.model import CAUTION, CodecModel
 from codec.networks.transforms import Synthesis
 from codec.networks.trunk import Trunk
 from codec.pipeline import Codec, Latent
 from codec.training import data as datasets
+from codec.training import tables
 from codec.training.decoders import Settings, Trainer
 from codec.training.export import Z_SUPPORT, trunk_tensors
 from codec.weights import default
