@@ -1,7 +1,7 @@
 """Everything that the parts of the codec agree on: numbers, limits and the table of decoders. No torch, no NumPy.
 
 The *quality index* q of a stream is one byte, 0…255. It names a place on the ladder of anchor λ's: the *level*, a
-number in [0, TOP], of which level 0 is ANCHORS[0] and level TOP is ANCHORS[TOP]. Between two anchors λ and the gains
+number in [0, TOP]. Level 0 is ANCHORS[0] and level TOP is ANCHORS[TOP]. Between two anchors λ and the gains
 are interpolated geometrically.
 """
 

@@ -16,8 +16,8 @@ from codec.networks.layers import Conv, NormBlock, ResidualBlock, act, asinh
 from codec.networks.transforms import PATCH, Y_UNIT, Analysis, Synthesis
 from codec.spec import REGION
 
-WHOLE_PIXELS = 2_500_000  # up to so many a picture goes in one piece,
-STRIP_PIXELS = 500_000  # else in strips of about so many
+WHOLE_PIXELS = 2_500_000  # a picture of at most this size goes in one piece
+STRIP_PIXELS = 500_000  # the size of a strip, about
 
 Layer = Callable[[Tensor, bool], Tensor]  # rows from above, and whether they are the last -> the rows that are done
 

@@ -1,4 +1,4 @@
-"""BMPs in runs (RLE4, RLE8) and with bit fields, of which Pillow misreads or refuses many.
+"""BMPs in runs (RLE4, RLE8) and with bit fields: Pillow misreads or refuses many of them.
 
 What runs leave out is black, as in Chromium.
 """
@@ -64,7 +64,7 @@ def header_of(data: bytes) -> Header:
 
 
 def contiguous(mask: int, bits: int) -> bool:
-    """Whether the ones of a mask stand side by side, within so many bits."""
+    """Whether the ones of a mask stand side by side, within this number of bits."""
     low = mask & -mask
     return mask >> bits == 0 and (mask + low) & mask == 0
 

@@ -102,7 +102,7 @@ def _is_profile(profile: bytes) -> bool:
 
 
 def _sixteen_bits(image: Image.Image, data: bytes, bits: int) -> np.ndarray | None:
-    """uint16 (H, W, 3 or 4) of a colour picture of 16 bits, of which Pillow itself keeps the higher bytes only.
+    """uint16 (H, W, 3 or 4) of a colour picture of 16 bits. Pillow itself keeps the higher bytes only.
 
     The file is read twice, the second time as if its samples had the other byte order. None for other pictures. An
     alpha that colours are multiplied by stays so. Raises ImageError for damage.
