@@ -1,9 +1,6 @@
 """The page, through its API and in a real browser."""
 
-import contextlib
 import io
-import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -237,38 +234,3 @@ def test_nothing_scrolls_sideways_on_a_phone(browser, url):
     page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
-
-
-#: The comparison's height, whether its original is there, and whether the choice of a model lies open to a click.
-FIRST = """() => {
-    const box = document.querySelector('#comparison'), model = document.querySelector('#model');
-    if (!box || !model || !box.offsetHeight) return null;
-    const at = model.getBoundingClientRect(), seen = at.top >= 0 && at.bottom <= innerHeight;
-    const top = seen ? document.elementFromPoint(at.left + at.width / 2, at.top + at.height / 2) : null;
-    const image = [...box.querySelectorAll('img')].some(i => i.naturalWidth > 0);
-    return {height: box.offsetHeight, image, open: !seen || (top !== null && model.contains(top))};
-}"""
-
-
-def test_the_first_seconds_look_right_on_a_slow_machine(browser, url, tmp_path):
-    """Screenshots go to the folder that TEST_ARTEFACTS names."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    folder, pages = Path(os.environ.get("TEST_ARTEFACTS", tmp_path)), {}
-    for width, height in ((1440, 900), (390, 844)):
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
-        page.goto(url, wait_until="commit")
-        start, seen = time.monotonic(), []
-        for seconds in (0.5, 2, 10):
-            page.wait_for_timeout(max(0, 1e3 * (start + seconds - time.monotonic())))
-            with contextlib.suppress(playwright.Error):  # a page that is being exchanged for another has no picture
-                page.screenshot(path=folder / f"first-{width}-{seconds}.png")
-            seen.append(page.evaluate(FIRST))
-        page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
-        pages[width] = [*seen, page.evaluate(FIRST)]
-        page.close()
-    for seen in pages.values():
-        final = seen[-1]
-        assert final["height"] > 250 and final["image"]
-        for state in filter(None, seen):  # None: nothing is drawn yet
-            assert state["open"] and abs(state["height"] - final["height"]) < 0.1 * final["height"], seen
