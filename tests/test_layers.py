@@ -27,3 +27,13 @@ def test_new_weights_are_noticed_and_gradients_flow():
         assert torch.allclose(net(x), 2 * before, atol=1e-3)
     net(x).sum().backward()
     assert net.weight.grad is not None and net.weight.grad.abs().sum() > 0
+
+
+def test_weights_that_replace_others_are_noticed():
+    torch.manual_seed(1)
+    net, other, x = (*(Conv(WIDE, 8, 3, padding=1) for _ in range(2)), torch.randn(1, WIDE, 8, 8))
+    with torch.no_grad():
+        net(x)
+        wanted = other(x)
+        net.load_state_dict(other.state_dict(), assign=True)
+        assert torch.equal(net(x), wanted)

@@ -32,7 +32,7 @@ class Conv(nn.Conv2d):
     """
 
     kernels: Tensor | None = None  # transformed, (36, in, out), made with the first picture
-    version = -1
+    version = (0, 0)  # of the weights that they were made of: their place in memory, and how often it was written
 
     def forward(self, x: Tensor) -> Tensor:
         return self.padded(x, self.padding[0])
@@ -46,7 +46,7 @@ class Conv(nn.Conv2d):
         return nn.functional.conv2d(x, self.weight, self.bias, self.stride, (rows, self.padding[1]))
 
     def _winograd(self, x: Tensor, rows: int) -> Tensor:
-        version = 0 if self.weight.is_inference() else self.weight._version
+        version = (self.weight.data_ptr(), 0 if self.weight.is_inference() else self.weight._version)
         if self.kernels is None or self.version != version:
             g = torch.tensor(_G, dtype=torch.float64)
             kernels = torch.einsum("ai,bj,ocij->abco", g, g, self.weight.double())
