@@ -1,7 +1,9 @@
 """The losses against values computed by hand or by another route."""
 
 import math
+import warnings
 
+import lpips
 import numpy as np
 import pytest
 import torch
@@ -10,10 +12,9 @@ from conftest import VGG_BLOCKS
 
 from codec.metrics import alexnet
 from codec.training import losses
-from codec.training.decoders import offset_of
 from codec.training.discriminator import Discriminator
-from codec.training.recipes import RECIPES, Objective, Recipe, adjusted, formula
-from codec.training.vgg import load_vgg
+from codec.training.recipes import RECIPES, Networks, Recipe, View, adjusted, formula, total
+from codec.training.vgg import load_vgg, load_vgg_lpips
 
 
 def test_mse_on_the_8_bit_scale_is_per_picture():
@@ -156,35 +157,34 @@ def discriminator():
     return Discriminator(channels=8).eval()
 
 
-def activations(x: torch.Tensor) -> list[torch.Tensor]:
-    """Positive numbers in the shapes of AlexNet's first layers, made of x alone."""
-    shades = [F.avg_pool2d(x.mean(1, keepdim=True), stride) for stride in (4, 8, 16)]
-    return [
-        s * torch.linspace(0, 3, n).view(1, -1, 1, 1) for s, (n, _) in zip(shades, Discriminator.HEADS, strict=True)
-    ]
+def features(x: torch.Tensor) -> dict[int, torch.Tensor]:
+    """Positive numbers in the shapes of VGG's blocks, made of x alone."""
+    heads = Discriminator.HEADS
+    shades = {block: F.avg_pool2d(x.mean(1, keepdim=True), 2 ** (block - 1)) for block, *_ in heads}
+    return {block: shades[block] * torch.linspace(0, 3, n).view(1, -1, 1, 1) for block, n, _ in heads}
 
 
-def test_discriminator_judges_each_half_with_its_own_latents(discriminator):
-    x, x_hat, y_hat = torch.rand(3, 3, 64, 64), torch.rand(3, 3, 64, 64), 5 * torch.randn(3, 8, 4, 4)
+def judged(discriminator, x, y_hat):
+    return discriminator(x, features(x), y_hat, lambda c: c)
 
-    def judge(x, y_hat):
-        return discriminator(x, activations(x), y_hat)
 
+def test_discriminator_judges_each_picture_with_its_own_latents(discriminator):
+    x, y_hat = torch.rand(3, 3, 64, 64), 5 * torch.randn(3, 8, 4, 4)
     with torch.no_grad():
-        both = judge(torch.cat([x, x_hat]), y_hat)
-        one_by_one = [judge(p[i : i + 1], y_hat[i : i + 1]) for p in (x, x_hat) for i in range(3)]
-        other = judge(x, y_hat.flip(0))
-    assert [part.shape for part in both] == [(6, 1, 7, 7), (6, 1, 16, 16), (6, 1, 8, 8), (6, 1, 4, 4)]
-    for i, part in enumerate(both):
+        together = judged(discriminator, x, y_hat)
+        one_by_one = [judged(discriminator, x[i : i + 1], y_hat[i : i + 1]) for i in range(3)]
+        other = judged(discriminator, x, y_hat.flip(0))
+    assert [part.shape[2:] for part in together] == [(7, 7), (32, 32), (16, 16), (8, 8), (4, 4)]
+    for i, part in enumerate(together):
         assert torch.allclose(part, torch.cat([single[i] for single in one_by_one]), atol=1e-5)
-        assert not torch.allclose(part[:3], other[i], atol=1e-4)  # each part does look at the latents
+        assert not torch.allclose(part[:2], other[i][:2], atol=1e-4)  # each part does look at the latents
 
 
 def test_every_part_of_the_discriminator_moves_the_picture_and_none_the_latent(discriminator):
     y_hat = torch.randn(1, 8, 4, 4, requires_grad=True)
-    for part in range(4):
+    for part in range(5):
         x = torch.rand(1, 3, 64, 64, requires_grad=True)
-        discriminator(x, activations(x), y_hat)[part].sum().backward()
+        judged(discriminator, x, y_hat)[part].sum().backward()
         assert y_hat.grad is None and x.grad.abs().max() > 0
     discriminator.zero_grad()
 
@@ -193,11 +193,10 @@ def test_every_layer_of_the_discriminator_has_spectral_norm_one(discriminator):
     discriminator.train()
     with torch.no_grad():
         for _ in range(20):
-            x = torch.rand(1, 3, 32, 32)
-            discriminator(x, activations(x), torch.randn(1, 8, 2, 2))
+            judged(discriminator, torch.rand(1, 3, 32, 32), torch.randn(1, 8, 2, 2))
     discriminator.eval()
     convs = [m for m in discriminator.modules() if isinstance(m, torch.nn.Conv2d)]
-    assert len(convs) == 1 + 4 + 3 * 3
+    assert len(convs) == 1 + 4 + 4 * 3
     for conv in convs:
         assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.06)
 
@@ -233,33 +232,52 @@ def test_missing_backbones_are_named():
         load_vgg("")
 
 
-def test_the_objective_is_the_recipes_sum(vgg_folder):
-    vgg = load_vgg(vgg_folder[0])
-    weights = {"mse": 2.0, "vgg2": 3.0, "vgg5": 5.0, "gram2": 7.0, "gram5": 11.0, "lpips": 13.0}
+def test_the_loss_is_the_recipes_sum(vgg_folder):
+    vgg, distance = load_vgg(vgg_folder[0]), load_vgg_lpips()
+    weights = {"mse": 2.0, "vgg2": 3.0, "vgg5": 5.0, "gram2": 7.0, "gram5": 11.0, "lpips": 13.0, "lpips-vgg": 17.0}
     recipe = Recipe(weights, balance=0.5, unit=10.0, patches=(8, 32))
     x, x_hat = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    objective = Objective(recipe, vgg, alexnet.load())
-    terms = objective.terms(x_hat, x)
+    networks = Networks([recipe], vgg_folder[0], "cpu")
+    terms = networks.terms(recipe, x_hat, x, networks.see(x_hat), networks.see(x))
     assert torch.allclose(terms["lpips"], alexnet.load()(2 * x_hat - 1, 2 * x - 1))  # LPIPS takes [-1, 1]
-    a, b = vgg(x_hat), vgg(x)
+    a, b = vgg(x_hat, range(1, 6)), vgg(x, range(1, 6))
     gram2 = (losses.gram_mse(a[2], b[2], 4) + losses.gram_mse(a[2], b[2], 16)) / 2  # block 2 is at half resolution
     gram5 = (losses.gram_mse(a[5], b[5], 1) + losses.gram_mse(a[5], b[5], 2)) / 2
-    assert torch.allclose(terms["gram2"], gram2) and torch.allclose(terms["gram5"], gram5)
+    assert torch.allclose(terms["gram2"], gram2, rtol=1e-4) and torch.allclose(terms["gram5"], gram5, rtol=1e-4)
+    assert torch.allclose(terms["lpips-vgg"], distance(a, b), rtol=1e-4)
     lmbda = torch.tensor([losses.REFERENCE_LAMBDA, 4 * losses.REFERENCE_LAMBDA])
-    total = objective.total(terms, lmbda)
     expected = sum(weights[k] * terms[k] for k in weights) / 10
-    assert torch.allclose(total, expected * torch.tensor([1.0, 2.0]))
+    assert torch.allclose(total(recipe, terms, lmbda), expected * torch.tensor([1.0, 2.0]))
 
 
-def test_alexnet_sees_both_pictures_moved_alike():
+def test_lpips_on_vgg_is_that_of_the_package(vgg_folder):
+    folder, tensors = vgg_folder
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package uses an argument that torchvision has deprecated
+        package = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False).eval()
+    distance, vgg = load_vgg_lpips(), load_vgg(folder)
+    with torch.no_grad():
+        for name, layer in package.net.named_modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                place = name.rpartition(".")[2]  # as torchvision numbers it
+                layer.weight.copy_(tensors[f"features.{place}.weight"])
+                layer.bias.copy_(tensors[f"features.{place}.bias"])
+        x, x_hat = torch.rand(2, 3, 48, 64), torch.rand(2, 3, 48, 64)
+        expected = package(2 * x_hat - 1, 2 * x - 1).flatten()
+        assert torch.allclose(distance(vgg(x_hat, range(1, 6)), vgg(x, range(1, 6))), expected, rtol=1e-3)
+
+
+def test_the_networks_see_both_pictures_alike_from_every_place():
     x, x_hat = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64, requires_grad=True)
-    objective = Objective(RECIPES["hific-nogan"], None, alexnet.load())
-    seen = objective.see(x_hat, x, (3, 1))
-    expected = alexnet.load()(2 * x_hat[:, :, 3:, 1:] - 1, 2 * x[:, :, 3:, 1:] - 1)
-    assert torch.allclose(objective.distance(seen), expected)
-    assert not any(a.requires_grad for a in seen.x) and all(a.requires_grad for a in seen.x_hat)
-    offsets = {offset_of(0, step) for step in range(2000)}
-    assert offsets == {(i, j) for i in range(8) for j in range(8)}  # every place of AlexNet's and the decoder's lattice
+    views = [View(np.random.default_rng(step), 64, 48) for step in range(400)]
+    assert {(view.top % 8, view.left % 8) for view in views} == {(i, j) for i in range(8) for j in range(8)}
+    assert {view.side for view in views} == {40, 48, 56} and {view.mirrored for view in views} == {False, True}
+    for view in views[:8]:
+        assert view(x_hat).shape == (1, 3, view.side, view.side) and torch.equal(view(x), view(x.clone()))
+    networks = Networks([RECIPES["hific-nogan"]], "", "cpu")
+    with torch.no_grad():
+        assert not any(a.requires_grad for a in networks.see(views[0](x)).alex)
+    assert all(a.requires_grad for a in networks.see(views[0](x_hat)).alex)
 
 
 def test_the_generative_recipe_is_that_of_the_paper():

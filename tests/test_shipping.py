@@ -32,9 +32,9 @@ def exported(settings, folders, tmp_path, use_weights):
     shutil.copytree(default().folder, out)
     trainer = decoders.Trainer(settings("hific", lr=2e-3))
     for _ in range(2):
-        trainer.step(*batch(trainer, level=0))
-    trainer.step_number = 2
-    trainer.save("best.pt")
+        trainer.learn(*batch(trainer, level=0))
+    trainer.loop.step = 2
+    trainer.save()
     before = json.loads((out / "manifest.json").read_text())
     export_decoder(str(trainer.folder / "best.pt"), str(out), str(folders / "held-out"))
     use_weights(out)
@@ -58,7 +58,8 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     net = weights.decoder("hific")
     assert weights.decoder("hific-mi") is net  # in memory once
     for name, value in net.state_dict().items():  # what was averaged, up to rounding
-        assert (value - trainer.ema.values[name]).abs().max() <= trainer.ema.values[name].abs().max() / 100, name
+        average = trainer.learner.average.module.state_dict()[name]
+        assert (value - average).abs().max() <= average.abs().max() / 100, name
     assert {"mse", "hific-lo", "hific-mi", "hific-hi"} <= set(weights.models()) and "hific" not in weights.models()
     assert "hific" in weights.decoders(trunk)
 
@@ -158,7 +159,7 @@ def test_a_mixture_is_the_mean_of_its_parts_and_says_so(exported, folders, tmp_p
     entry = export_decoder(str(mixed), str(out), str(folders / "held-out"))
     assert mixture(entry["mixture"]) == said and entry["steps"] == 2
     mse, stored = (latents.read_decoder(out, name) for name in ("mse", "hific"))
-    for name, value in trainer.ema.values.items():
+    for name, value in trainer.learner.average.module.state_dict().items():
         wanted = 1.25 * value - 0.25 * mse.get(name, torch.zeros(()))  # what reads the scales is zero where it lacks
         assert (stored[name] - wanted).abs().max() <= wanted.abs().max() / 80 + 1e-6, name
     default.cache_clear()  # read the manifest again

@@ -1,4 +1,4 @@
-"""The trainer on a few small pictures: it learns, resumes, and what it exports codes and decodes."""
+"""The training of the trunk on a few small pictures: it learns, resumes, and what it exports codes and decodes."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from codec.training import data, export, muon
 from codec.training.data import Crops, random_levels
 from codec.training.losses import REFERENCE_LAMBDA, rate_distortion
 from codec.training.muon import Muon, orthogonalize
-from codec.training.trainer import Settings, train
+from codec.training.trunk import Settings, train
 from codec.weights import Weights
 
 
@@ -38,7 +38,7 @@ def trained(folders):
 def test_training_resumes_where_it_left_off(trained):
     run, first = trained
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in first] == [3]
+    assert [row["step"] for row in first] == [3, 3] and "loss" in first[0]
     assert [row["step"] for row in lines if "validation" in row] == [3, 6]
     assert lines[-1]["minutes"] > first[-1]["minutes"]
 

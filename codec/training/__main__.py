@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
-from codec.training import decoders, sprint, trainer
+from codec.training import decoders, sprint, trunk
 
 
 def add_settings(parser: argparse.ArgumentParser, settings: type, defaults: dict) -> None:
@@ -66,7 +66,7 @@ def main() -> int:
         return command
 
     train = add("train", "train the trunk and its mse decoder, or resume")
-    add_settings(train, trainer.Settings, defaults | {"run": "runs/trunk", "init": ""})
+    add_settings(train, trunk.Settings, defaults | {"run": "runs/trunk", "init": ""})
     decoder = add("decoder", "train a decoder on the frozen trunk of --init, or resume")
     decoder.add_argument("--recipe", type=recipe, default={}, help="a TOML file of options, as in weights/recipes")
     add_settings(decoder, decoders.Settings, defaults | {"decoder": ""})
@@ -115,7 +115,7 @@ def main() -> int:
     args = vars(parser.parse_args())
     command = args.pop("command")
     if command == "train":
-        trainer.train(trainer.Settings(**args))
+        trunk.train(trunk.Settings(**args))
         return 0
     if command == "decoder":
         if given := args.pop("recipe"):  # what stands on the command line wins

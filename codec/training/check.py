@@ -107,7 +107,7 @@ def throughput(settings: Settings, steps: int) -> dict[str, float]:
     level = torch.full((settings.batch, 1, cells, cells), 100, dtype=torch.uint8)
     found = {"trunk_ms": timed(lambda i: trainer.trunk.encode(x, level), steps)}
     latent, pixels = trainer.trunk.encode(x, level), x.to(device).float().div(255)
-    found["step_ms"] = timed(lambda i: trainer.step(pixels, latent), steps)
+    found["step_ms"] = timed(lambda i: trainer.learn(pixels, latent), steps)
     rng = np.random.default_rng(1)
     found["crops_ms"] = timed(lambda i: crops.sample(rng, settings.batch, settings.crop), steps)
     if device.type == "cuda":

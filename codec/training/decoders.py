@@ -1,24 +1,22 @@
-"""The trainer of decoders on a frozen trunk: the same loop on CPU and CUDA, stopped and resumed at any time.
+"""The training of decoders on a frozen trunk, one or several on the same images.
 
     crops ─ frozen trunk ─► y_hat, level ─ decoder ─► x_hat ─ as shown ─► Σ weight·term, and against the discriminator
 
 Two stages, as Iwai et al. (ICPR 2020) have them: the encoder stays as the MSE left it, so every decoder reads
-the same streams. The discriminator takes its step before the decoder, on the same pictures.
+the same streams. The discriminator takes its step before the decoder, on the same images.
 """
 
 import json
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from codec.device import has_bfloat16
-from codec.metrics import alexnet
 from codec.networks.generator import build, extend
 from codec.networks.transforms import GRAIN, noise_field
 from codec.paths import replacing
@@ -27,12 +25,143 @@ from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
 from codec.training.latents import DecoderInput, Pool, decoder_entry, halved, load_trunk, read_decoder, ready
-from codec.training.optimizers import optimizers_of
-from codec.training.recipes import Objective, Recipe, Seen, adjusted
-from codec.training.trainer import Ema, schedule, whole_regions
-from codec.training.vgg import load_vgg
+from codec.training.loop import Loop, Plan, power
+from codec.training.optimizers import Optimizers, averaged, decoder_optimizers
+from codec.training.recipes import Networks, Recipe, Seen, View, adjusted, total
+from codec.training.trunk import factors, whole_regions
 
-PATIENCE = 10  # steps in a row without a finite gradient before the averaged weights come back
+
+class Learner:
+    """A decoder in training: its optimizers, its average, and a discriminator where its recipe has one."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        state: dict[str, Tensor],
+        device: str | torch.device,
+        optimizer: str = "muon",
+        lr: float = 0.0,
+        d_lr: float = 2e-4,
+        ema: float = 0.999,
+        clip: float = 2.0,
+    ):
+        """state: the weights to start from, of this architecture or a smaller one."""
+        self.recipe = recipe
+        self.decoder = build(recipe.architecture)
+        whole = extend(state, self.decoder.state_dict())
+        self.decoder.load_state_dict(whole)
+        self.decoder.to(device=device, memory_format=torch.channels_last).train()
+        self.average = averaged(self.decoder, ema)
+        new = frozenset(whole.keys() - state.keys())
+        self.optimizers = decoder_optimizers(self.decoder, optimizer, lr, new, clip)
+        self.discriminator = self.d_optimizers = None
+        if "gan" in recipe.weights:
+            self.discriminator = Discriminator().to(device, memory_format=torch.channels_last)
+            betas = (0.5, 0.99)
+            self.d_optimizers = Optimizers(
+                torch.optim.Adam(self.discriminator.parameters(), d_lr, betas, fused=True), clip=clip
+            )
+        self.g, self.d = self.decoder, self.discriminator  # as called in training
+
+    def compile(self) -> None:
+        self.g, self.d = torch.compile(self.g), torch.compile(self.d) if self.d else None
+
+    def decode(self, latent: DecoderInput, noise: Tensor) -> Tensor:
+        """x_hat (B, 3, H, W) as shown. noise (B, GRAIN, h, w) in ±1."""
+        x_hat = self.g(latent.y_hat, latent.level, latent.scales, noise if self.decoder.noise is not None else None)
+        return losses.as_shown(x_hat.float())
+
+    def judge(self, seen_hat: Seen, seen: Seen, y_hat: Tensor, view: View) -> dict[str, Tensor]:
+        """A step of the discriminator on originals and decoded images; what to log of it."""
+        d = self.discriminator.train().requires_grad_(True)
+        # Logits depend on the image, its features and y_hat: the two batches need not be judged in one.
+        real, fake = (self.d(view_of.x, view_of.vgg, y_hat, view.cut) for view_of in (seen, seen_hat.detach()))
+        loss = losses.discriminator_loss(real, fake).mean()
+        loss.backward()
+        self.d_optimizers.step()
+        d.eval().requires_grad_(False)  # while it judges for the decoder, nothing of it moves
+        right = [((r > 0).float().mean() + (f < 0).float().mean()) / 2 for r, f in zip(real, fake, strict=True)]
+        return {"d_loss": loss.detach()} | {f"d_right{i}": share for i, share in enumerate(right)}
+
+    def update(self, factor: float) -> Tensor:
+        """A step of the optimizers on the gradients that there are; returns their norm."""
+        norm = self.optimizers.step(factor)
+        self.average.update_parameters(self.decoder)
+        return norm
+
+    def state(self) -> dict:
+        return {
+            "model": self.decoder.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
+            "discriminator": self.discriminator.state_dict() if self.discriminator else None,
+            "d_optimizers": self.d_optimizers.state_dict() if self.discriminator else None,
+        }
+
+    def restore(self, state: dict) -> None:
+        self.decoder.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizers.load_state_dict(state["optimizers"])
+        if self.discriminator:
+            self.discriminator.load_state_dict(state["discriminator"])
+            self.d_optimizers.load_state_dict(state["d_optimizers"])
+
+
+def joint_step(
+    learners: dict[str, Learner],
+    networks: Networks,
+    x: Tensor,
+    latent: DecoderInput,
+    noise: Tensor,
+    view: View,
+    factor: float,
+    ramp: float,
+    precision: torch.dtype | None,
+) -> dict[str, Tensor]:
+    """One step of every learner on x (B, 3, H, W) in [0, 1] and its latents; returns what to log, as NAME.TERM.
+
+    The frozen networks look at all decoded images at once, and at the originals once. ramp: a factor on the GAN's
+    weight. precision: of the autocast, or None.
+    """
+    row, loss, count = {}, 0.0, len(x)
+    autocast = torch.autocast(x.device.type, precision, enabled=precision is not None)
+    with autocast:
+        decoded = [learner.decode(latent, noise) for learner in learners.values()]
+        seen_all = networks.see(view(torch.cat(decoded)))
+        with torch.no_grad():
+            seen = networks.see(view(x))
+    for i, ((name, learner), x_hat) in enumerate(zip(learners.items(), decoded, strict=True)):
+        seen_hat = seen_all.part(slice(i * count, (i + 1) * count))
+        # Its own window of pixels goes to the discriminator, at their own scale.
+        window_hat, window = seen_hat._replace(x=view.cut(x_hat)), seen._replace(x=view.cut(x))
+        with autocast:
+            if learner.discriminator:
+                row |= {f"{name}.{k}": v for k, v in learner.judge(window_hat, window, latent.y_hat, view).items()}
+            terms = networks.terms(learner.recipe, x_hat, x, seen_hat, seen)
+            if learner.discriminator:
+                logits = learner.d(window_hat.x, window_hat.vgg, latent.y_hat, view.cut)
+                terms["gan"] = losses.generator_loss(logits)
+        own = total(learner.recipe, terms, latent.lmbda, ramp).mean()
+        loss = loss + own
+        row |= {f"{name}.{k}": v.detach().mean() for k, v in terms.items()} | {f"{name}.loss": own.detach()}
+    loss.backward()
+    for name, learner in learners.items():
+        row[f"{name}.norm"] = learner.update(factor)
+    return row | {"bpp": latent.bpp.mean()}
+
+
+@torch.no_grad()
+def measure(learner: Learner, networks: Networks, x: Tensor, latent: DecoderInput) -> dict[str, float]:
+    """The averaged decoder on whole images: each term of its loss but the GAN's, PSNR, LPIPS and bpp."""
+    decoder = learner.average.module
+    noise = noise_field(*latent.y_hat.shape[2:]).to(x.device) if decoder.noise is not None else None
+    x_hat = losses.as_shown(decoder(latent.y_hat.float(), latent.level, latent.scales, noise).float())
+    seen_hat, seen = networks.see(x_hat, alex=True), networks.see(x, alex=True)
+    terms = networks.terms(learner.recipe, x_hat, x, seen_hat, seen)
+    terms["loss"] = total(learner.recipe, terms, latent.lmbda)
+    terms.setdefault("lpips", networks.alex.distance(seen_hat.alex, seen.alex))
+    psnr = 10 * torch.log10(255**2 / terms["mse"].clamp(min=1e-3))
+    return {k: v.mean().item() for k, v in (terms | {"psnr": psnr, "bpp": latent.bpp}).items()}
 
 
 @dataclass
@@ -53,9 +182,10 @@ class Settings:
     d_lr: float = 2e-4  # of the discriminator
     gan_ramp: int = 300  # steps in which the weight of the GAN grows from nothing
     warmup: int = 50
-    decay: float = 1.0  # exponent of the fall of the learning rate; see `trainer.schedule`
+    decay: float = 1.0  # exponent of the fall of the learning rate; see `loop.power`
     final: float = 0.01  # of the learning rate, at the end
     clip: float = 2.0  # norm of the gradient
+    view: int = 0  # pixels of the window of a crop that the networks of the losses see; 0: 8 less than the crop
     ema: float = 0.999
     weights: str = ""  # changes to the recipe's weights, as "vgg5=80,gan=0.1"
     levels: str = ""  # another range of levels than the recipe's, as "0:5"
@@ -77,196 +207,125 @@ class Settings:
 
 
 class Trainer:
-    """A decoder in training: `step` for one step, `run` for all of them."""
+    """The training of one decoder by the loop: `learn` for one step, `run` for all of them."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, log_every: int = 50):
         precision = settings.precision or ("bfloat16" if has_bfloat16(settings.device) else "float32")
         self.settings = s = replace(settings, precision=precision)
+        self.precision = torch.bfloat16 if precision == "bfloat16" else None
         self.recipe: Recipe = adjusted(s.decoder, s.weights, s.levels, s.architecture)
         self.folder = Path(s.run or f"runs/{s.decoder}")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.device = torch.device(s.device)
+        self.device, self.best = torch.device(s.device), math.inf
         torch.set_float32_matmul_precision("high")
         self.trunk, mse = load_trunk(s.init, s.device, s.precision)
-        vgg = load_vgg(s.backbones).to(s.device) if Objective.needs_vgg(self.recipe) else None
-        self.objective = Objective(self.recipe, vgg, alexnet.load(s.device))
-        self.looks = bool({"lpips", "gan"} & self.recipe.weights.keys())  # AlexNet is needed for a step
-
-        self.step_number, self.elapsed, self.best, self.failures, self.skipped = 0, 0.0, math.inf, 0, 0
+        self.networks = Networks([self.recipe], s.backbones, s.device)
         torch.manual_seed(s.seed)  # after LPIPS has been read, which takes random numbers the first time
-        self.decoder = build(self.recipe.architecture)
-        self.discriminator = Discriminator() if "gan" in self.recipe.weights else None
-        self.before, new = self._start(mse)
-        self.decoder.to(device=s.device, memory_format=torch.channels_last).train()
-        self.ema = Ema(self.decoder, s.ema)
-        self.optimizers = optimizers_of(self.decoder, s.optimizer, s.lr, new)
-        self.d_optimizers = []
-        if self.discriminator:
-            self.discriminator.to(s.device, memory_format=torch.channels_last)
-            betas = (0.5, 0.99)
-            self.d_optimizers = [torch.optim.Adam(self.discriminator.parameters(), s.d_lr, betas, fused=True)]
-        for optimizer in [*self.optimizers, *self.d_optimizers]:
-            for group in optimizer.param_groups:
-                group["base_lr"] = group["lr"]
-        if (self.folder / "last.pt").exists():
-            self._restore()
-        self.g, self.d = self.decoder, self.discriminator  # as called in training
+        state, self.before, judge = self._start(mse)
+        self.learner = Learner(self.recipe, state, s.device, s.optimizer, s.lr, s.d_lr, s.ema, s.clip)
+        if self.learner.discriminator and judge:
+            self.learner.discriminator.load_state_dict({k: v.float() for k, v in judge.items()})
         if s.compile:
-            self.g, self.d = torch.compile(self.g), torch.compile(self.d) if self.d else None
-            if vgg:
-                self.objective.vgg = torch.compile(vgg)
+            self.learner.compile()
+        self._pool: Pool | None = None
         self._held_out: list[tuple[Tensor, list[DecoderInput]]] = []
+        plan = Plan(
+            s.steps,
+            60 * s.minutes,
+            curve=power(s.decay),
+            final=s.final,
+            warmup=s.warmup,
+            log_every=log_every,
+            save_seconds=60 * s.save_minutes,
+            validate_seconds=60 * s.validate_minutes,
+        )
+        self.loop = Loop(self, plan, self.folder)
 
-    def _start(self, mse: dict[str, Tensor]) -> tuple[dict, frozenset[str]]:
-        """Loads the weights to start from; returns the steps and seconds that they have had, and names they lacked."""
-        s, before = self.settings, {"steps": 0, "seconds": 0.0}
+    def _start(self, mse: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict, dict[str, Tensor] | None]:
+        """The weights to start from, the steps and seconds that they have had, and those of a discriminator."""
+        s, before, judge = self.settings, {"steps": 0, "seconds": 0.0}, None
         start = s.start or self.recipe.start
         if start.endswith(".pt"):
             saved = torch.load(start, map_location="cpu", weights_only=True)
-            state = {k: v.float() for k, v in saved["ema"].items()}
             before["start"] = saved["decoder"]
             if saved["decoder"] == s.decoder:  # the same training goes on
                 before = {"steps": saved["total_steps"], "seconds": saved["total_seconds"], "start": saved["start"]}
-            judge = Path(start).parent / "discriminator.pt"
-            if self.discriminator and judge.exists():
-                saved = torch.load(judge, map_location="cpu", weights_only=True)
-                self.discriminator.load_state_dict({k: v.float() for k, v in saved.items()})
-        else:
-            state = mse if start == "mse" else read_decoder(s.init, start)
-            before["start"] = start
-            if start == s.decoder and not s.init.endswith(".pt"):  # the same training goes on
-                entry = decoder_entry(s.init, start)
-                start = entry.get("start", "trunk")  # with which the mse decoder was trained
-                before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"], "start": start}
-        whole = extend(state, self.decoder.state_dict())
-        self.decoder.load_state_dict(whole)
-        return before, frozenset(whole.keys() - state.keys())
+            file = Path(start).parent / "discriminator.pt"
+            if file.exists():
+                judge = torch.load(file, map_location="cpu", weights_only=True)
+            return {k: v.float() for k, v in saved["ema"].items()}, before, judge
+        before["start"] = start
+        if start == s.decoder and not s.init.endswith(".pt"):  # the same training goes on
+            entry = decoder_entry(s.init, start)
+            # The mse decoder was trained with the trunk.
+            before = {"steps": entry["steps"], "seconds": 60 * entry["wall_minutes"]}
+            before["start"] = entry.get("start", "trunk")
+        return mse if start == "mse" else read_decoder(s.init, start), before, judge
 
     # One step
 
-    def _autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+    def step(self, number: int, factor: float) -> dict[str, Tensor]:
+        s = self.settings
+        if self._pool is None:
+            crops = datasets.Crops(s.data, factors(s.down_weight), s.varied)
+            self._pool = Pool(
+                *(self.trunk, crops, s.batch, s.crop, self.recipe.levels),
+                *(s.smooth_share, s.seed, s.reuse, s.pool, s.workers, s.skew),
+            )
+        return self.learn(*self._pool.at(number), number, factor)
 
-    def _update(self, loss: Tensor, module: nn.Module, optimizers: list[torch.optim.Optimizer]) -> tuple[bool, Tensor]:
-        """A step of the optimizers, unless the gradient is not finite; whether it was, and its norm."""
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(module.parameters(), self.settings.clip)
-        finite = bool(torch.isfinite(norm))
-        if finite:
-            for optimizer in optimizers:
-                optimizer.step()
-        module.zero_grad(set_to_none=True)
-        return finite, norm
+    def learn(self, x: Tensor, latent: DecoderInput, number: int = 0, factor: float = 1.0) -> dict[str, Tensor]:
+        """One step on x (B, 3, H, W) in [0, 1] and its latents; returns the scalars to be logged."""
+        s, name = self.settings, self.settings.decoder
+        ramp = min(1.0, (self.before["steps"] + number + 1) / max(1, s.gan_ramp))
+        view = View(np.random.default_rng([s.seed, number, 3]), x.shape[3], s.view)
+        row = joint_step(
+            *({name: self.learner}, self.networks, x, latent, self.noise(latent, number)),
+            *(view, factor, ramp, self.precision),
+        )
+        return {k.removeprefix(f"{name}."): v for k, v in row.items()}
 
-    def noise(self, latent: DecoderInput) -> Tensor | None:
+    def noise(self, latent: DecoderInput, number: int) -> Tensor:
         """What stands for `transforms.noise_field` in a step, drawn anew for every crop."""
-        if self.decoder.noise is None:
-            return None
-        generator = np.random.default_rng([self.settings.seed, self.step_number, 4])
+        generator = np.random.default_rng([self.settings.seed, number, 4])
         shape = (len(latent.y_hat), GRAIN, *latent.y_hat.shape[2:])
         return ready(torch.from_numpy(generator.uniform(-1, 1, shape)).to(self.device))
 
-    def step(self, x: Tensor, latent: DecoderInput) -> dict[str, Tensor]:
-        """One step on x (B, 3, H, W) in [0, 1] and its latents.
-
-        Returns the scalars to be logged, or nothing where the gradient was not finite and the step was left out.
-        """
-        s = self.settings
-        with self._autocast():
-            x_hat = self.g(latent.y_hat, latent.level, latent.scales, self.noise(latent))
-        shown, row = losses.as_shown(x_hat.float()), {}
-        seen = self.objective.see(shown, x, offset_of(s.seed, self.step_number)) if self.looks else None
-        if self.discriminator:
-            row |= self._discriminator_step(x, shown.detach(), seen, latent.y_hat)
-        with self._autocast():
-            terms = self.objective.terms(shown, x, seen)
-            if self.discriminator:
-                terms["gan"] = losses.generator_loss(self.d(shown, seen.x_hat, latent.y_hat))
-        ramp = min(1.0, (self.before["steps"] + self.step_number + 1) / max(1, s.gan_ramp))
-        loss = self.objective.total(terms, latent.lmbda, ramp).mean()
-        finite, norm = self._update(loss, self.decoder, self.optimizers)
-        if not finite:
-            self._after_failure()
-            return {}
-        self.ema.update(self.decoder)
-        self.failures = 0
-        row |= {k: v.detach().mean() for k, v in terms.items()}
-        return row | {"loss": loss.detach(), "bpp": latent.bpp.mean(), "norm": norm}
-
-    def _discriminator_step(self, x: Tensor, x_hat: Tensor, seen: Seen, y_hat: Tensor) -> dict[str, Tensor]:
-        d = self.discriminator.train().requires_grad_(True)
-        activations = [torch.cat([a, a_hat.detach()]) for a_hat, a in zip(*seen, strict=True)]
-        with self._autocast():
-            logits = self.d(torch.cat([x, x_hat]), activations, y_hat)
-        real, fake = zip(*(part.chunk(2) for part in logits), strict=True)
-        loss = losses.discriminator_loss(real, fake).mean()
-        self._update(loss, d, self.d_optimizers)
-        d.eval().requires_grad_(False)  # while it judges for the decoder, nothing of it moves
-        right = [((r > 0).float().mean() + (f < 0).float().mean()) / 2 for r, f in zip(real, fake, strict=True)]
-        return {"d_loss": loss.detach()} | {f"d_right{i}": share for i, share in enumerate(right)}
-
-    def _after_failure(self) -> None:
-        """Counts a step whose gradient was not finite; after several in a row goes back to the averaged weights."""
-        self.skipped, self.failures = self.skipped + 1, self.failures + 1
-        if self.failures < PATIENCE:
-            return
-        print(f"step {self.step_number}: {self.failures} steps without a finite gradient; back to the average")
-        self.decoder.load_state_dict(self.ema.values)
-        for optimizer in self.optimizers:
-            optimizer.state.clear()
-        self.failures = 0
-
     # Checkpoints
 
-    def save(self, name: str) -> None:
-        """last.pt has everything to go on exactly; best.pt, in half precision, what to export or start from."""
-        half = {k: v.half() for k, v in self.ema.values.items()}
+    def state(self) -> dict:
+        own = {"trunk": self.trunk.name, "architecture": self.recipe.architecture}
+        return own | {"learner": self.learner.state(), "best": self.best, "before": self.before}
+
+    def restore(self, state: dict) -> None:
+        if (state["trunk"], state["architecture"]) != (self.trunk.name, self.recipe.architecture):
+            raise ValueError(f"'{self.folder}' holds a run on another trunk or of another architecture.")
+        self.learner.restore(state["learner"])
+        self.best, self.before = state["best"], state["before"]
+
+    def save(self) -> None:
+        """Writes best.pt, in half precision: what to export or start from; and discriminator.pt."""
         state = {
             "decoder": self.settings.decoder,
             "start": self.before["start"],
             "trunk": self.trunk.name,
             "recipe": asdict(self.recipe),
             "settings": asdict(self.settings),
-            "total_steps": self.before["steps"] + self.step_number,
-            "total_seconds": self.before["seconds"] + self.elapsed,
-            "ema": half,
+            "total_steps": self.before["steps"] + self.loop.step,
+            "total_seconds": self.before["seconds"] + self.loop.elapsed,
+            "ema": {k: v.half() for k, v in self.learner.average.module.state_dict().items()},
         }
-        if name == "last.pt":
-            state |= {
-                "model": self.decoder.state_dict(),
-                "ema": self.ema.values,
-                "ema_count": self.ema.count,
-                "discriminator": self.discriminator.state_dict() if self.discriminator else None,
-                "optimizers": [o.state_dict() for o in [*self.optimizers, *self.d_optimizers]],
-                "counts": [self.step_number, self.elapsed, self.best, self.skipped],
-                "before": self.before,
-            }
-        elif self.discriminator:
-            halves = {k: v.half() for k, v in self.discriminator.state_dict().items()}
-            self._write(halves, "discriminator.pt")
-        self._write(state, name)
-
-    def _write(self, state: dict, name: str) -> None:
-        with replacing(self.folder / name) as path:
+        with replacing(self.folder / "best.pt") as path:
             torch.save(state, path)
-
-    def _restore(self) -> None:
-        state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
-        if (state["trunk"], state["recipe"]["architecture"]) != (self.trunk.name, self.recipe.architecture):
-            raise ValueError(f"'{self.folder}' holds a run on another trunk or of another architecture.")
-        self.decoder.load_state_dict(state["model"])
-        self.ema.values, self.ema.count = state["ema"], state["ema_count"]
-        if self.discriminator:
-            self.discriminator.load_state_dict(state["discriminator"])
-        for optimizer, saved in zip([*self.optimizers, *self.d_optimizers], state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.step_number, self.elapsed, self.best, self.skipped = state["counts"]
-        self.before = state["before"]
+        if self.learner.discriminator:
+            halves = {k: v.half() for k, v in self.learner.discriminator.state_dict().items()}
+            with replacing(self.folder / "discriminator.pt") as path:
+                torch.save(halves, path)
 
     # Validation
 
     def held_out(self) -> Iterator[tuple[Tensor, list[DecoderInput]]]:
-        """Held-out pictures (1, 3, H, W) with their latents at three levels over the range, encoded once."""
+        """Held-out images (1, 3, H, W) with their latents at three levels over the range, encoded once."""
         if not self._held_out:
             files = datasets.image_files(self.settings.validation)
             count = self.settings.validation_images or len(files)
@@ -274,107 +333,36 @@ class Trainer:
                 x, latents = whole_regions(datasets.read_rgb(file))[None], []
                 for level in validation_levels(*self.recipe.levels):
                     cells = torch.full((1, 1, x.shape[2] // 64, x.shape[3] // 64), level, dtype=torch.uint8)
-                    latent = self.trunk.encode(x, cells)
-                    latents.append(halved(latent))
+                    latents.append(halved(self.trunk.encode(x, cells)))
                 self._held_out.append((x, latents))
         yield from self._held_out
 
-    @torch.no_grad()
     def validate(self) -> dict:
-        """The averaged weights on whole held-out pictures, as 8-bit pictures: PSNR, LPIPS and the decoder's own loss.
+        """The averaged weights on whole held-out images, as 8-bit images: PSNR, LPIPS and the decoder's own loss.
 
-        `score` is that loss without its GAN term, whose value says nothing.
+        `score` is that loss without its GAN term, whose value says nothing. Keeps the best; with a GAN the latest,
+        since no loss here can tell which is best.
         """
         rows: list[list[dict[str, float]]] = []
-        with self.ema.swapped_into(self.decoder):
-            self.decoder.eval()
-            for x, latents in self.held_out():
-                x = x.to(self.device).float().div(255)
-                rows.append([self._measure(x, latent) for latent in latents])
-            self.decoder.train()
-        means = {k: np.mean([[row[k] for row in picture] for picture in rows], 0) for k in rows[0][0]}
-        result = {k: [round(float(v), 5) for v in values] for k, values in means.items()}
-        levels = validation_levels(*self.recipe.levels)
-        return {"score": round(float(means["loss"].mean()), 5), "level_bytes": levels, **result}
+        for image, latents in self.held_out():
+            x = image.to(self.device).float().div(255)
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+                rows.append([measure(self.learner, self.networks, x, latent) for latent in latents])
+        means = {k: np.mean([[row[k] for row in image] for image in rows], 0) for k in rows[0][0]}
+        score = round(float(means["loss"].mean()), 5)
+        if self.learner.discriminator or score < self.best:
+            self.best = score
+            self.save()
+        values = {k: [round(float(v), 5) for v in level] for k, level in means.items()}
+        return {"score": score, "level_bytes": validation_levels(*self.recipe.levels), **values}
 
-    def _measure(self, x: Tensor, latent: DecoderInput) -> dict[str, float]:
-        with self._autocast():
-            noise = noise_field(*latent.y_hat.shape[2:]).to(self.device) if self.decoder.noise else None
-            x_hat = self.decoder(latent.y_hat.float(), latent.level, latent.scales, noise)
-            shown = losses.as_shown(x_hat.float())
-            seen = self.objective.see(shown, x)
-            terms = self.objective.terms(shown, x, seen)
-        terms["loss"] = self.objective.total(terms, latent.lmbda)
-        terms.setdefault("lpips", self.objective.distance(seen))
-        psnr = 10 * torch.log10(255**2 / terms["mse"].clamp(min=1e-3))
-        return {k: v.item() for k, v in (terms | {"psnr": psnr, "bpp": latent.bpp}).items()}
-
-    def check(self, log) -> None:
-        """Validates, logs, and keeps the best; with a GAN the latest, since no loss here can tell which is best."""
-        result = self.validate()
-        log.write(json.dumps({"step": self.step_number, "minutes": minutes(self.elapsed), "validation": result}) + "\n")
-        log.flush()
-        print(f"step {self.step_number}  {minutes(self.elapsed)} min  validation {result}", flush=True)
-        if self.discriminator or result["score"] < self.best:
-            self.best = result["score"]
-            self.save("best.pt")
-
-    # The loop
-
-    def run(self, log_every: int = 50) -> None:
+    def run(self) -> None:
         """Trains until the minutes or the steps are over; continues the run where it left off."""
-        s = self.settings
-        (self.folder / "settings.json").write_text(json.dumps(asdict(s) | {"recipe": asdict(self.recipe)}, indent=1))
-        pool = Pool(
-            self.trunk,
-            datasets.Crops(
-                s.data, {k: float(v) for k, v in (kv.split("=") for kv in s.down_weight.split(",") if kv)}, s.varied
-            ),
-            *(s.batch, s.crop, self.recipe.levels, s.smooth_share, s.seed, s.reuse, s.pool, s.workers, s.skew),
-        )
-        clock = saved_at = validated_at = time.monotonic()
-        sums: dict[str, Tensor] = {}
-        counted = 0
-        with (self.folder / "log.jsonl").open("a") as log:
-            while self.elapsed < s.minutes * 60 and self.step_number < s.steps:
-                progress = max(self.elapsed / (s.minutes * 60), self.step_number / s.steps)
-                factor = schedule(progress, self.step_number, s)
-                for optimizer in [*self.optimizers, *self.d_optimizers]:
-                    for group in optimizer.param_groups:
-                        group["lr"] = group["base_lr"] * factor
-                row = self.step(*pool.at(self.step_number))
-                self.step_number += 1
-                for name, value in row.items():
-                    sums[name] = sums.get(name, 0) + value
-                counted += bool(row)
-                if self.step_number % log_every == 0 and counted:
-                    row = {k: round(v.item() / counted, 5) for k, v in sums.items()} | {"skipped": self.skipped}
-                    row |= {"step": self.step_number, "minutes": minutes(self.elapsed), "lr": round(factor, 4)}
-                    sums, counted = {}, 0
-                    log.write(json.dumps(row) + "\n")
-                    log.flush()
-                    print(row, flush=True)
-                now = time.monotonic()
-                self.elapsed, clock = self.elapsed + now - clock, now
-                if now - saved_at > s.save_minutes * 60:
-                    self.save("last.pt")
-                    saved_at = clock = time.monotonic()
-                if now - validated_at > s.validate_minutes * 60:
-                    self.check(log)
-                    validated_at = clock = time.monotonic()
-            self.check(log)
-        self.save("last.pt")
-
-
-def offset_of(seed: int, step: int) -> tuple[int, int]:
-    """By how many rows and columns, 0…7, AlexNet sees the pictures of a step moved; see `Objective.see`."""
-    return tuple(np.random.default_rng([seed, step, 3]).integers(0, 8, 2).tolist())
-
-
-def minutes(seconds: float) -> float:
-    return round(seconds / 60, 2)
+        settings = asdict(self.settings) | {"recipe": asdict(self.recipe)}
+        (self.folder / "settings.json").write_text(json.dumps(settings, indent=1))
+        self.loop.run()
 
 
 def validation_levels(low: float, high: float) -> list[int]:
     """Three byte-valued levels spread over a recipe's range of levels."""
-    return [round((low + (high - low) * part) / TOP * BYTE_MAX) for part in (1 / 6, 1 / 2, 5 / 6)]
+    return [round((low + (high - low) * share) / TOP * BYTE_MAX) for share in (1 / 6, 1 / 2, 5 / 6)]

@@ -11,7 +11,6 @@ from codec.training import data as datasets
 from codec.training import storing, vgg
 
 MIB = 1 << 20
-LPIPS_VGG = "lpips-vgg.safetensors"  # the linear layers of LPIPS v0.1 on VGG-16
 
 
 def pack(
@@ -57,8 +56,6 @@ def pack(
             save_file(storing.to_int8(load_file(source)), target)
         else:
             shutil.copyfile(source, target)
-        if (Path(backbones) / LPIPS_VGG).exists():
-            shutil.copyfile(Path(backbones) / LPIPS_VGG, first / "backbones" / LPIPS_VGG)
     for part in sorted(first.iterdir()):
         size = sum(f.stat().st_size for f in part.rglob("*") if f.is_file())
         print(f"{part}: {size / MIB:.1f} MiB")

@@ -1,16 +1,19 @@
-"""What each decoder is trained for: the table of losses, and the objective that computes them."""
+"""What each decoder is trained for: the table of losses, and what computes them."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from codec.metrics.alexnet import LPIPS
+from codec.metrics import alexnet
 from codec.networks.generator import SYNTHESIS
 from codec.spec import TOP
 from codec.training import losses
-from codec.training.vgg import STRIDES, Vgg16
+from codec.training.vgg import ENDS, STRIDES, load_vgg, load_vgg_lpips
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ NAMES = {name: title for name, (title, _) in PIXEL_LOSSES.items()} | {
     "gram2": "MSE of Gram matrices of block 2",
     "gram5": "MSE of Gram matrices of block 5",
     "lpips": "LPIPS(AlexNet)",
+    "lpips-vgg": "LPIPS(VGG-16)",
     "gan": "(−log D(x_hat, y_hat))",
 }
 
@@ -89,64 +93,97 @@ def formula(recipe: Recipe) -> str:
     return text + f"; MSE on 0…255{f', patches of {patches} pixels' if patches else ''}"
 
 
+class View:
+    """One random view of all images of a step: a window, mirrored or not, at another scale.
+
+    The networks of the losses look at it in place of the crop. AlexNet looks at every fourth pixel only, and the
+    decoder works in blocks of four: were the two always in step, a decoder would learn a checkerboard that LPIPS takes
+    for texture.
+    """
+
+    SCALES = (0.77, 0.87, 1.0, 1.13, 1.23)
+
+    def __init__(self, rng: np.random.Generator, crop: int, window: int = 0):
+        """crop, window: pixels on a side; a window of 0 is 8 pixels smaller than the crop."""
+        self.window = window or crop - 8
+        self.top, self.left = rng.integers(0, crop - self.window + 1, 2).tolist()
+        self.mirrored = bool(rng.random() < 0.5)
+        self.side = round(self.window * rng.choice(self.SCALES) / 8) * 8
+
+    def cut(self, x: Tensor) -> Tensor:
+        """The window of a map on the crop's pixels, (B, C, crop, crop), at its own scale."""
+        x = x[..., self.top : self.top + self.window, self.left : self.left + self.window]
+        return x.flip(3) if self.mirrored else x
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, 3, crop, crop) -> (B, 3, side, side)."""
+        x = self.cut(x)
+        if self.side != self.window:
+            x = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=True, align_corners=False)
+        return x.contiguous(memory_format=torch.channels_last)
+
+
 class Seen(NamedTuple):
-    """`LPIPS.activations` of a batch of decoded pictures, and of their originals, for which no gradient is kept."""
+    """Images (B, 3, h, w) in [0, 1], and what the networks make of them, where they are needed."""
 
-    x_hat: list[Tensor]
-    x: list[Tensor]
+    x: Tensor
+    alex: list[Tensor]
+    vgg: dict[int, Tensor]
+
+    def part(self, index: slice) -> "Seen":
+        """Some of the images."""
+        return Seen(self.x[index], [a[index] for a in self.alex], {k: v[index] for k, v in self.vgg.items()})
+
+    def detach(self) -> "Seen":
+        return Seen(self.x.detach(), [a.detach() for a in self.alex], {k: v.detach() for k, v in self.vgg.items()})
 
 
-class Objective:
-    """Computes the terms of a recipe but for the GAN's; `vgg` and `lpips` may be None where it has no use for them."""
+def needs_vgg(recipe: Recipe) -> bool:
+    return any(k.startswith(("vgg", "gram", "lpips-vgg", "gan")) for k in recipe.weights)
 
-    def __init__(self, recipe: Recipe, vgg: Vgg16 | None = None, lpips: LPIPS | None = None):
-        self.recipe, self.vgg, self.lpips = recipe, vgg, lpips
 
-    @staticmethod
-    def needs_vgg(recipe: Recipe) -> bool:
-        return any(k.startswith(("vgg", "gram")) for k in recipe.weights)
+class Networks:
+    """The frozen networks that some recipes look through. Raises FileNotFoundError where VGG-16 is not there."""
 
-    def terms(self, x_hat: Tensor, x: Tensor, seen: Seen | None = None) -> dict[str, Tensor]:
-        """x_hat as shown and x, (B, 3, H, W) in [0, 1] -> each term per picture, (B,), unweighted.
+    def __init__(self, recipes: list[Recipe], backbones: str | Path, device: str | torch.device):
+        used = {name for recipe in recipes for name in recipe.weights}
+        self.alex = alexnet.load(str(device))
+        self.sees_alex = "lpips" in used
+        self.vgg = load_vgg(backbones) if any(map(needs_vgg, recipes)) else None
+        self.vgg_lpips = load_vgg_lpips().to(device) if "lpips-vgg" in used else None
+        if self.vgg:
+            self.vgg.to(device, memory_format=torch.channels_last)
 
-        seen: what AlexNet sees of them, where that has been computed.
+    def see(self, x: Tensor, alex: bool = False) -> Seen:
+        """x (B, 3, h, w) in [0, 1]; alex: whether AlexNet looks at it even where no recipe asks for it."""
+        activations = []
+        if self.sees_alex or alex:
+            with torch.autocast(x.device.type, enabled=False):  # under bfloat16 its gradient is off by a tenth
+                activations = self.alex.activations(2 * x.float() - 1)
+        return Seen(x, activations, self.vgg(x, tuple(ENDS)) if self.vgg else {})
+
+    def terms(self, recipe: Recipe, x_hat: Tensor, x: Tensor, seen_hat: Seen, seen: Seen) -> dict[str, Tensor]:
+        """Each term of a recipe but the GAN's, per image (B,), unweighted; x_hat as shown and x, in [0, 1].
+
+        seen_hat, seen: what `see` gave for the two, or for the same view of them.
         """
-        weights = self.recipe.weights
-        found = {k: loss(x_hat, x) for k, (_, loss) in PIXEL_LOSSES.items() if k in weights or k == "mse"}
-        if self.needs_vgg(self.recipe):
-            with torch.no_grad():
-                target = self.vgg(x)
-            features = self.vgg(x_hat)
-            for block, stride in STRIDES.items():
-                f_hat, f = features[block], target[block]
-                if f"vgg{block}" in weights:
-                    found[f"vgg{block}"] = losses.feature_mse(f_hat, f)
-                if f"gram{block}" in weights:
-                    sizes = [max(1, patch // stride) for patch in self.recipe.patches]
-                    found[f"gram{block}"] = torch.stack([losses.gram_mse(f_hat, f, n) for n in sizes]).mean(0)
+        weights = recipe.weights
+        terms = {k: loss(x_hat, x) for k, (_, loss) in PIXEL_LOSSES.items() if k in weights or k == "mse"}
+        for block, stride in STRIDES.items():
+            if f"vgg{block}" in weights:
+                terms[f"vgg{block}"] = losses.feature_mse(seen_hat.vgg[block], seen.vgg[block])
+            if f"gram{block}" in weights:
+                sizes = [max(1, patch // stride) for patch in recipe.patches]
+                grams = [losses.gram_mse(seen_hat.vgg[block], seen.vgg[block], n) for n in sizes]
+                terms[f"gram{block}"] = torch.stack(grams).mean(0)
         if "lpips" in weights:
-            found["lpips"] = self.distance(seen or self.see(x_hat, x))
-        return found
+            terms["lpips"] = self.alex.distance(seen_hat.alex, seen.alex)
+        if "lpips-vgg" in weights:
+            terms["lpips-vgg"] = self.vgg_lpips(seen_hat.vgg, seen.vgg)
+        return terms
 
-    def see(self, x_hat: Tensor, x: Tensor, offset: tuple[int, int] = (0, 0)) -> Seen:
-        """AlexNet's activations of both, without the first rows and columns of each, as many as `offset` says.
 
-        AlexNet looks at every fourth pixel only, and the decoder works in blocks of four: were the two always in step,
-        a decoder would learn a checkerboard that LPIPS takes for texture. In float32, since under bfloat16 the
-        gradient of LPIPS is off by a tenth.
-        """
-        with torch.autocast(x.device.type, enabled=False):
-            a_hat, a = (2 * p[..., offset[0] :, offset[1] :].float() - 1 for p in (x_hat, x))
-            with torch.no_grad():
-                target = self.lpips.activations(a)
-            return Seen(self.lpips.activations(a_hat), target)
-
-    def distance(self, seen: Seen) -> Tensor:
-        """LPIPS, per picture."""
-        return self.lpips.distance(*seen)
-
-    def total(self, terms: dict[str, Tensor], lmbda: Tensor, gan: float = 1.0) -> Tensor:
-        """Σ weight·term, per picture (B,), at the λ of each (B,); `gan` is a factor on the weight of that term."""
-        weights = self.recipe.weights
-        loss = sum(w * (gan if k == "gan" else 1.0) * terms[k] for k, w in weights.items() if k in terms)
-        return loss * (lmbda / losses.REFERENCE_LAMBDA) ** self.recipe.balance / self.recipe.unit
+def total(recipe: Recipe, terms: dict[str, Tensor], lmbda: Tensor, gan: float = 1.0) -> Tensor:
+    """Σ weight·term, per image (B,), at the λ of each (B,); `gan` is a factor on the weight of that term."""
+    loss = sum(w * (gan if k == "gan" else 1.0) * terms[k] for k, w in recipe.weights.items() if k in terms)
+    return loss * (lmbda / losses.REFERENCE_LAMBDA) ** recipe.balance / recipe.unit

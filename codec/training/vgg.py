@@ -8,11 +8,13 @@ block.
 from collections.abc import Collection
 from pathlib import Path
 
+import lpips
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
+from codec.metrics.alexnet import unit
 from codec.networks import storage
 
 FILE = "vgg16_features_fp16.safetensors"  # torchvision's names and layout: features.N.weight (O, I, 3, 3) and .bias
@@ -46,6 +48,22 @@ class Vgg16(nn.Module):
         return features
 
 
+class VggLPIPS(nn.Module):
+    """LPIPS v0.1 on VGG-16, of features that other losses need as well: {1…5: (B, C, h, w)}, twice -> (B,)."""
+
+    def __init__(self, weights: list[Tensor]):
+        super().__init__()
+        self.lins = nn.ParameterList(w.flatten() for w in weights)
+        self.requires_grad_(False)
+
+    def forward(self, f_hat: dict[int, Tensor], f: dict[int, Tensor]) -> Tensor:
+        terms = []
+        for block, weights in enumerate(self.lins, 1):
+            difference = unit(f_hat[block].float()) - unit(f[block].float())
+            terms.append(torch.einsum("bchw,c->bhw", difference.square(), weights).mean((1, 2)))
+        return torch.stack(terms).sum(0)
+
+
 def load_vgg(folder: str | Path) -> Vgg16:
     """The network with the weights in `folder`. Raises FileNotFoundError where they are not."""
     path = Path(folder) / FILE
@@ -56,3 +74,10 @@ def load_vgg(folder: str | Path) -> Vgg16:
     net = Vgg16()
     net.load_state_dict(storage.to_float(load_file(path)))  # fp16, or 8 bits as `pack` can have them
     return net
+
+
+def load_vgg_lpips() -> VggLPIPS:
+    """The distance with the linear layers that the `lpips` package brings."""
+    file = Path(lpips.__file__).parent / "weights/v0.1/vgg.pth"
+    weights = torch.load(file, map_location="cpu", weights_only=True)
+    return VggLPIPS([weights[f"lin{i}.model.1.weight"] for i in range(5)])
