@@ -341,7 +341,7 @@ def test_the_autoencoders_train_and_are_packed_as_they_were_trained(tmp_path, el
     log = json.loads((tmp_path / "run" / "log.json").read_text())
     assert list(log) == ["whole", *autoencoder.NAMES] and log["4"]["start"] == "2 steps on the MSE alone"
     assert log["4"]["batch"] == 4 and (log["4-128"]["batch"], log["4-128"]["crop"]) == (1, 128)
-    assert {"mse", "entropy", "vgg2", "vgg5", "gram2", "gram5", "step"} == log["2"]["progress"][-1].keys()
+    assert {"mse", "entropy", "vgg2", "vgg5", "gram2", "gram5", "step"} <= log["2"]["progress"][-1].keys()
     packing.pack_cae(settings.run, str(elsewhere))
     data = autoencoder.compress(picture(40, 30), "4-128")
     assert autoencoder.read(data)[3] == "4-128" and autoencoder.decompress(data).shape == (30, 40, 3)

@@ -5,7 +5,6 @@ goes on from it with its own terms, and with the coarse weights that are shipped
 """
 
 import json
-import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from codec.classroom.cae import AutoEncoder, soft_entropy
 from codec.classroom.coarse import WHOLE
 from codec.training import losses
 from codec.training.data import Crops
+from codec.training.loop import Loop, Plan, cosine
+from codec.training.optimizers import Optimizers
 from codec.training.vgg import STRIDES, Vgg16, load_vgg
 
 #: What a bit per pixel is worth in MSE on 0…255: 1/λ. The report's weight is 0.01 of an entropy on another scale. Its
@@ -36,6 +37,7 @@ EXPERIMENTS = {
     "4": {"mse": 1.0, "entropy": ENTROPY, "vgg2": 20.0, "vgg5": 150.0, "gram2": 12.0, "gram5": 80.0},
 }
 TEXTURE_PATCH = 8  # pixels
+LOG_EVERY = 25  # steps
 VGG_SHARE = 8  # the features are compared for one crop in eight
 COARSENESS = 0.2  # step of the weights, as a share of their deviation
 
@@ -60,7 +62,7 @@ def batch_of(settings: Settings, crop: int) -> int:
     return max(1, settings.batch * CROPS[0] ** 2 // crop**2)
 
 
-def terms(x_hat: Tensor, x: Tensor, y: Tensor, vgg: Vgg16 | None) -> dict[str, Tensor]:
+def terms(x_hat: Tensor, y: Tensor, x: Tensor, vgg: Vgg16 | None) -> dict[str, Tensor]:
     """Every term of the loss, unweighted; x_hat not clipped, x (B, 3, n, n) in [0, 1], y before rounding."""
     shown = losses.as_shown(x_hat)
     found = {
@@ -79,38 +81,41 @@ def terms(x_hat: Tensor, x: Tensor, y: Tensor, vgg: Vgg16 | None) -> dict[str, T
     return found
 
 
+class AutoEncoderTask:
+    """An autoencoder in training on crops of one size."""
+
+    def __init__(
+        self, net: AutoEncoder, crops: Crops, crop: int, weights: dict[str, float], vgg: Vgg16, settings: Settings
+    ):
+        self.net, self.crops, self.crop = net.train().to(memory_format=torch.channels_last), crops, crop
+        self.weights, self.vgg, self.settings = weights, vgg, settings
+        self.optimizers = Optimizers(torch.optim.Adam(net.parameters(), settings.lr, fused=True), clip=100.0)
+        self.rng = np.random.default_rng((settings.seed, crop))
+
+    def step(self, number: int, factor: float) -> dict[str, Tensor]:
+        s = self.settings
+        x = self.crops.sample(self.rng, batch_of(s, self.crop), self.crop).float() / 255
+        # The features are computed for one batch in LOG_EVERY where they are only logged.
+        vgg = self.vgg if number % LOG_EVERY == 0 or len(self.weights) > 1 else None
+        with torch.autocast("cpu", torch.bfloat16, enabled=s.bfloat16):
+            row = terms(*self.net(x), x, vgg)
+        sum(weight * row[name] for name, weight in self.weights.items()).backward()
+        self.optimizers.step(factor)
+        return row
+
+    def validate(self) -> dict:
+        return {}
+
+
 def fit(
     net: AutoEncoder, crops: Crops, crop: int, weights: dict, vgg: Vgg16, steps: int, minutes: float, settings: Settings
 ) -> list[dict]:
     """Adam with a cosine to 1 % on crops of this size, until the steps or the minutes are used up.
 
-    Returns the progress: every term, of one batch in twenty-five, at that step.
+    Returns the progress: every term, averaged over LOG_EVERY steps.
     """
-    optimizer = torch.optim.Adam(net.parameters(), settings.lr, fused=True)
-    began = time.monotonic()
-    net.train().to(memory_format=torch.channels_last)
-    rng, progress = np.random.default_rng((settings.seed, crop)), []
-    for step in range(1, steps + 1):
-        share = min(1.0, max(step / steps, (time.monotonic() - began) / (60 * minutes)))
-        for group in optimizer.param_groups:
-            warm = min(1.0, step / 30)
-            group["lr"] = settings.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-        x = crops.sample(rng, batch_of(settings, crop), crop).float() / 255
-        logged = step % 25 == 1 or share == 1
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
-            x_hat, y = net(x)
-            found = terms(x_hat, x, y, vgg if logged or len(weights) > 1 else None)
-        loss = sum(weight * found[name] for name, weight in weights.items())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 100.0)
-        optimizer.step()
-        if logged:
-            progress.append({"step": step} | {k: round(v.item(), 5) for k, v in found.items()})
-            print(" ", progress[-1], flush=True)
-        if share == 1:
-            break
-    return progress
+    plan = Plan(steps, 60 * minutes, curve=cosine, final=0.01, warmup=30, log_every=LOG_EVERY)
+    return Loop(AutoEncoderTask(net, crops, crop, weights, vgg, settings), plan).run()
 
 
 def train(settings: Settings) -> None:

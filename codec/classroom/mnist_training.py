@@ -17,6 +17,8 @@ from codec.classroom.coarse import WHOLE
 from codec.classroom.mnist import DigitNet, distortion
 from codec.classroom.narrow import narrowed
 from codec.networks.storage import to_float
+from codec.training.loop import Loop, Plan, cosine
+from codec.training.optimizers import Optimizers
 
 BASE = (2000, 10)  # (λ, d): the report's choice, and what the whole codec is trained for
 LAMBDAS = (100, 500, 1000, 5000)  # each at d = 10
@@ -62,37 +64,42 @@ def fork(base: DigitNet, d: int, seed: int) -> DigitNet:
     return net
 
 
+class DigitTask:
+    """A codec for digits in training on R + λ·D."""
+
+    def __init__(self, net: DigitNet, x: Tensor, lmbda: float, settings: Settings):
+        """x (n, 1, 28, 28) in [0, 1]."""
+        self.net, self.x, self.lmbda, self.settings = (
+            net.train().to(memory_format=torch.channels_last),
+            x,
+            lmbda,
+            settings,
+        )
+        self.optimizers = Optimizers(torch.optim.Adam(net.parameters(), settings.lr, fused=True), clip=math.inf)
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.order = torch.empty(0, dtype=torch.long)
+
+    def step(self, number: int, factor: float) -> dict[str, Tensor]:
+        if len(self.order) < self.settings.batch:
+            self.order = torch.randperm(len(self.x), generator=self.generator)
+        batch, self.order = self.x[self.order[: self.settings.batch]], self.order[self.settings.batch :]
+        noise = torch.rand(len(batch), len(self.net.log_scale), generator=self.generator) - 0.5
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
+            x_hat, bits = self.net(batch, noise)
+        rate, error = bits.mean(), distortion(x_hat, batch).mean()
+        loss = rate + self.lmbda * error
+        loss.backward()
+        self.optimizers.step(factor)
+        return {"bits": rate, "distortion": error, "loss": loss}
+
+    def validate(self) -> dict:
+        return {}
+
+
 def fit(net: DigitNet, x: Tensor, lmbda: float, epochs: float, settings: Settings) -> list[dict]:
     """Adam with a cosine to 0 on R + λ·D. Returns the progress: step, bits, distortion and loss, averaged."""
-    generator = torch.Generator().manual_seed(settings.seed)
-    optimizer = torch.optim.Adam(net.parameters(), settings.lr, fused=True)
     steps = max(1, round(epochs * len(x) / settings.batch))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda i: min(1.0, (i + 1) / 50) * 0.5 * (1 + math.cos(math.pi * i / steps))
-    )
-    net.train().to(memory_format=torch.channels_last)
-    order, progress, sums = torch.empty(0, dtype=torch.long), [], np.zeros(3)
-    for step in range(1, steps + 1):
-        if len(order) < settings.batch:
-            order = torch.randperm(len(x), generator=generator)
-        batch, order = x[order[: settings.batch]], order[settings.batch :]
-        noise = torch.rand(len(batch), len(net.log_scale), generator=generator) - 0.5
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
-            x_hat, bits = net(batch, noise)
-        rate, error = bits.mean(), distortion(x_hat, batch).mean()
-        loss = rate + lmbda * error
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        sums += [rate.item(), error.item(), loss.item()]
-        if step % 100 == 0 or step == steps:
-            count = (step - 1) % 100 + 1
-            rate, error, cost = (round(float(v), 5) for v in sums / count)
-            progress.append({"step": step, "bits": rate, "distortion": error, "loss": cost})
-            print(f"  step {step}/{steps}: {rate:.2f} bits, distortion {error:.4f}, loss {cost:.2f}", flush=True)
-            sums[:] = 0
-    return progress
+    return Loop(DigitTask(net, x, lmbda, settings), Plan(steps, curve=cosine, warmup=50, log_every=100)).run()
 
 
 def train(settings: Settings) -> None:

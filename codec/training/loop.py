@@ -31,15 +31,19 @@ class Task(Protocol):
     def step(self, number: int, factor: float) -> dict[str, Tensor]:
         """One step, the `number`th from 0, with the learning rates times `factor`. Returns the scalars to be logged."""
 
+    def validate(self) -> dict:
+        """What the log says of held-out data; {} where there is nothing to say. May keep the weights if they are the
+        best so far."""
+
+
+class Resumable(Task, Protocol):
+    """A task that a run in a folder can go on with."""
+
     def state(self) -> dict:
         """Everything that a run needs to go on exactly, for `torch.save`."""
 
     def restore(self, state: dict) -> None:
         """Takes what `state` gave."""
-
-    def validate(self) -> dict:
-        """What the log says of held-out data; {} where there is nothing to say. May keep the weights if they are the
-        best so far."""
 
 
 def cosine(progress: float) -> float:
@@ -77,7 +81,9 @@ class Plan:
 class Loop:
     """A task on its way through a plan. `folder` holds log.jsonl and last.pt; without one nothing is written."""
 
-    def __init__(self, task: Task, plan: Plan, folder: Path | None = None, log: Callable[[dict], None] | None = None):
+    def __init__(
+        self, task: Task | Resumable, plan: Plan, folder: Path | None = None, log: Callable[[dict], None] | None = None
+    ):
         self.task, self.plan, self.folder = task, plan, folder
         self.step, self.elapsed = 0, 0.0
         self.rows: list[dict] = []  # everything that this run has logged
