@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.networks.layers import Conv, NormBlock, ResidualBlock, act, asinh
+from codec.networks.layers import Conv, ResidualBlock, act, asinh
 from codec.networks.transforms import PATCH, Y_UNIT, Analysis, Synthesis
 from codec.spec import REGION
 
@@ -80,14 +80,8 @@ def added(branch: Layer, straight: Callable[[Tensor], Tensor] = lambda x: x) -> 
     return run
 
 
-def residual(block: ResidualBlock | NormBlock) -> Layer:
+def residual(block: ResidualBlock) -> Layer:
     first, second = convolution(block.conv1), convolution(block.conv2)
-    if isinstance(block, NormBlock):
-
-        def norm(layer: nn.Module, x: Tensor) -> Tensor:
-            return layer(x) if x.shape[2] else x  # of no rows there is no mean
-
-        return added(lambda x, last: norm(block.norm2, second(torch.relu(norm(block.norm1, first(x, last))), last)))
     return added(lambda x, last: second(act(first(act(x), last)), last))
 
 

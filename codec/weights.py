@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codec.errors import CodecError, WeightsError
-from codec.paths import atomic_write, shipped
+from codec.paths import shipped
 from codec.spec import DECODERS, NUMBERS
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ BETWEEN = 2  # interpolated decoders kept: a slider is moved to and fro, and eac
 
 def build():
     """The modules that build networks, imported with the first network: torch takes seconds."""
-    from codec.networks import generator, storage, trunk
+    from codec.networks import architecture, storage, trunk
 
-    return generator, storage, trunk
+    return architecture, storage, trunk
 
 
 class Weights:
@@ -182,10 +182,10 @@ class Weights:
             return build()[0].assemble(self._architecture(network, trunk), self.decoder_state(network, trunk), device)
 
     def _build_between(self, network: str, partner: str, realism: float, trunk: str, device: str) -> Synthesis:
-        generator, _, _ = build()
+        architecture, _, _ = build()
         ends = [self._decoder(name, trunk, device).state_dict() for name in (partner, network)]
-        state = generator.interpolate(*ends, realism)
-        return generator.assemble(self._architecture(network, trunk), state, device)
+        state = architecture.interpolate(*ends, realism)
+        return architecture.assemble(self._architecture(network, trunk), state, device)
 
     def _architecture(self, network: str, trunk: str) -> str:
         return self.resolve(network, trunk)[1].get("architecture", "synthesis")
@@ -224,24 +224,6 @@ class Weights:
             raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
         return data
 
-    def write_file(self, name: str, data: bytes) -> dict[str, str]:
-        """Writes a file; returns its name with its SHA-256, as an entry of the manifest has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.folder / name, data)
-        return {name: hashlib.sha256(data).hexdigest()}
-
-    def write_entry(self, decoder: str, entry: dict) -> None:
-        """Puts the entry of a decoder of the current trunk into the manifest, and leaves the others."""
-        self.__dict__.pop("manifest", None)  # another may have been added since it was read
-        self.manifest["decoders"][f"{self.current}/{decoder}"] = entry
-        self.write_manifest(self.manifest)
-
-    def write_manifest(self, manifest: dict) -> None:
-        """Replaces the manifest."""
-        self.manifest = manifest
-        text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-        atomic_write(self.folder / "manifest.json", text.encode())
-
 
 @functools.cache
 def default() -> Weights:
@@ -253,11 +235,3 @@ def check_realism(realism: float) -> None:
     """Raises CodecError unless realism is in [0, 1]."""
     if not 0 <= realism <= 1:  # not a number fails as well
         raise CodecError(f"Realism is {realism:g}; it must lie between 0 and 1.")
-
-
-def trunk_id(entropy_file: bytes) -> str:
-    """The id that streams carry: eight hexadecimal digits of the SHA-256 of the file that decoding depends on.
-
-    Another analysis transform makes other streams, but all of them decode; so it does not count.
-    """
-    return hashlib.sha256(entropy_file).hexdigest()[:8]

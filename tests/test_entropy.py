@@ -14,7 +14,7 @@ from codec.errors import StreamError
 from codec.networks.hyperprior import EntropyModel, step_masks
 from codec.spec import LOG_STEP, N_SCALES, SIGMA_MIN
 from codec.training import tables
-from codec.training.export import quantize
+from codec.training.export import integer_conv, quantize
 
 GAUSSIANS = TableSet(tables.fit_y())
 
@@ -92,7 +92,7 @@ def random_model(seed: int = 0) -> EntropyModel:
 def test_integer_convolution_is_the_float_one_up_to_fixed_point():
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(8, 5, 3, padding=1)
-    stored = integer.IntegerConv.quantize(conv.weight, conv.bias)
+    stored = integer_conv(conv.weight, conv.bias)
     x = torch.randn(2, 8, 9, 7) * 3
     got = integer.IntegerConv.load(stored)(integer.to_fixed(x)) / integer.ONE
     assert torch.allclose(got.float(), conv(x), atol=3e-3)
@@ -101,7 +101,7 @@ def test_integer_convolution_is_the_float_one_up_to_fixed_point():
 def test_integer_convolution_is_the_same_in_pieces(monkeypatch):
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(8, 5, 3, padding=1)
-    layer = integer.IntegerConv.load(integer.IntegerConv.quantize(conv.weight, conv.bias))
+    layer = integer.IntegerConv.load(integer_conv(conv.weight, conv.bias))
     x = integer.to_fixed(torch.randn(1, 8, 23, 17) * 100)
     whole = layer(x)
     monkeypatch.setattr(integer, "MAX_COLUMNS", 40)
@@ -110,7 +110,7 @@ def test_integer_convolution_is_the_same_in_pieces(monkeypatch):
 
 def test_weights_that_could_overflow_are_refused():
     with pytest.raises(ValueError):
-        integer.IntegerConv.quantize(torch.full((1, 2**16, 1, 1), 30000.0), torch.zeros(1))
+        integer_conv(torch.full((1, 2**16, 1, 1), 30000.0), torch.zeros(1))
 
 
 def test_integer_network_agrees_with_the_trained_one_and_with_itself():

@@ -290,9 +290,9 @@ def test_the_generative_recipe_is_that_of_the_paper():
 
 
 def test_recipes_can_be_adjusted_and_mistakes_are_named():
-    recipe = adjusted("hific", "gan=0.3,lpips=0", "0.5:4", "generator-2-0-0")
+    recipe = adjusted("hific", "gan=0.3,lpips=0", "0.5:4", "synthesis-2-0-0")
     assert recipe.weights == {"mse": 0.075 / 32, "gan": 0.3} and recipe.levels == (0.5, 4.0)
-    assert recipe.architecture == "generator-2-0-0"
+    assert recipe.architecture == "synthesis-2-0-0"
     for arguments in (("best",), ("mse", "beauty=1"), ("mse", "", "5:2"), ("mse", "", "3")):
         with pytest.raises(ValueError):
             adjusted(*arguments)

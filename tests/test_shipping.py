@@ -15,7 +15,7 @@ from codec import api
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
 from codec.evaluation import report
-from codec.networks.generator import build
+from codec.networks.architecture import build
 from codec.results import mixture
 from codec.training import decoders, latents, storing
 from codec.training.export_decoder import export_decoder, follow
@@ -111,7 +111,7 @@ def replaced(folder: Path, name: str, tensors: dict) -> None:
     """Gives a decoder other weights."""
     weights = Weights(folder)
     entry = weights.resolve(name)[1]
-    weights.write_entry(name, entry | {"files": weights.write_file(*entry["files"], save(tensors))})
+    storing.write_entry(weights, name, entry | {"files": storing.write_file(weights, *entry["files"], save(tensors))})
 
 
 def test_decoders_follow_a_trunk_by_what_its_synthesis_has_changed(folders, loaded, tmp_path):

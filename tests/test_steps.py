@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_entropy import IntegerEntropyModel
 
-from codec.entropy.integer import LIMIT, ONE, IntegerConv, StepNetworks, Walk, gather, scatter, upsample
+from codec.entropy.integer import LIMIT, ONE, StepNetworks, Walk, gather, scatter, upsample
 from codec.spec import STEPS
+from codec.training.export import integer_conv
 from codec.weights import default
 
 
@@ -18,7 +19,7 @@ def stored(deeper: bool) -> dict:
         torch.manual_seed(0)
         width = len(tensors["head0a.bias"])
         for step in range(STEPS):
-            layer = IntegerConv.quantize(torch.randn(width, width, 1, 1) / width**0.5, torch.randn(width))
+            layer = integer_conv(torch.randn(width, width, 1, 1) / width**0.5, torch.randn(width))
             tensors |= {f"head{step}m.{k}": v for k, v in layer.items()}
     return tensors
 

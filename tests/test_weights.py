@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codec.errors import WeightsError
-from codec.training import decoders
+from codec.training import decoders, storing
 from codec.training.__main__ import recipe
 from codec.training.recipes import adjusted
 from codec.weights import Weights, default
@@ -69,7 +69,7 @@ def test_a_missing_manifest_is_named(folder):
 def test_whole_files_of_another_architecture_are_named(folder):
     weights = Weights(folder)
     weights.trunk_entry()["files"] = next(iter(weights.manifest["decoders"].values()))["files"]
-    weights.write_manifest(weights.manifest)
+    storing.write_manifest(weights, weights.manifest)
     said("another version of this program", weights.current, folder)
 
 

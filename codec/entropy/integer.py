@@ -53,26 +53,6 @@ class IntegerConv:
     scale: Tensor
     kernel: int
 
-    @staticmethod
-    def quantize(weight: Tensor, bias: Tensor, in_scale=None, out_scale=None) -> dict[str, Tensor]:
-        """float weight (out, in, k, k) and bias (out,) -> tensors to store: int16, int64, int8.
-
-        `in_scale` (in,) and `out_scale` (out,) are factors on input and output channels, folded in.
-        """
-        w, b = weight.detach().double().cpu(), bias.detach().double().cpu()
-        if in_scale is not None:
-            w = w * in_scale.double().cpu()[None, :, None, None]
-        if out_scale is not None:
-            w, b = w * out_scale.double().cpu()[:, None, None, None], b * out_scale.double().cpu()
-        largest = torch.maximum(w.flatten(1).abs().amax(1), torch.tensor(1e-9, dtype=torch.float64))
-        shift = torch.floor(torch.log2(WEIGHT_MAX / largest)).clamp(0, 24)
-        q = torch.round(w * torch.exp2(shift)[:, None, None, None])
-        bias_int = torch.round(b * ONE * torch.exp2(shift))
-        bound = q.flatten(1).abs().sum(1) * LIMIT + bias_int.abs()
-        if q.abs().max() > WEIGHT_MAX or bound.max() >= 2**53:
-            raise ValueError("The weights are too large for exact integer arithmetic in float64.")
-        return {"weight": q.to(torch.int16), "bias": bias_int.to(torch.int64), "shift": shift.to(torch.int8)}
-
     @classmethod
     def load(cls, stored: dict[str, Tensor], device="cpu") -> "IntegerConv":
         weight = stored["weight"].to(device).double()

@@ -4,11 +4,12 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.networks.gain import Gain, lambda_map, rdo_weight
 from codec.networks.hyperprior import EntropyModel
-from codec.networks.transforms import Y_CHANNELS, Y_UNIT, Analysis, Synthesis, init_klt
+from codec.networks.transforms import PATCH, Y_CHANNELS, Y_UNIT, Analysis, Synthesis
 from codec.spec import NEXT_ANCHORS
 
 DEPTHS = (1, 2, 2)  # residual blocks at 1/4, 1/8 and 1/16 of g_a and g_s in training
@@ -49,3 +50,32 @@ class CodecModel(nn.Module):
         weight = CAUTION * rdo_weight(gain.detach(), lambda_map(level16, self.anchors))
         prediction, y_bits, z_bits = self.entropy(y * gain, level / self.top, weight)
         return Output(self.g_s(prediction.y_hat / gain, level16 / self.top), y_bits, z_bits)
+
+
+def framed(kernels: Tensor, size: int) -> Tensor:
+    """Kernels (C, 3, k, k) with zeros around them, (C, 3, size, size)."""
+    border = (size - kernels.shape[-1]) // 2
+    return F.pad(kernels, [border] * 4)
+
+
+@torch.no_grad()
+def init_klt(g_a: Analysis, g_s: Synthesis, patches: Tensor) -> Tensor:
+    """Sets the linear paths to the KLT of `patches` (n, 3, 16, 16) in [0, 1].
+
+    Returns the standard deviation of each of the coefficients, (C,), in the units of y.
+    """
+    channels = g_a.klt.out_channels
+    flat = patches.flatten(1).double()
+    mean = flat.mean(0)
+    variance, basis = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+    variance, basis = variance.flip(0)[:channels], basis.flip(1)[:, :channels].T
+    scale = 255 / Y_UNIT
+    g_a.klt.weight.copy_((basis * scale).view(channels, 3, PATCH, PATCH))
+    g_a.klt.bias.copy_(-(basis * scale) @ mean)
+    g_s.klt.weight.copy_(framed((basis / scale).view(channels, 3, PATCH, PATCH), g_s.klt.kernel_size[0]))
+    # Patches average to a smooth mean picture: its mean per colour is all that a bias can carry.
+    g_s.klt.bias.copy_(mean.view(3, -1).mean(1))
+    for last in (g_a.tail, g_s.tail):
+        last.weight.mul_(0.05)
+        last.bias.zero_()
+    return (variance.clamp(min=0).sqrt() * scale).float()

@@ -172,32 +172,3 @@ class Synthesis(nn.Module):
         with torch.autocast(y_hat.device.type, enabled=False):
             x_hat = self.klt(y_hat.float()) + detail.float() * (Y_UNIT / 255)
             return self.deblocking(x_hat, level.float())
-
-
-def framed(kernels: Tensor, size: int) -> Tensor:
-    """Kernels (C, 3, k, k) with zeros around them, (C, 3, size, size)."""
-    border = (size - kernels.shape[-1]) // 2
-    return F.pad(kernels, [border] * 4)
-
-
-@torch.no_grad()
-def init_klt(g_a: Analysis, g_s: Synthesis, patches: Tensor) -> Tensor:
-    """Sets the linear paths to the KLT of `patches` (n, 3, 16, 16) in [0, 1].
-
-    Returns the standard deviation of each of the coefficients, (C,), in the units of y.
-    """
-    channels = g_a.klt.out_channels
-    flat = patches.flatten(1).double()
-    mean = flat.mean(0)
-    variance, basis = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
-    variance, basis = variance.flip(0)[:channels], basis.flip(1)[:, :channels].T
-    scale = 255 / Y_UNIT
-    g_a.klt.weight.copy_((basis * scale).view(channels, 3, PATCH, PATCH))
-    g_a.klt.bias.copy_(-(basis * scale) @ mean)
-    g_s.klt.weight.copy_(framed((basis / scale).view(channels, 3, PATCH, PATCH), g_s.klt.kernel_size[0]))
-    # Patches average to a smooth mean picture: its mean per colour is all that a bias can carry.
-    g_s.klt.bias.copy_(mean.view(3, -1).mean(1))
-    for last in (g_a.tail, g_s.tail):
-        last.weight.mul_(0.05)
-        last.bias.zero_()
-    return (variance.clamp(min=0).sqrt() * scale).float()

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from codec.device import has_bfloat16
-from codec.networks.generator import build, extend
+from codec.networks.architecture import build, extend
 from codec.networks.transforms import GRAIN, noise_field
 from codec.paths import replacing
 from codec.spec import BYTE_MAX, TOP
@@ -189,7 +189,7 @@ class Settings:
     ema: float = 0.999
     weights: str = ""  # changes to the recipe's weights, as "vgg5=80,gan=0.1"
     levels: str = ""  # another range of levels than the recipe's, as "0:5"
-    architecture: str = ""  # another than the recipe's, as "generator-2-1-1"
+    architecture: str = ""  # another than the recipe's, as "synthesis-2-1-1"
     smooth_share: float = 0.15  # of crops whose level varies from place to place
     skew: float = 1.0  # above 1, more crops at low rates; see `latents.byte_levels`
     reuse: int = 1  # steps that each encoded batch serves; see `latents.Pool`

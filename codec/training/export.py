@@ -9,10 +9,9 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from codec.entropy import integer
-from codec.entropy.integer import IntegerConv
+from codec.entropy.integer import LIMIT, ONE, WEIGHT_MAX
 from codec.networks import storage
-from codec.networks.generator import architecture_of
+from codec.networks.architecture import architecture_of
 from codec.networks.hyperprior import EntropyModel
 from codec.networks.model import CodecModel
 from codec.networks.trunk import Trunk
@@ -21,7 +20,7 @@ from codec.spec import BYTE_MAX, N_SCALES, T_UNIT, quality_index
 from codec.training import data as datasets
 from codec.training import storing, tables
 from codec.training.losses import REFERENCE_LAMBDA
-from codec.weights import Weights, trunk_id
+from codec.weights import Weights
 
 DATA = "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500"
 RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
@@ -29,21 +28,42 @@ Z_SUPPORT = 20
 HEAD_LAYERS = {"a": "conv1", "m": "inner", "b": "conv2"}  # of a step, as stored and as trained
 
 
+def integer_conv(weight: Tensor, bias: Tensor, in_scale=None, out_scale=None) -> dict[str, Tensor]:
+    """What `IntegerConv` is loaded from: float weight (out, in, k, k) and bias (out,) -> int16, int64 and shift int8.
+
+    `in_scale` (in,) and `out_scale` (out,) are factors on input and output channels, folded in. Raises ValueError where
+    a sum could reach 2^53.
+    """
+    w, b = weight.detach().double().cpu(), bias.detach().double().cpu()
+    if in_scale is not None:
+        w = w * in_scale.double().cpu()[None, :, None, None]
+    if out_scale is not None:
+        w, b = w * out_scale.double().cpu()[:, None, None, None], b * out_scale.double().cpu()
+    largest = torch.maximum(w.flatten(1).abs().amax(1), torch.tensor(1e-9, dtype=torch.float64))
+    shift = torch.floor(torch.log2(WEIGHT_MAX / largest)).clamp(0, 24)
+    q = torch.round(w * torch.exp2(shift)[:, None, None, None])
+    bias_int = torch.round(b * ONE * torch.exp2(shift))
+    bound = q.flatten(1).abs().sum(1) * LIMIT + bias_int.abs()
+    if q.abs().max() > WEIGHT_MAX or bound.max() >= 2**53:
+        raise ValueError("The weights are too large for exact integer arithmetic in float64.")
+    return {"weight": q.to(torch.int16), "bias": bias_int.to(torch.int64), "shift": shift.to(torch.int8)}
+
+
 def quantize(model: EntropyModel) -> dict[str, Tensor]:
     """Everything to store of a trained model: flat names -> integer tensors."""
     unit = model.unit
     layers = {
-        "up1": IntegerConv.quantize(model.h_s.up1.weight, model.h_s.up1.bias),
-        "up2": IntegerConv.quantize(model.h_s.up2.weight, model.h_s.up2.bias),
+        "up1": integer_conv(model.h_s.up1.weight, model.h_s.up1.bias),
+        "up2": integer_conv(model.h_s.up2.weight, model.h_s.up2.bias),
     }
     for i, ctx in enumerate(model.ctx):
-        layers[f"ctx{i + 1}"] = IntegerConv.quantize(ctx.weight, ctx.bias, in_scale=1 / unit)
+        layers[f"ctx{i + 1}"] = integer_conv(ctx.weight, ctx.bias, in_scale=1 / unit)
     out_scale = torch.cat([unit, torch.full_like(unit, T_UNIT)])
     for i, head in enumerate(model.heads):
-        layers[f"head{i}a"] = IntegerConv.quantize(head.conv1.weight, head.conv1.bias)
+        layers[f"head{i}a"] = integer_conv(head.conv1.weight, head.conv1.bias)
         if head.inner.weight.any() or head.inner.bias.any():  # weights before it had none
-            layers[f"head{i}m"] = IntegerConv.quantize(head.inner.weight, head.inner.bias)
-        layers[f"head{i}b"] = IntegerConv.quantize(head.conv2.weight, head.conv2.bias, out_scale=out_scale)
+            layers[f"head{i}m"] = integer_conv(head.inner.weight, head.inner.bias)
+        layers[f"head{i}b"] = integer_conv(head.conv2.weight, head.conv2.bias, out_scale=out_scale)
     return {f"{layer}.{name}": t for layer, parts in layers.items() for name, t in parts.items()}
 
 
@@ -75,7 +95,7 @@ def restore(trunk: dict[str, Tensor], decoder: dict[str, Tensor]) -> dict[str, T
     def layer(stored: str, name: str) -> None:
         step = torch.exp2(-trunk[f"int.{stored}.shift"].double())
         weight = trunk[f"int.{stored}.weight"].double() * step[:, None, None, None]
-        bias = trunk[f"int.{stored}.bias"].double() * step / integer.ONE
+        bias = trunk[f"int.{stored}.bias"].double() * step / ONE
         if stored.startswith("ctx"):
             weight = weight * unit.double()[None, :, None, None]
         if stored.startswith("head") and stored.endswith("b"):
@@ -249,12 +269,12 @@ def export(
         old.unlink()
     analysis = {k: v for k, v in tensors.items() if k.startswith(("g_a.", "h_a.", "train."))}
     entropy = {k: v for k, v in tensors.items() if k not in analysis}
-    name = trunk_id(save_safetensors(entropy))
+    name = storing.trunk_id(save_safetensors(entropy))
 
     def write(kind: str, part: dict[str, Tensor]) -> dict[str, str]:
         data = save_safetensors(part)
         print(f"writes {kind}-{name}.safetensors ({len(data):,} bytes)")
-        return weights.write_file(f"{kind}-{name}.safetensors", data)
+        return storing.write_file(weights, f"{kind}-{name}.safetensors", data)
 
     common = {
         "steps": saved["total_steps"],
@@ -278,4 +298,4 @@ def export(
         "loss": "R + λ·255²·MSE",
         **common,
     }
-    weights.write_manifest({"trunk": name, "trunks": {name: entry}, "decoders": {f"{name}/mse": decoder}})
+    storing.write_manifest(weights, {"trunk": name, "trunks": {name: entry}, "decoders": {f"{name}/mse": decoder}})

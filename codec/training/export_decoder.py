@@ -9,7 +9,7 @@ from torch import Tensor
 
 from codec.metrics import alexnet
 from codec.networks import storage
-from codec.networks.generator import assemble
+from codec.networks.architecture import assemble
 from codec.networks.transforms import Synthesis
 from codec.pipeline import Codec
 from codec.training import data as datasets
@@ -109,14 +109,14 @@ def add(
 
     file = f"{name}-{trunk}.safetensors"
     entry = {
-        "files": weights.write_file(file, data),
+        "files": storing.write_file(weights, file, data),
         "base": weights.resolve(BASE)[1]["files"],  # and whose differences they hold
         "architecture": architecture,
         **facts,
         "revision": revision(),
         "validation": {"set": f"{len(paths)} images of {Path(validation).name}", **measured},
     }
-    weights.write_entry(name, entry)
+    storing.write_entry(weights, name, entry)
     print(f"wrote {file} ({len(data):,} bytes): {measured}")
     return entry
 
@@ -140,7 +140,7 @@ def follow(checkpoint: str, before: str, out: str, validation: str, images: int 
         if name == "mse":
             continue
         entry, state = weights.resolve(name)[1], weights.decoder_state(name)
-        shared = {k: v for k, v in state.items() if k in old}  # it may have more: see `generator.extend`
+        shared = {k: v for k, v in state.items() if k in old}  # it may have more: see `architecture.extend`
         if not (same_shapes(old, shared) and same_shapes(new, shared)):
             raise ValueError(f"The decoder '{name}' of '{before}' is of another shape than that of '{checkpoint}'.")
         moved = state | {k: v + (new[k] - old[k]) for k, v in shared.items()}

@@ -15,7 +15,8 @@ from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
 from codec.training import tables
 from codec.training.export import Z_SUPPORT, trunk_tensors
-from codec.weights import Weights, trunk_id
+from codec.training.storing import trunk_id
+from codec.weights import Weights
 
 
 class DecoderInput(NamedTuple):

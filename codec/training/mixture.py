@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from codec.networks.generator import SYNTHESIS, extend
+from codec.networks.architecture import SYNTHESIS, extend
 from codec.results import mixture
 from codec.training.latents import decoder_entry, read_decoder
 from codec.training.recipes import RECIPES
@@ -49,7 +49,7 @@ def checkpoint_of(source: str, weights: str) -> dict:
 
 
 def mean(states: list[tuple[float, dict[str, Tensor]]]) -> dict[str, Tensor]:
-    """Σ share·state in float32, in the shape of the largest. Raises ValueError; see `generator.extend`.
+    """Σ share·state in float32, in the shape of the largest. Raises ValueError; see `architecture.extend`.
 
     What a smaller one lacks is taken from the largest, too, but with zeros in its last layer.
     """

@@ -7,11 +7,16 @@ With half a byte, the few largest weights of an output are cut off where that le
 LPIPS decoder differs by from its base, 1.5 % of the energy is lost, without it 2.4 %.
 """
 
+import hashlib
+import json
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from codec.networks.storage import COLUMN, DIFFERENCE, FIRST, KLT, ROW, along
+from codec.paths import atomic_write
+from codec.weights import Weights
 
 FILE_BYTES = 10_000_000  # at most of a weights file: a Space takes no larger one without LFS
 KLT_FIRST = 16  # of its pictures, in float16
@@ -91,3 +96,32 @@ def largest(w: Tensor) -> Tensor:
     """The largest magnitude for each place of the first axis, 1 where all are 0."""
     found = w.flatten(1).abs().amax(1)
     return torch.where(found > 0, found, 1.0)
+
+
+def trunk_id(entropy_file: bytes) -> str:
+    """The id that streams carry: eight hexadecimal digits of the SHA-256 of the file that decoding depends on.
+
+    Another analysis transform makes other streams, but all of them decode; so it does not count.
+    """
+    return hashlib.sha256(entropy_file).hexdigest()[:8]
+
+
+def write_file(weights: Weights, name: str, data: bytes) -> dict[str, str]:
+    """Writes a file of weights; returns its name with its SHA-256, as an entry of the manifest has it."""
+    weights.folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(weights.folder / name, data)
+    return {name: hashlib.sha256(data).hexdigest()}
+
+
+def write_entry(weights: Weights, decoder: str, entry: dict) -> None:
+    """Puts the entry of a decoder of the current trunk into the manifest, and leaves the others."""
+    manifest = Weights(weights.folder).manifest  # another may have been added since `weights` read it
+    manifest["decoders"][f"{manifest['trunk']}/{decoder}"] = entry
+    write_manifest(weights, manifest)
+
+
+def write_manifest(weights: Weights, manifest: dict) -> None:
+    """Replaces the manifest."""
+    weights.manifest = manifest
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    atomic_write(weights.folder / "manifest.json", text.encode())
