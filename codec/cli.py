@@ -4,35 +4,34 @@
     python -m codec decompress IN -o OUT.png [--decoder hific] [--realism 0.5] [--force]
     python -m codec info FILE
 
-IN may be a folder; - is the standard input or output. A file that exists is replaced with --force only. Exit status:
-0 all done, 1 some input failed or could not be looked at, 2 wrong usage.
+IN may be a folder, which several processes share with --jobs. - is the standard input or output. A file that exists is
+replaced with --force only. Exit status: 0 all done, 1 some input failed or could not be looked at, 2 wrong usage.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from codec.bitstream import info
 from codec.errors import CodecError, ImageError, StreamError
 from codec.paths import printable
-from codec.pictures.batch import Job, check_free, check_names, is_output, jobs, read_input, report, titles, write_output
+from codec.pictures.batch import Job, check_names, jobs, read_input, report, run_jobs, several
 from codec.rate import bpp
 from codec.spec import PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
 from codec.weights import default
 
 EPILOG = """- as IN or OUT is the standard input or output. A file that exists is replaced with --force only, and OUT is
 never IN itself. In a folder, inputs whose outputs would have the same name keep their suffixes in them (a.jpg.lic,
-a.png.lic); whatever is passed over is named at the end. Exit status: 0 all done, 1 some input failed or could not be
-looked at, 2 wrong usage."""
+a.png.lic); whatever is passed over is named at the end. --resume goes on with a folder where a run was interrupted.
+Exit status: 0 all done, 1 some input failed or could not be looked at, 2 wrong usage."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
     decompress.add_argument("--realism", type=float, metavar="T", help="0 (faithful) … 1 (realistic)")
     for command in (compress, decompress):
         command.add_argument("-f", "--force", action="store_true", help="replace files that exist")
+        command.add_argument("--resume", action="store_true", help="leave out inputs whose outputs exist")
+        command.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="processes for a folder (1)")
+        command.add_argument("--engine", choices=("pool", "ray"), default="pool", help="where they run (pool)")
+        command.add_argument("--address", help='a running Ray cluster, "auto" for one here; else Ray is started')
     info = commands.add_parser("info", help="header fields and sizes as JSON")
     info.add_argument("file", type=Path, metavar="FILE", help="a stream, or -")
     return top
@@ -59,53 +62,38 @@ def parser() -> argparse.ArgumentParser:
 
 def work():
     """The modules that load torch, imported with the first file: help and refusals need not wait for it."""
-    from codec import api
+    from codec import api, device
     from codec.pictures import load
 
-    return api, load
+    return api, load, device
 
 
-def compress_file(job: Job, args) -> str:
-    """Codes one picture; returns the line that reports it."""
-    api, load = work()
-    image = load.load_image(read_input(job.source, ImageError))
+def compress_one(name: str, data: bytes, options: dict) -> list:
+    """Codes one picture, given as the bytes of a file -> [the bytes of the stream, the line that reports it]."""
+    api, load, device = work()
+    image = load.load_image(data)
     height, width = image.rgb.shape[:2]
-    coded, search = api.encode(image.rgb, model=args.model, lmbda=args.lmbda, bpp=args.bpp)
+    with device.threads(options["threads"]):
+        coded, search = api.encode(image.rgb, model=options["model"], lmbda=options["lmbda"], bpp=options["bpp"])
     rate = bpp(len(coded.data), width, height)
     if not search.reached:
-        raise CodecError(f"{args.bpp:g} bpp cannot be reached: the least for this picture is {rate:.4f} bpp.")
-    write_output(job.target, coded.data, args.force)
+        raise CodecError(f"{options['bpp']:g} bpp cannot be reached: the least for this picture is {rate:.4f} bpp.")
     notes = [*image.notes, *(["This is the best quality there is."] if search.at_top else [])]
-    return "  ".join([f"{titles(job)}: {width}×{height}, {len(coded.data):,} bytes, {rate:.4f} bpp", *notes])
+    return [coded.data, "  ".join([f"{width}×{height}, {len(coded.data):,} bytes, {rate:.4f} bpp", *notes])]
 
 
-def decompress_file(job: Job, args) -> str:
-    """Decodes one stream; returns the line that reports it."""
-    api, load = work()
-    picture = api.decompress(read_input(job.source, StreamError), args.decoder, args.realism)
-    write_output(job.target, load.png_bytes(np.asarray(picture)), args.force)
-    return f"{titles(job)}: {picture.width}×{picture.height}"
+def decompress_one(name: str, data: bytes, options: dict) -> list:
+    """Decodes one stream -> [the bytes of a PNG, the line that reports it]."""
+    api, load, device = work()
+    with device.threads(options["threads"]):
+        picture = api.decompress(data, options["decoder"], options["realism"])
+    return [load.png_bytes(np.asarray(picture)), f"{picture.width}×{picture.height}"]
 
 
-def run_jobs(todo: list[Job], do: Callable[[Job], str], args, out) -> list[str]:
-    """Does all jobs, whatever becomes of any; reports each on the stream `out`. Returns the failures, a line each."""
-    failures = []
-    with tqdm(todo, unit="file", disable=not os.path.isdir(args.input)) as bar:
-        for job in bar:
-            try:
-                check_free(job.target, args.force)
-                if not is_output(job.target):
-                    job.target.parent.mkdir(parents=True, exist_ok=True)
-                tqdm.write(do(job), file=out)
-            except CodecError as error:
-                failures.append(f"{titles(job).partition(' -> ')[0]}: {error}")
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                failures.append(f"{printable(str(error.filename or job.target))}: {error.strerror or error}.")
-            except Exception as error:  # a fault of ours over one file is not to stop a thousand others
-                failures.append(f"{printable(job.source)}: {type(error).__name__}: {printable(str(error))}.")
-    return failures
+def options_of(args: argparse.Namespace) -> dict:
+    """What `compress_one` and `decompress_one` need to know; it travels to other processes."""
+    names = ("model", "lmbda", "bpp") if args.command == "compress" else ("decoder", "realism")
+    return {name: getattr(args, name) for name in names} | {"threads": 1 if several(args) else None}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -140,12 +128,15 @@ def run(args) -> int:
     except CodecError as error:
         print(error, file=sys.stderr)
         return 2
-    do = compress_file if compressing else decompress_file
-    failures = run_jobs(todo, lambda job: do(job, args), args, sys.stderr if is_output(args.output) else sys.stdout)
-    said = [f"There is nothing to {args.command} in '{printable(args.input)}'."] * (not todo) + report(others)
+    wanted = [job for job in todo if not (args.resume and os.path.isfile(job.target))]
+    function, kind = (compress_one, ImageError) if compressing else (decompress_one, StreamError)
+    failures = run_jobs(wanted, function, options_of(args), args, kind)
+    lines = [f"There is nothing to {args.command} in '{printable(args.input)}'."] * (not todo) + report(others)
+    if len(wanted) < len(todo):
+        lines.append(f"{len(todo) - len(wanted)} of {len(todo)} outputs were there already.")
     if os.path.isdir(args.input) and failures:
-        said.append(f"{len(failures)} of {len(todo)} files failed:")
-    for line in [*said, *failures]:
+        lines.append(f"{len(failures)} of {len(wanted)} files failed:")
+    for line in [*lines, *failures]:
         print(line, file=sys.stderr)
     return 1 if failures or not todo or any(other.lost for other in others) else 0
 
@@ -153,6 +144,12 @@ def run(args) -> int:
 def check_usage(args, todo: list[Job]) -> None:
     """Raises CodecError for arguments that no input could make right."""
     check_names(args.input, args.output, args.command == "compress", todo)
+    if args.jobs < 1:
+        raise CodecError(f"--jobs is {args.jobs}; it must be at least 1.")
+    if args.address and args.engine != "ray":
+        raise CodecError("--address is that of a Ray cluster; add --engine ray.")
+    if args.engine == "ray" and importlib.util.find_spec("ray") is None:
+        raise CodecError("Ray is not installed: pip install -r requirements-ray.txt.")
     if args.command == "compress":
         default().check_model(args.model)
         if args.lmbda is not None:

@@ -26,6 +26,17 @@ class Timer:
             self.ms[name] = self.ms.get(name, 0.0) + 1e3 * (time.perf_counter() - start)
 
 
+@contextlib.contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """As many threads for torch within; None: as there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def has_bfloat16(device: str | torch.device = "cpu") -> bool:
     """Whether this processor, or any GPU, computes in bfloat16: other processors would only imitate it, slowly."""
     return torch.device(device).type != "cpu" or getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()

@@ -12,10 +12,11 @@ from conftest import picture
 from PIL import Image
 
 from codec import plots, provenance, results
-from codec.evaluation import against, curves, equal_size, jpeg, peer_worker, perception, pool, report, speed
+from codec.evaluation import against, curves, equal_size, jpeg, peer_worker, perception, report, speed
 from codec.evaluation.__main__ import codecs as chosen
 from codec.evaluation.measure import rd_points
 from codec.metrics import ms_ssim_db
+from codec.pictures import pool
 from codec.training.vgg import Vgg16
 
 ROOT = Path(__file__).parents[1]

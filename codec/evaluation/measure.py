@@ -4,22 +4,21 @@ them, going on from what a results file holds.
 A picture arrives as its name and the bytes of its file, so that no worker has to see the folder it lies in.
 """
 
-import contextlib
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from codec import baselines, bitstream
 from codec.api import encode, load
-from codec.device import Timer
-from codec.evaluation import perception, pool
+from codec.device import Timer, threads
+from codec.evaluation import perception
 from codec.metrics import bpp, lpips, ms_ssim, psnr
+from codec.pictures import pool
 from codec.pictures.load import load_image
 from codec.provenance import codec_versions, data_set, folder_digest, machine, pictures_in, versions
 from codec.results import decoder_of, is_ours, read_json, realism_of, write_json
@@ -30,21 +29,10 @@ SAVE_EVERY = 30  # seconds
 KEYS = ("bytes", "bpp", *METRICS, "encode_ms", "decode_ms")  # without all of them a point is measured again
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch: the cores are filled with pictures."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def rd_points(name: str, data: bytes, codec: str, settings: list[float]) -> list[dict]:
     """The points of a picture for a codec at some settings: λ's for "ours" and "ours:DECODER", else qualities."""
     rgb = load_image(data).rgb
-    with one_thread():
+    with threads(1):
         return [(_ours if is_ours(codec) else _classical)(name, rgb, codec, setting) for setting in settings]
 
 
@@ -91,7 +79,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
     rgb = load_image(data).rgb
     rows = []
     original = features_of(data, backbones) if backbones else None
-    with one_thread():
+    with threads(1):
         model, start = load(), time.perf_counter()
         coded, found = encode(rgb, bpp=target, codec=model)
         encode_ms = 1e3 * (time.perf_counter() - start)

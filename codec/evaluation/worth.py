@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from codec import baselines, bitstream
 from codec.api import encode, load
-from codec.evaluation.measure import model_digest, one_thread, over_folder
+from codec.device import threads
+from codec.evaluation.measure import model_digest, over_folder
 from codec.metrics import lpips, psnr
 from codec.networks import storage
 from codec.pictures.load import load_image
@@ -85,7 +86,7 @@ def points(name: str, data: bytes, target: float, codecs: list[str], backbones: 
             {"image": name, "codec": codec, "setting": target, "factor": factor, "bytes": size, "fits": fits} | values
         )
 
-    with one_thread():
+    with threads(1):
         model = load()
         coded, result = encode(rgb, bpp=target, codec=model)
         for codec in codecs:

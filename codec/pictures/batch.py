@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from codec.errors import CodecError
 from codec.paths import atomic_write, printable
+from codec.pictures import pool
 from codec.pictures.sources import read_path, read_stream
 from codec.spec import PICTURE_SUFFIXES, STREAM_SUFFIX
 
@@ -159,6 +163,61 @@ def check_names(source: Path, target: Path, compressing: bool, todo: list[Job]) 
             status = os.stat(job.target)
             if os.path.isfile(job.target) and (same := known.get((status.st_dev, status.st_ino))):
                 raise CodecError(f"OUT '{printable(job.target)}' is the input '{printable(same)}' itself.")
+
+
+# --- work ------------------------------------------------------------------------------------------------------
+
+
+def several(args: argparse.Namespace) -> bool:
+    """Whether other processes than this one do the work."""
+    return args.jobs > 1 or args.engine == "ray"
+
+
+def run_jobs(
+    todo: list[Job],
+    function: Callable[[str, bytes, dict], list],
+    options: dict,
+    args: argparse.Namespace,
+    kind: type[CodecError],
+) -> list[str]:
+    """Does all jobs, whatever becomes of any, and reports each. Returns the failures, a line each.
+
+    function(name, data, options) gives the bytes of the output and the line that reports it. `kind` is what an input
+    that cannot be read raises.
+    """
+    jobs_of, free, failures = {str(job.source): job for job in todo}, [], []
+    for job in todo:
+        try:
+            check_free(job.target, args.force)
+            free.append((str(job.source), options))
+        except CodecError as error:
+            failures.append(f"{source_title(job)}: {error}")
+    engine, out = args.engine if several(args) else "here", sys.stderr if is_output(args.output) else sys.stdout
+    outcomes = pool.run(function, free, engine, args.jobs, args.address, lambda path: read_input(path, kind))
+    bar = tqdm(outcomes, total=len(free), unit="file", disable=not os.path.isdir(args.input))
+    for (source, _), result, error in bar:
+        job = jobs_of[source]
+        try:
+            if error:
+                raise error
+            data, line = result
+            if not is_output(job.target):
+                job.target.parent.mkdir(parents=True, exist_ok=True)
+            write_output(job.target, data, args.force)
+            tqdm.write(f"{titles(job)}: {line}", file=out)
+        except CodecError as error:
+            failures.append(f"{source_title(job)}: {error}")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            failures.append(f"{printable(str(error.filename or job.target))}: {error.strerror or error}.")
+        except Exception as error:  # a fault of ours over one file is not to stop a thousand others
+            failures.append(f"{printable(job.source)}: {type(error).__name__}: {printable(str(error))}.")
+    return failures
+
+
+def source_title(job: Job) -> str:
+    return titles(job).partition(" -> ")[0]
 
 
 # --- reading and writing ---------------------------------------------------------------------------------------
