@@ -250,11 +250,11 @@ def _between(
             break
         share = math.log(max_bytes * (1 - _JPEG_TOLERANCE / 2) / low[1]) / math.log(high[1] / low[1])
         middle = round(low[0] + min(max(share, 0.1), 0.9) * (high[0] - low[0]), 3)
-        made = encoder(middle)
-        if len(made) > max_bytes:
-            high = (middle, len(made))
-        elif len(made) > low[1]:
-            low, best = (middle, len(made)), (made, middle)
+        encoded = encoder(middle)
+        if len(encoded) > max_bytes:
+            high = (middle, len(encoded))
+        elif len(encoded) > low[1]:
+            low, best = (middle, len(encoded)), (encoded, middle)
         else:
             break
     return best
@@ -265,12 +265,12 @@ def _search(
 ) -> tuple[bytes, float]:
     """(data, quality) of the largest encoding of at most `max_bytes`, else of the smallest that was found."""
     qualities = _QUALITIES[codec]
-    made: dict[int, bytes] = {}
+    encoded: dict[int, bytes] = {}
 
     def size(position: int) -> int:
-        if position not in made:
-            made[position] = encoder(qualities[position])
-        return len(made[position])
+        if position not in encoded:
+            encoded[position] = encoder(qualities[position])
+        return len(encoded[position])
 
     if rgb.shape[0] * rgb.shape[1] <= _EXHAUSTIVE_PIXELS[codec]:
         for position in range(len(qualities)):
@@ -281,10 +281,10 @@ def _search(
         reach = _NEIGHBOURS[codec]
         for position in range(max(0, edge - reach), min(len(qualities), edge + reach + 2)):
             size(position)
-    fitting = [p for p in made if len(made[p]) <= max_bytes]
+    fitting = [p for p in encoded if len(encoded[p]) <= max_bytes]
     # Of equal sizes the higher quality: it is the one that spends its bytes better.
-    best = max(fitting, key=lambda p: (size(p), p)) if fitting else min(made, key=lambda p: (size(p), -p))
-    return made[best], qualities[best]
+    best = max(fitting, key=lambda p: (size(p), p)) if fitting else min(encoded, key=lambda p: (size(p), -p))
+    return encoded[best], qualities[best]
 
 
 def _bracket(size: Callable[[int], int], count: int, max_bytes: int, guess: int, slope: float) -> int:

@@ -79,17 +79,17 @@ def figures(result: dict) -> dict[str, go.Figure]:
         others = {entry["name"]: entry for entry in published() if entry["name"] != "jpeg"}
     count = result.get("pictures_in_means", result["pictures"])
     data = f"{result.get('data_set') or 'means'} ({count} images)"
-    found = {}
+    drawn = {}
     for metric, scale in SCALES.items():
         has = {n: c for n, c in measured.items() if all(scale.key in p for p in c)}
         if has:
             also = {n: e for n, e in others.items() if all(scale.key in p for p in e["points"])}
-            found[f"rd-{metric.replace('_', '-')}"] = rate_figure(has, also, scale, f"{scale.label} over rate, {data}")
+            drawn[f"rd-{metric.replace('_', '-')}"] = rate_figure(has, also, scale, f"{scale.label} over rate, {data}")
     has = {n: c for n, c in measured.items() if all("lpips" in p for p in c)}
     if has:
         also = {n: e for n, e in others.items() if all("lpips" in p for p in e["points"])}
-        found["perception-distortion"] = plane(has, also, f"Perception and distortion, {data}")
-    return found
+        drawn["perception-distortion"] = plane(has, also, f"Perception and distortion, {data}")
+    return drawn
 
 
 def rightmost(measured: dict[str, list]) -> float:
@@ -159,9 +159,9 @@ def plane(measured: dict[str, list], others: dict[str, dict], heading: str) -> g
         figure.add_scatter(x=x, y=y, text=text, hovertemplate=hover, **names, **style)
 
     for name, points, style in ordered(measured):
-        shown = [p for p in points if p["bpp"] <= right]
-        text = [f"{p['bpp']:.3f} bpp" for p in shown]
-        add(name, [(p["psnr"], p["lpips"]) for p in shown], text, mode="lines", line=style)
+        near = [p for p in points if p["bpp"] <= right]
+        text = [f"{p['bpp']:.3f} bpp" for p in near]
+        add(name, [(p["psnr"], p["lpips"]) for p in near], text, mode="lines", line=style)
         marked = {rate: place for rate in HIFIC_RATES if (place := at_rate(points, rate))}
         if marked:
             marker = {"size": 10, "color": style["color"], "symbol": [HIFIC_RATES[rate] for rate in marked]}
@@ -202,10 +202,10 @@ def dressed(figure: go.Figure, heading: str) -> go.Figure:
 
 def browser_path() -> str:
     """The Chromium of this machine. Raises FileNotFoundError where there is none."""
-    found = next((p for n in CHROMIUM if (p := shutil.which(n))), None)
-    if found is None:
+    path = next((p for n in CHROMIUM if (p := shutil.which(n))), None)
+    if path is None:
         raise FileNotFoundError("There is no Chromium on this machine.")
-    return found
+    return path
 
 
 def photograph(pages: list[Path]) -> list[Path]:

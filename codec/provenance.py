@@ -74,15 +74,15 @@ def version_of(package: str, missing: str = "not installed") -> str:
 
 def versions() -> dict[str, str]:
     """Versions of everything that a number depends on."""
-    found = {"python": platform.python_version(), "machine": machine()}
-    return found | {name: version_of(name) for name in PACKAGES} | codec_versions()
+    names = {"python": platform.python_version(), "machine": machine()}
+    return names | {name: version_of(name) for name in PACKAGES} | codec_versions()
 
 
 def codec_versions() -> dict[str, str]:
     """The version of the library behind every classical codec, under "codec NAME"."""
     register_heif()
     heif, jxl = pillow_heif.libheif_info(), version_of("pillow-jxl-plugin", "")
-    found = {name: features.version(library) or "not at hand" for name, library in INSIDE_PILLOW.items()}
-    found["heic"] = f"libheif {heif['libheif']}, {heif['encoders'].get('x265', 'another encoder')}"
-    found["jxl"] = f"pillow-jxl-plugin {jxl}" if jxl else "not at hand"
-    return {f"codec {name}": value for name, value in found.items()}
+    names = {name: features.version(library) or "not at hand" for name, library in INSIDE_PILLOW.items()}
+    names["heic"] = f"libheif {heif['libheif']}, {heif['encoders'].get('x265', 'another encoder')}"
+    names["jxl"] = f"pillow-jxl-plugin {jxl}" if jxl else "not at hand"
+    return {f"codec {name}": value for name, value in names.items()}

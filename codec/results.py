@@ -118,11 +118,11 @@ def loss(entry: dict) -> str:
     return entry.get("loss", entry.get("architecture", "")) + mixed
 
 
-def mixture(parts: list[dict]) -> str:
+def mixture(sources: list[dict]) -> str:
     """The runs that a decoder is an average of, in a line."""
     terms = (
         f"{'-' if p['share'] < 0 else '+'} {abs(p['share']):.4g}·{p['decoder']} after {p['steps']:,} steps"
-        for p in parts
+        for p in sources
     )
     return " ".join(terms).removeprefix("+ ")
 

@@ -129,15 +129,15 @@ def analyse(g_a: Analysis, rgb: np.ndarray, device, strip: int | None, progress=
     rows = PATCH * strip_rows(full_width, full_height, strip)
     # Clipped indices replicate the last row and column into the padding.
     columns = np.clip(np.arange(full_width), None, width - 1)
-    layer, parts = analysis(g_a), []
+    layer, done = analysis(g_a), []
     for top in range(0, full_height, rows):
         bottom = min(top + rows, full_height)
         some = rgb[np.clip(np.arange(top, bottom), None, height - 1)[:, None], columns]
         x = torch.from_numpy(some).to(device).permute(2, 0, 1)[None].float() / 255
-        parts.append(layer(channels_last(x), bottom == full_height))
+        done.append(layer(channels_last(x), bottom == full_height))
         if progress:
             progress(bottom / full_height)
-    return torch.cat(parts, 2)
+    return torch.cat(done, 2)
 
 
 # --- g_s ----------------------------------------------------------------------------------------------------

@@ -41,10 +41,10 @@ def main() -> int:
     command.add_argument("--digits-used", type=int, default=10_000, help="number of test digits")
     command.add_argument("--strings", type=int, default=2000, help="number of digits that are really coded")
 
-    known = {"data": photographs} if photographs else {}
-    known["backbones"] = os.environ.get("CODEC_BACKBONES") or None
+    defaults = {"data": photographs} if photographs else {}
+    defaults["backbones"] = os.environ.get("CODEC_BACKBONES") or None
     command = add("train-cae", "train the autoencoder's four experiments; with --out, pack them")
-    add_settings(command, cae_training.Settings, {k: v for k, v in known.items() if v})
+    add_settings(command, cae_training.Settings, {k: v for k, v in defaults.items() if v})
     command.add_argument("--out", default="", help="the folder to ship from: weights/classroom")
     command = add("pack-cae", "write trained autoencoders as shipped weights")
     command.add_argument("--run", default="runs/cae")

@@ -93,8 +93,8 @@ def rung(data: bytes) -> Rung:
     y_hat, _, _, name = read(data)
     table = huffman.table_bytes(data[HEADER:])
     how = "Huffman" if data[HEADER] == huffman.PLAIN else "Huffman over runs of zeros"
-    said = f"its own {y_hat.size:,} integers (experiment {name}), in one code by {how}"
-    return Rung("cae-2017", len(data) - table, table, said)
+    remark = f"its own {y_hat.size:,} integers (experiment {name}), in one code by {how}"
+    return Rung("cae-2017", len(data) - table, table, remark)
 
 
 def ladder(y_hat: np.ndarray) -> Sizes:

@@ -64,21 +64,21 @@ def batch_of(settings: Settings, crop: int) -> int:
 
 def terms(x_hat: Tensor, y: Tensor, x: Tensor, vgg: Vgg16 | None) -> dict[str, Tensor]:
     """Every term of the loss, unweighted; x_hat not clipped, x (B, 3, n, n) in [0, 1], y before rounding."""
-    shown = losses.as_shown(x_hat)
-    found = {
-        "mse": losses.mse255(shown, x).mean(),
+    x_shown = losses.as_shown(x_hat)
+    row = {
+        "mse": losses.mse255(x_shown, x).mean(),
         "entropy": soft_entropy(y) * y[0].numel() / x[0, 0].numel(),  # bits per pixel
     }
     if vgg is not None:
         count = max(1, len(x) // VGG_SHARE)
         with torch.no_grad():
             target = vgg(x[:count])
-        features = vgg(shown[:count])
+        features = vgg(x_shown[:count])
         for block, stride in STRIDES.items():
             f_hat, f = features[block], target[block]
-            found[f"vgg{block}"] = losses.feature_mse(f_hat, f).mean()
-            found[f"gram{block}"] = losses.gram_mse(f_hat, f, max(1, TEXTURE_PATCH // stride)).mean()
-    return found
+            row[f"vgg{block}"] = losses.feature_mse(f_hat, f).mean()
+            row[f"gram{block}"] = losses.gram_mse(f_hat, f, max(1, TEXTURE_PATCH // stride)).mean()
+    return row
 
 
 class AutoEncoderTask:

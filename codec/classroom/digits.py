@@ -76,8 +76,8 @@ def load(name: str) -> DigitCodec:
     if name == UNTRAINED:
         net = DigitNet(10).initialise(0)
         return ready(name, 2000, net, scales_of(net.log_scale))
-    found, state = store.entry("mnist", name), store.tensors("mnist", name)
-    scales = np.array(found["scales"])
-    net = DigitNet(found["d"], rank=len(state["g_a.5.0.weight"]))
+    entry, state = store.entry("mnist", name), store.tensors("mnist", name)
+    scales = np.array(entry["scales"])
+    net = DigitNet(entry["d"], rank=len(state["g_a.5.0.weight"]))
     net.load_state_dict(state | {"log_scale": torch.from_numpy(np.log(scales / prior.THOUSAND)).float()})
-    return ready(name, found["lambda"], net, scales)
+    return ready(name, entry["lambda"], net, scales)

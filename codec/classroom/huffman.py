@@ -18,22 +18,22 @@ def code_lengths(counts: np.ndarray) -> np.ndarray:
     lengths, used = np.zeros(len(counts), np.int64), np.flatnonzero(counts)
     weights = counts[used].astype(np.int64)
     while True:
-        found = huffman_lengths(weights)
-        if found.max() <= LONGEST:
-            lengths[used] = found
+        code_length_of = huffman_lengths(weights)
+        if code_length_of.max() <= LONGEST:
+            lengths[used] = code_length_of
             return lengths
         weights = (weights + 1) // 2  # flatter counts make a flatter tree
 
 
 def codes(lengths: np.ndarray) -> np.ndarray:
     """The canonical codes of these lengths, as numbers (n,): shorter first, then in order."""
-    found, code, last = np.zeros(len(lengths), np.int64), 0, 0
+    table, code, last = np.zeros(len(lengths), np.int64), 0, 0
     for place in np.lexsort((np.arange(len(lengths)), lengths)):
         if lengths[place]:
             code <<= int(lengths[place]) - last
-            found[place], last = code, int(lengths[place])
+            table[place], last = code, int(lengths[place])
             code += 1
-    return found
+    return table
 
 
 def to_runs(values: np.ndarray, first: int) -> np.ndarray:

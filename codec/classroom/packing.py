@@ -20,8 +20,8 @@ def trained(run: str) -> dict[str, tuple[dict, dict]]:
     """What a run holds to be shipped, by name: the stored tensors of each network, and what its log says of it."""
     log = json.loads((Path(run) / "log.json").read_text())
     return {
-        name: (load_file(Path(run) / f"{name}.safetensors"), {k: v for k, v in said.items() if k != "progress"})
-        for name, said in log.items()
+        name: (load_file(Path(run) / f"{name}.safetensors"), {k: v for k, v in entry.items() if k != "progress"})
+        for name, entry in log.items()
         if name != coarse.WHOLE
     }
 
@@ -29,8 +29,8 @@ def trained(run: str) -> dict[str, tuple[dict, dict]]:
 def pack(out: Path, kind: str, models: dict[str, tuple[dict, dict]]) -> None:
     """Writes each model's tensors as a file, and the section of the manifest that names them; old files go."""
     entries = {
-        name: store.add_file(out, f"{kind}-{name}.safetensors.xz", coarse.write(stored)) | said
-        for name, (stored, said) in models.items()
+        name: store.add_file(out, f"{kind}-{name}.safetensors.xz", coarse.write(stored)) | described
+        for name, (stored, described) in models.items()
     }
     for path in set(out.glob(f"{kind}-*")) - {out / entry["file"] for entry in entries.values()}:
         path.unlink()
@@ -40,8 +40,8 @@ def pack(out: Path, kind: str, models: dict[str, tuple[dict, dict]]) -> None:
 def pack_mnist(data: str, run: str, out: str) -> None:
     """Stores every small codec for digits, and 200 test digits."""
     models = trained(run)
-    for stored, said in models.values():
-        said["scales"] = digits.scales_of(stored.pop("log_scale")).tolist()
+    for stored, entry in models.values():
+        entry["scales"] = digits.scales_of(stored.pop("log_scale")).tolist()
     pack(Path(out), "mnist", models)
     store.update(Path(out), "digits", pack_digits(Path(out), data))
 

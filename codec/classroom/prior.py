@@ -46,10 +46,10 @@ def table(scale: int, step: int = PLAIN) -> np.ndarray:
 
 def dither_steps(seed: int, number: int, d: int) -> np.ndarray:
     """The dither of digit `number` in units of 1/32, int (d,): the same for all who know the seed."""
-    found = b""
-    while len(found) < d:
-        found += hashlib.sha256(f"dither {seed} {number} {len(found)}".encode()).digest()
-    return STEPS[np.frombuffer(found[:d], dtype=np.uint8) % DITHERS]
+    stream = b""
+    while len(stream) < d:
+        stream += hashlib.sha256(f"dither {seed} {number} {len(stream)}".encode()).digest()
+    return STEPS[np.frombuffer(stream[:d], dtype=np.uint8) % DITHERS]
 
 
 def tables_of(scales: np.ndarray, steps: np.ndarray | None = None) -> TableSet:

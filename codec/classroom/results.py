@@ -49,20 +49,20 @@ def measure(codec: digits.DigitCodec, x: np.ndarray, labels: np.ndarray, strings
     noise = torch.rand(y.shape, generator=torch.Generator().manual_seed(1)) - 0.5
     pixels = torch.from_numpy(x).float()[:, None] / 255
     noisy, bits = codec.net(pixels, noise)  # as in training
-    found = {"name": codec.name, "lambda": codec.lmbda, "d": codec.d, "digits": len(x)}
-    found["in_training"] = {"bits": bits.mean().item(), "distortion": distortion(noisy, pixels).mean().item()}
+    row = {"name": codec.name, "lambda": codec.lmbda, "d": codec.d, "digits": len(x)}
+    row["in_training"] = {"bits": bits.mean().item(), "distortion": distortion(noisy, pixels).mean().item()}
     for mode, seed in (("rounded", None), ("dithered", 0)):
         steps = np.stack([codec.steps(seed, i) for i in range(len(x))])
         q = np.round(y - steps / 32).astype(int)
         x_hat = codec.synthesise(q + steps / 32)
         error = np.abs(x_hat.astype(float) - x).mean((1, 2)) / 255
         quality = np.array([psnr(a, b) for a, b in zip(x, x_hat, strict=True)])
-        said = [codec.estimate(q[i], seed, i) for i in range(strings)]
+        estimates = [codec.estimate(q[i], seed, i) for i in range(strings)]
         texts = [codec.compress(y[i], seed, i) for i in range(strings)]
         for i in range(0, strings, 50):
             assert (codec.decompress(texts[i], seed, i) == q[i] + steps[i] / 32).all()
-        found[mode] = {
-            "bits_estimated": float(np.mean(said)),
+        row[mode] = {
+            "bits_estimated": float(np.mean(estimates)),
             "bits_real": 8 * float(np.mean([len(t) for t in texts])),
             "distortion": float(error.mean()),
             "psnr": float(quality.mean()),
@@ -71,17 +71,17 @@ def measure(codec: digits.DigitCodec, x: np.ndarray, labels: np.ndarray, strings
         if seed is None:
             coder, tables = prior.Encoder(), codec.tables(None, 0)
             coder.put(q[:strings].ravel(), np.tile(np.arange(codec.d), strings), tables)
-            found[mode]["bits_real_in_one_stream"] = 8 * len(coder.finish()) / strings
-    return rounded(found)
+            row[mode]["bits_real_in_one_stream"] = 8 * len(coder.finish()) / strings
+    return rounded(row)
 
 
-def rounded(found, places: int = 4):
+def rounded(value, places: int = 4):
     """Every float of nested dicts and lists, rounded."""
-    if isinstance(found, float):
-        return round(found, places)
-    if isinstance(found, dict):
-        return {k: rounded(v, places) for k, v in found.items()}
-    return [rounded(v, places) for v in found] if isinstance(found, list) else found
+    if isinstance(value, float):
+        return round(value, places)
+    if isinstance(value, dict):
+        return {k: rounded(v, places) for k, v in value.items()}
+    return [rounded(v, places) for v in value] if isinstance(value, list) else value
 
 
 def mnist(data: str, out: str, digits_used: int, strings: int) -> None:
@@ -115,14 +115,14 @@ def trained(kind: str) -> dict:
 
 def crops(data: str, size: int, each: int) -> np.ndarray:
     """uint8 (n, size, size, 3): from each picture, the middles of the first `each` of its four quarters."""
-    found = []
+    cut = []
     for path in pictures_in(Path(data)):
         rgb = load_image(path).rgb
         height, width = rgb.shape[:2]
         for k in range(each):
             top, left = ((1 + 2 * (k // 2)) * height - 2 * size) // 4, ((1 + 2 * (k % 2)) * width - 2 * size) // 4
-            found.append(rgb[top : top + size, left : left + size])
-    return np.stack(found)
+            cut.append(rgb[top : top + size, left : left + size])
+    return np.stack(cut)
 
 
 def cae(data: str, run: str, out: str, each: int) -> None:

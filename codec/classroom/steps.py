@@ -26,18 +26,18 @@ def shrunk(rgb: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
 
 
-def decibels(rgb: np.ndarray, shown: np.ndarray) -> str:
+def decibels(rgb: np.ndarray, decoded: np.ndarray) -> str:
     """The PSNR of a picture; that of an identical one is infinite."""
-    found = psnr(rgb, shown)
-    return "∞ dB (MSE = 0)" if math.isinf(found) else f"{found:.1f} dB"
+    value = psnr(rgb, decoded)
+    return "∞ dB (MSE = 0)" if math.isinf(value) else f"{value:.1f} dB"
 
 
 def zipped(rgb: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
     """1: the pixels with `bits` of their 8 bits, and what zip makes of them."""
     kept = rgb >> (8 - bits)
     size, raw = len(zlib.compress(kept.tobytes(), 9)), kept.size * bits // 8
-    shown = (kept.astype(float) * 255 / (2**bits - 1)).round().astype(np.uint8)
-    return shown, f"{raw:,} B → zip {size:,} B ({100 * size / raw:.0f} %) · {decibels(rgb, shown)}"
+    decoded = (kept.astype(float) * 255 / (2**bits - 1)).round().astype(np.uint8)
+    return decoded, f"{raw:,} B → zip {size:,} B ({100 * size / raw:.0f} %) · {decibels(rgb, decoded)}"
 
 
 def waves() -> np.ndarray:
@@ -81,28 +81,28 @@ def coarse(rgb: np.ndarray, count: int) -> tuple[np.ndarray, str]:
     coefficients = to_coefficients(rgb)
     kept = np.where(zigzag() < count, coefficients, 0)
     share = 100 * float((kept**2).sum() / max((coefficients**2).sum(), 1e-9))
-    shown = from_coefficients(kept)
-    return shown, f"{count}/64 = {share:.1f} % Σc² · {decibels(rgb, shown)}"
+    decoded = from_coefficients(kept)
+    return decoded, f"{count}/64 = {share:.1f} % Σc² · {decibels(rgb, decoded)}"
 
 
 def surprise(q: np.ndarray, each: bool) -> np.ndarray:
     """-log2 of the frequency of each coefficient q (rows, columns, 3, 8, 8), among all, or among those of its wave."""
-    found = np.empty(q.shape)
+    bits = np.empty(q.shape)
     groups = [(..., i, j) for i in range(BLOCK) for j in range(BLOCK)] if each else [...]
     for group in groups:
         _, inverse, counts = np.unique(q[group], return_inverse=True, return_counts=True)
-        found[group] = -np.log2(counts / counts.sum())[inverse].reshape(q[group].shape)
-    return found
+        bits[group] = -np.log2(counts / counts.sum())[inverse].reshape(q[group].shape)
+    return bits
 
 
 def rounded(rgb: np.ndarray, step: float) -> tuple[np.ndarray, str]:
     """3: every coefficient rounded to a multiple of `step`."""
     q = np.round(to_coefficients(rgb) / step)
-    shown = from_coefficients(q * step)
+    decoded = from_coefficients(q * step)
     size = surprise(q, True).sum() / 8
     zeros = 100 * float((q == 0).mean())
-    error = float(((rgb.astype(float) - shown) ** 2).mean())
-    return shown, f"≈ {size:,.0f} B · {zeros:.0f} % = 0 · MSE {error:.1f} · {decibels(rgb, shown)}"
+    error = float(((rgb.astype(float) - decoded) ** 2).mean())
+    return decoded, f"≈ {size:,.0f} B · {zeros:.0f} % = 0 · MSE {error:.1f} · {decibels(rgb, decoded)}"
 
 
 def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
@@ -110,18 +110,18 @@ def expected(rgb: np.ndarray, each: bool) -> tuple[np.ndarray, str]:
     q = np.round(to_coefficients(rgb) / STEP)
     both = [surprise(q, e).sum((2, 3, 4)) for e in (False, True)]
     top = float(np.quantile(both[0], 0.99))
-    shown = over(rgb, both[each], top, BLOCK)
-    return shown, f"Σ −log₂ p ≈ {both[each].sum() / 8:,.0f} B · {decibels(rgb, from_coefficients(q * STEP))}"
+    overlaid = over(rgb, both[each], top, BLOCK)
+    return overlaid, f"Σ −log₂ p ≈ {both[each].sum() / 8:,.0f} B · {decibels(rgb, from_coefficients(q * STEP))}"
 
 
 def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """5: the neural codec at a λ, from real bytes."""
     coded = encode(rgb, lmbda=lmbda)[0]
-    data, shown = coded.data, load().decode(coded.stream)
+    data, decoded = coded.data, load().decode(coded.stream)
     rate = 8 * len(data) / (rgb.shape[0] * rgb.shape[1])
-    error = float(((rgb.astype(float) - shown) ** 2).mean())
+    error = float(((rgb.astype(float) - decoded) ** 2).mean())
     cost = f"R + λ·D = {rate:.3f} + {lmbda:.2g} · {error:.1f} = {rate + lmbda * error:.3f}"
-    return shown, f"{len(data):,} B · {decibels(rgb, shown)} · {cost}"
+    return decoded, f"{len(data):,} B · {decibels(rgb, decoded)} · {cost}"
 
 
 def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
@@ -134,8 +134,8 @@ def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
 def invented(rgb: np.ndarray, share: float) -> tuple[np.ndarray, str]:
     """7: the same bytes between the decoder of least error (0) and a generative one (1)."""
     coded = encode(rgb, lmbda=0.0018)[0]
-    shown = load().decode(coded.stream, GENERATIVE, share)
-    return shown, f"{len(coded.data):,} B · {GENERATIVE} {100 * share:.0f} % · {decibels(rgb, shown)}"
+    decoded = load().decode(coded.stream, GENERATIVE, share)
+    return decoded, f"{len(coded.data):,} B · {GENERATIVE} {100 * share:.0f} % · {decibels(rgb, decoded)}"
 
 
 STEPS = (zipped, coarse, rounded, expected, learned, spent, invented)

@@ -27,20 +27,20 @@ def manifest() -> dict:
     """The parsed manifest. Raises WeightsError where it is missing or not JSON."""
     path = folder() / "manifest.json"
     try:
-        known = json.loads(path.read_text())
-        if not (isinstance(known, dict) and all(isinstance(section, dict) for section in known.values())):
+        parsed = json.loads(path.read_text())
+        if not (isinstance(parsed, dict) and all(isinstance(section, dict) for section in parsed.values())):
             raise ValueError
-        return known
+        return parsed
     except (OSError, ValueError):
         raise WeightsError(f"The file '{path}' is missing or damaged; restore the weights folder.") from None
 
 
 def entry(kind: str, name: str) -> dict:
     """What the manifest says of a model of this kind, "mnist" or "cae". Raises WeightsError where there is none."""
-    known = manifest().get(kind, {})
-    if name not in known:
-        raise WeightsError(f"There is no model '{name}' in the classroom; there are: {', '.join(known) or 'none'}.")
-    return known[name]
+    entries = manifest().get(kind, {})
+    if name not in entries:
+        raise WeightsError(f"There is no model '{name}' in the classroom; there are: {', '.join(entries) or 'none'}.")
+    return entries[name]
 
 
 def read(file: str, sha256: str) -> bytes:
@@ -50,15 +50,15 @@ def read(file: str, sha256: str) -> bytes:
 
 def tensors(kind: str, name: str) -> dict[str, Tensor]:
     """The state dict of a model, float32."""
-    found = entry(kind, name)
-    return coarse.read(read(found["file"], found["sha256"]))
+    described = entry(kind, name)
+    return coarse.read(read(described["file"], described["sha256"]))
 
 
 @functools.cache
 def shipped_digits() -> np.ndarray:
     """uint8 (200, 28, 28): twenty test digits of each class, 0 first."""
-    found = manifest()["digits"]
-    sheet = np.asarray(Image.open(io.BytesIO(read(found["file"], found["sha256"]))).convert("L"))
+    described = manifest()["digits"]
+    sheet = np.asarray(Image.open(io.BytesIO(read(described["file"], described["sha256"]))).convert("L"))
     side = sheet.shape[0] // CLASSES
     return sheet.reshape(CLASSES, side, EACH, side).swapaxes(1, 2).reshape(-1, side, side)
 
@@ -72,9 +72,9 @@ def sheet_of(digits: np.ndarray) -> np.ndarray:
 def update(out: Path, kind: str, entries: dict) -> None:
     """Puts a section into the manifest in folder `out`, and leaves the others."""
     path = out / "manifest.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    known[kind] = entries
-    atomic_write(path, (json.dumps(known, indent=1, ensure_ascii=False) + "\n").encode())
+    parsed = json.loads(path.read_text()) if path.exists() else {}
+    parsed[kind] = entries
+    atomic_write(path, (json.dumps(parsed, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def add_file(out: Path, name: str, data: bytes) -> dict:

@@ -33,12 +33,12 @@ def means(points: list[dict], keys: Iterable[str], by: str) -> dict[object, dict
 def curve(points: list[dict], name: str) -> list[dict]:
     """Means over the pictures at every setting of a codec, by rising rate."""
     own, digits = [p for p in points if p["codec"] == name], {"bpp": 5, "lpips": 5, "ms_ssim": 6}
-    found = []
+    rows = []
     for setting, row in means(own, ("bpp", *METRICS, "encode_ms", "decode_ms"), "setting").items():
         if row["ms_ssim"] is not None:
             row["ms_ssim_db"] = ms_ssim_db(row["ms_ssim"])
-        found.append({"setting": setting} | {k: round(v, digits.get(k, 4)) for k, v in row.items() if v is not None})
-    return sorted(found, key=lambda row: row["bpp"])
+        rows.append({"setting": setting} | {k: round(v, digits.get(k, 4)) for k, v in row.items() if v is not None})
+    return sorted(rows, key=lambda row: row["bpp"])
 
 
 def bd_rate(points: list[dict], anchor: str, test: str = OURS, metric: str = "psnr") -> dict:

@@ -24,9 +24,9 @@ REALISM = (0.25, 0.5, 0.75)  # 0 and 1 are decoders of their own
 def decoders_of_ours() -> list[str]:
     """Every decoder that has its own weights, and the steps between a generative one and its fidelity decoder."""
     weights = default()
-    known = {name: weights.resolve(name)[1] for name in weights.networks()}
-    own = [OURS, *(f"{OURS}:{name}" for name in sorted(known) if name != "mse")]
-    return own + [f"{OURS}:{name}@{t:g}" for name in sorted(known) if known[name].get("partner") for t in REALISM]
+    entries = {name: weights.resolve(name)[1] for name in weights.networks()}
+    own = [OURS, *(f"{OURS}:{name}" for name in sorted(entries) if name != "mse")]
+    return own + [f"{OURS}:{name}@{t:g}" for name in sorted(entries) if entries[name].get("partner") for t in REALISM]
 
 
 def evaluate(
@@ -47,13 +47,13 @@ def evaluate(
     def jobs(paths: list[Path], rows: list[dict]) -> list[tuple]:
         done = {(r["image"], r["codec"], r["setting"]) for r in rows if is_done(r)}
         rows[:] = [r for r in rows if is_done(r) or r["codec"] not in codecs]
-        found = []
+        pending = []
         for path in paths:
             for target in TARGETS:
                 wanted = [c for c in codecs if (path.name, c, target) not in done]
                 if wanted:
-                    found.append((str(path), target, wanted, os.path.abspath(backbones) if backbones else ""))
-        return found
+                    pending.append((str(path), target, wanted, os.path.abspath(backbones) if backbones else ""))
+        return pending
 
     def receive(rows: list[dict]) -> list[dict]:
         kept.mkdir(parents=True, exist_ok=True) if backbones else None
@@ -80,7 +80,7 @@ def summarize(result: dict, regions: Path | None = None, before: Sequence[dict] 
     with features of every picture, and is given where a codec reaches all pictures. before: an earlier "equal_size";
     its distances are taken where features are gone and all else is still the same.
     """
-    known = {(at["target_bpp"], name): row for at in before for name, row in at["codecs"].items()}
+    earlier_rows = {(at["target_bpp"], name): row for at in before for name, row in at["codecs"].items()}
     complete = curves.complete_pictures(result["points"])
     points = [p for p in result["points"] if p["image"] in complete]
     result["pictures_in_means"] = len(complete)
@@ -97,7 +97,7 @@ def summarize(result: dict, regions: Path | None = None, before: Sequence[dict] 
                 same = {p["image"] for p in reached}
                 rows[name]["ours_on_the_same"] = means([p for p in at if p["codec"] == OURS and p["image"] in same])
             elif reached and regions is not None:
-                rows[name] |= frechet(reached, regions) or earlier(rows[name], known.get((target, name), {}))
+                rows[name] |= frechet(reached, regions) or earlier(rows[name], earlier_rows.get((target, name), {}))
         if regions is not None and {WITH_GAN, WITHOUT_GAN} <= set(rows):
             rows[WITH_GAN] |= effect_of_the_gan([p for p in at if p["fits"]], regions)
         result["equal_size"].append({"target_bpp": target, "codecs": rows})
@@ -112,8 +112,8 @@ def means(points: list[dict]) -> dict:
     if points and all("vgg2" in p for p in points):
         points = [p | {name: perception.summed(p, name) for name in perception.SUMS} for p in points]
         keys = (*keys, *perception.SUMS)
-    found = curves.means([p | {"all": 0} for p in points], keys, "all").get(0, dict.fromkeys(keys))
-    return {key: value if value is None else round(value, digits.get(key, 4)) for key, value in found.items()}
+    averages = curves.means([p | {"all": 0} for p in points], keys, "all").get(0, dict.fromkeys(keys))
+    return {key: value if value is None else round(value, digits.get(key, 4)) for key, value in averages.items()}
 
 
 def features(points: list[dict], folder: Path, codec: str = "") -> list[np.ndarray]:
@@ -132,14 +132,14 @@ def distance(decoded: list[np.ndarray], originals: list[np.ndarray]) -> float | 
 def frechet(points: list[dict], folder: Path) -> dict:
     """{"frechet": distance} of one codec's pictures to their originals, {} where their features are not at hand."""
     decoded, originals = features(points, folder), features(points, folder, "original")
-    found = distance(decoded, originals) if decoded and originals else None
-    return {} if found is None else {"frechet": round(found, 3)}
+    value = distance(decoded, originals) if decoded and originals else None
+    return {} if value is None else {"frechet": round(value, 3)}
 
 
-def earlier(row: dict, known: dict) -> dict:
+def earlier(row: dict, rows: dict) -> dict:
     """The distance that is known of these very pictures, {} where they are not the same."""
-    same = row.items() == {k: v for k, v in known.items() if not k.startswith("frechet")}.items()
-    return {"frechet": known["frechet"]} if same and "frechet" in known else {}
+    same = row.items() == {k: v for k, v in rows.items() if not k.startswith("frechet")}.items()
+    return {"frechet": rows["frechet"]} if same and "frechet" in rows else {}
 
 
 def effect_of_the_gan(points: list[dict], folder: Path) -> dict:
@@ -159,8 +159,8 @@ def effect_of_the_gan(points: list[dict], folder: Path) -> dict:
         a, b = distance(gan, originals), distance(without, originals)
         return None if a is None or b is None else a - b
 
-    whole, parts = difference(), [difference(i) for i in range(n)]
-    if whole is None or None in parts:
+    whole, without_each = difference(), [difference(i) for i in range(n)]
+    if whole is None or None in without_each:
         return {}
-    error = np.sqrt((n - 1) / n * np.square(np.array(parts) - np.mean(parts)).sum())
+    error = np.sqrt((n - 1) / n * np.square(np.array(without_each) - np.mean(without_each)).sum())
     return {"frechet_over_nogan": [round(whole, 3), round(float(error), 3)]}

@@ -81,7 +81,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
     original = features_of(data, backbones) if backbones else None
     with threads(1):
         model, start = load(), time.perf_counter()
-        coded, found = encode(rgb, bpp=target, codec=model)
+        coded, search = encode(rgb, bpp=target, codec=model)
         encode_ms = 1e3 * (time.perf_counter() - start)
         limit = len(coded.data)
         for codec in codecs:
@@ -90,7 +90,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
                 timer = Timer()
                 decoded = model.decode(bitstream.read(coded.data), decoder_of(codec), realism_of(codec), timer=timer)
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
-                row |= {"fits": found.reached, "weights": model.trunk.id}
+                row |= {"fits": search.reached, "weights": model.trunk.id}
             else:
                 best = baselines.encode_at_most(rgb, codec, limit)
                 searched = time.perf_counter()
@@ -171,13 +171,13 @@ def over_folder(
     saved = time.monotonic()
     try:
         outcomes = pool.run(function, jobs, engine, workers, address)
-        for job, found, error in tqdm(outcomes, total=len(jobs), unit="job", smoothing=0.05):
+        for job, points, error in tqdm(outcomes, total=len(jobs), unit="job", smoothing=0.05):
             if error is not None:
                 what = " ".join(str(a) for a in job[1:2])
                 failures.append(f"{Path(job[0]).name} ({what}): {type(error).__name__}: {error}")
                 tqdm.write(f"FAILED {failures[-1]}")
             else:
-                rows += receive(found)
+                rows += receive(points)
             if time.monotonic() - saved > SAVE_EVERY:
                 write_json(out, result() | {"unfinished": True})
                 saved = time.monotonic()

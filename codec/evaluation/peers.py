@@ -102,22 +102,22 @@ def compare(rgb: np.ndarray, python: Path, threads: int, runs: int) -> dict:
         rounds = []
         for _ in tqdm(range(runs + 1), desc="rounds with peers", unit="round"):
             rounds.append({"ours": ours(codec, rgb)} | {name: peer.ask(do="run", model=name) for name in MODELS})
-    found = {}
+    rows = {}
     for name in ("ours", *MODELS):
         taken = [r[name] for r in rounds[1:]]
         medians = {key: round(statistics.median(t[key] for t in taken), 1) for key in ("encode_ms", "decode_ms")}
         total = statistics.median(t["encode_ms"] + t["decode_ms"] for t in taken)
-        found[name] = medians | {
+        rows[name] = medians | {
             "total_ms": round(total, 1),
             "bpp": round(bpp(taken[0]["bytes"], width, height), 4),
             **began["models"].get(name, {}),
         }
     for name in MODELS:
-        found[name]["times_ours"] = round(found[name]["total_ms"] / found["ours"]["total_ms"], 2)
+        rows[name]["times_ours"] = round(rows[name]["total_ms"] / rows["ours"]["total_ms"], 2)
         # h_s runs on both sides.
-        networks = found[name]["transforms_ms"]
+        networks = rows[name]["transforms_ms"]
         without = sum(networks.values()) + networks["h_s"]
-        found[name]["networks_alone_times_ours"] = round(without / found["ours"]["total_ms"], 2)
+        rows[name]["networks_alone_times_ours"] = round(without / rows["ours"]["total_ms"], 2)
     return {
         "size": f"{width}×{height}",
         "threads": threads,
@@ -129,7 +129,7 @@ def compare(rgb: np.ndarray, python: Path, threads: int, runs: int) -> dict:
         "note": "Whole encodings and decodings in turns. The peers' weights are untrained; their latents are scaled "
         "so that their own tables give the rate published for the quality, and their entropy coding is timed on "
         "these. networks_alone_times_ours leaves their entropy coding out and ours in.",
-        "codecs": found,
+        "codecs": rows,
     }
 
 

@@ -39,19 +39,19 @@ def features(rgb: np.ndarray, folder: str) -> dict[int, Tensor]:
     """
     x = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
     with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
-        found = network(folder)(x.contiguous(memory_format=torch.channels_last))
-    return {block: f.float() for block, f in found.items()}
+        maps = network(folder)(x.contiguous(memory_format=torch.channels_last))
+    return {block: f.float() for block, f in maps.items()}
 
 
 @torch.inference_mode()
 def distances(f_hat: dict[int, Tensor], f: dict[int, Tensor]) -> dict[str, float]:
     """The four terms of the perceptual and the texture loss, as in training."""
-    found, sizes = {}, RECIPES["texture"].patches
+    values, sizes = {}, RECIPES["texture"].patches
     for block, stride in STRIDES.items():
-        found[f"vgg{block}"] = losses.feature_mse(f_hat[block], f[block]).item()
+        values[f"vgg{block}"] = losses.feature_mse(f_hat[block], f[block]).item()
         grams = [losses.gram_mse(f_hat[block], f[block], max(1, size // stride)).item() for size in sizes]
-        found[f"gram{block}"] = sum(grams) / len(grams)
-    return found
+        values[f"gram{block}"] = sum(grams) / len(grams)
+    return values
 
 
 def summed(terms: dict[str, float], name: str) -> float:

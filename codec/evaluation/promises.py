@@ -30,10 +30,10 @@ RUNS = 9  # the median is taken
 
 
 def pictures(folder: Path) -> dict[str, np.ndarray]:
-    found = {p.name: load_image(p).rgb for p in sorted(folder.iterdir()) if p.suffix.lower() == ".png"}
-    if not found:
+    images = {p.name: load_image(p).rgb for p in sorted(folder.iterdir()) if p.suffix.lower() == ".png"}
+    if not images:
         raise FileNotFoundError(f"There is no PNG in '{folder}'.")
-    return found
+    return images
 
 
 def check_rate(images: dict[str, np.ndarray]) -> dict:
@@ -42,12 +42,12 @@ def check_rate(images: dict[str, np.ndarray]) -> dict:
     for target in TARGETS:
         shortfalls, below_range, at_top, codings = [], [], [], []
         for name, rgb in tqdm(images.items(), desc=f"{target} bpp", leave=False):
-            coded, found = encode(rgb, bpp=target)
+            coded, search = encode(rgb, bpp=target)
             rate = bpp(len(coded.data), rgb.shape[1], rgb.shape[0])
-            codings.append(found.codings)
-            if not found.reached:
+            codings.append(search.codings)
+            if not search.reached:
                 below_range.append({"image": name, "least_bpp": round(rate, 4)})
-            elif found.at_top:
+            elif search.at_top:
                 at_top.append({"image": name, "most_bpp": round(rate, 4)})
             else:
                 shortfalls.append(100 * (1 - rate / target))
@@ -84,17 +84,17 @@ def check_estimate(images: dict[str, np.ndarray]) -> dict:
 
 def decoded_ways(data: bytes, partner: bytes | None) -> dict[str, torch.Tensor]:
     """y_hat of a stream, decoded with 1 and 2 threads, alone and in a batch, and on CUDA where there is one."""
-    codec, stream, found = load(), bitstream.read(data), {}
+    codec, stream, y_hats = load(), bitstream.read(data), {}
     threads = torch.get_num_threads()
     for n in (1, 2):
         torch.set_num_threads(n)
-        found[f"{n} threads"] = codec.read(stream).y_hat
+        y_hats[f"{n} threads"] = codec.read(stream).y_hat
     torch.set_num_threads(threads)
     mates = [stream, bitstream.read(partner)] if partner else [stream, stream]
-    found["in a batch"] = codec.read_batch([*mates[::-1], stream])[2].y_hat
+    y_hats["in a batch"] = codec.read_batch([*mates[::-1], stream])[2].y_hat
     if torch.cuda.is_available():
-        found["cuda"] = Codec(default().trunk(device="cuda")).read(stream).y_hat.cpu()
-    return found
+        y_hats["cuda"] = Codec(default().trunk(device="cuda")).read(stream).y_hat.cpu()
+    return y_hats
 
 
 def check_exactness(images: dict[str, np.ndarray]) -> dict:

@@ -32,12 +32,12 @@ def evaluate(folder: Path, out: Path, codecs: list[str], workers: int | None, en
 
     def jobs(paths: list[Path], rows: list[dict]) -> list[tuple]:
         done = {(r["image"], r["codec"], r["setting"]) for r in rows}
-        found = []
+        pending = []
         for path in paths:
             for codec in codecs:
                 wanted = [s for s in settings_of(codec) if (path.name, codec, s) not in done]
                 if wanted:
-                    found.append((str(path), codec, wanted))
-        return found
+                    pending.append((str(path), codec, wanted))
+        return pending
 
     return over_folder(folder, out, codecs, rd_points, jobs, summarize, workers, engine, address)

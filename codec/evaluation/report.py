@@ -111,12 +111,12 @@ def realism(at: dict) -> list[dict]:
 
 def gan(sets: Iterable[dict]) -> list[dict]:
     """What the discriminator changes in the Fréchet distance: {name, rates: {bpp: (change, error)}} for each set."""
-    found = []
+    data_sets = []
     for sizes in sets:
         rows = {at["target_bpp"]: at["codecs"].get(WITH_GAN, {}) for at in sizes.get("equal_size", [])}
         rates = {bpp: row["frechet_over_nogan"] for bpp, row in rows.items() if "frechet_over_nogan" in row}
-        found += [{"name": sizes["data_set"], "rates": rates}] if rates else []
-    return found
+        data_sets += [{"name": sizes["data_set"], "rates": rates}] if rates else []
+    return data_sets
 
 
 def remaining(sizes: dict) -> list[dict]:
@@ -134,21 +134,21 @@ def measured_columns(sizes: dict) -> list[str]:
 
 
 def environment() -> Environment:
-    made = Environment(
+    jinja = Environment(
         loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    made.filters |= {"form": form, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
+    jinja.filters |= {"form": form, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
     functions = (title, decoders_of, rivals, is_best, ours_first, measured, classical, other_decoders, realism, gan,
                  remaining, measured_columns)  # fmt: skip
-    made.globals |= {function.__name__: function for function in functions}
-    made.globals |= {"yet": YET, "OURS": OURS, "scales": SCALES, "columns": COLUMNS}
-    made.globals |= {
+    jinja.globals |= {function.__name__: function for function in functions}
+    jinja.globals |= {"yet": YET, "OURS": OURS, "scales": SCALES, "columns": COLUMNS}
+    jinja.globals |= {
         "shown_plots": SHOWN,
         "linked_plots": LINKED,
         "bd_digits": {**dict.fromkeys(SCALES, ".1f"), "lpips": ".2f"},
     }
-    made.globals["known_codecs"] = lambda at: [n for n in KNOWN if n in at["codecs"]]
-    return made
+    jinja.globals["known_codecs"] = lambda at: [n for n in KNOWN if n in at["codecs"]]
+    return jinja
 
 
 def render(template: str, results: Path) -> str:
@@ -174,12 +174,12 @@ def traits(decoder: dict) -> str:
 
 def card(weights: Path) -> str:
     """What the manifest says of every network, for the model card."""
-    known = json.loads((weights / "manifest.json").read_text())
-    trunk = known["trunk"]
-    decoders = {k.split("/")[1]: v for k, v in known["decoders"].items() if k.split("/")[0] == trunk}
+    manifest = json.loads((weights / "manifest.json").read_text())
+    trunk = manifest["trunk"]
+    decoders = {k.split("/")[1]: v for k, v in manifest["decoders"].items() if k.split("/")[0] == trunk}
     context = {
         "trunk": trunk,
-        "entry": known["trunks"][trunk],
+        "entry": manifest["trunks"][trunk],
         "decoders": decoders,
         "traits": traits,
         "run": lambda entry: f"{entry['steps']:,} steps in {entry['wall_minutes']:.0f} min",

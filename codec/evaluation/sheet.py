@@ -52,8 +52,8 @@ def weak() -> dict[Path, tuple[int, int]]:
 def example_files() -> dict[str, Path]:
     """Those of the page's examples, and the portrait that scikit-image brings along where it is installed."""
     files = {path.stem: path for path in (PACKAGE / "ui" / "pictures").glob("*.png")}
-    if found := importlib.util.find_spec("skimage"):  # which imports nothing
-        files["portrait"] = Path(found.origin).with_name("data") / "astronaut.png"
+    if package := importlib.util.find_spec("skimage"):  # which imports nothing
+        files["portrait"] = Path(package.origin).with_name("data") / "astronaut.png"
     return files
 
 
@@ -86,7 +86,7 @@ def row(rgb: np.ndarray, corner: tuple[int, int]) -> list[tuple[str, np.ndarray]
         cells.append((f"{title}\n{target:.2f} bpp", codec.decode(streams[target].stream, decoder)))
     for name in OTHERS:
         best = encode_at_most(rgb, name, len(streams[TARGET].data))
-        said = f"{TARGET:.2f} bpp" if best.fits else "its smallest"
-        cells.append((f"{NAMES[name].partition(' ')[0]}\n{said}", best.rgb))
+        rate = f"{TARGET:.2f} bpp" if best.fits else "its smallest"
+        cells.append((f"{NAMES[name].partition(' ')[0]}\n{rate}", best.rgb))
     left, top = corner
     return [(title, picture[top : top + SIDE, left : left + SIDE]) for title, picture in cells]

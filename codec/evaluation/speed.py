@@ -100,8 +100,8 @@ def pictures(paths: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
 
 def devices() -> list[tuple[str, str]]:
     """(device, precision) of everything there is to time."""
-    found = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    return [(device, precision) for device in found for precision in ("float32", "bfloat16")]
+    names = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    return [(device, precision) for device in names for precision in ("float32", "bfloat16")]
 
 
 def measure(args: argparse.Namespace) -> dict:
@@ -110,14 +110,13 @@ def measure(args: argparse.Namespace) -> dict:
         torch.set_num_threads(args.threads)
     setting = {"weights": default().current, "model": model_digest("ours"), "threads": torch.get_num_threads()}
     setting |= {"runs": args.runs, "lambda": DEFAULT_LAMBDA}
-    known = versions()
+    libraries = versions()
     old = read_json(args.out)
-    same = (
-        all(old.get(k) == v for k, v in setting.items()) and old.get("versions", {}).get("machine") == known["machine"]
-    )
+    before = old.get("versions", {}).get("machine")
+    same = all(old.get(k) == v for k, v in setting.items()) and before == libraries["machine"]
     result = setting | {
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "not at hand",
-        "versions": known,
+        "versions": libraries,
         "points": old.get("points", []) if same else [],
     }
     if same:

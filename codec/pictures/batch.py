@@ -36,7 +36,7 @@ class PassedOver:
 
 def inputs_of(folder: Path, suffixes: Iterable[str]) -> tuple[list[Path], list[PassedOver]]:
     """The files below a folder that have one of the suffixes, and everything else, both in order."""
-    wanted, found, others = set(suffixes), [], []
+    wanted, inputs, others = set(suffixes), [], []
 
     def unreadable(error: OSError) -> None:
         reason = (error.strerror or str(error)).lower()
@@ -53,8 +53,8 @@ def inputs_of(folder: Path, suffixes: Iterable[str]) -> tuple[list[Path], list[P
             if reason:
                 others.append(PassedOver(path, reason, lost))
             else:
-                found.append(path)
-    return sorted(found), sorted(others, key=lambda other: other.path)
+                inputs.append(path)
+    return sorted(inputs), sorted(others, key=lambda other: other.path)
 
 
 def refusal(path: Path, suffixes: set[str]) -> tuple[str, bool]:
@@ -102,15 +102,15 @@ def folded(path: Path) -> str:
     return os.fspath(path).casefold()
 
 
-def report(others: list[PassedOver], shown: int = 20) -> list[str]:
+def report(others: list[PassedOver], count_named: int = 20) -> list[str]:
     """Lines that count what was passed over and name it, as far as that is of use."""
     if not others:
         return []
     count = len(others)
     lines = [f"{count} {'entry was' if count == 1 else 'entries were'} passed over:"]
-    first = sorted(others, key=lambda other: not other.lost)[:shown]
+    first = sorted(others, key=lambda other: not other.lost)[:count_named]
     lines += [f"{printable(other.path)}: {other.reason}" for other in first]
-    return lines + [f"and {count - shown} more"] * (count > shown)
+    return lines + [f"and {count - count_named} more"] * (count > count_named)
 
 
 # --- jobs ----------------------------------------------------------------------------------------------------
@@ -153,15 +153,15 @@ def check_names(source: Path, target: Path, compressing: bool, todo: list[Job]) 
             raise CodecError(f"Pictures are written as PNG, so that '{printable(target)}' has to end in '.png'.")
         if compressing and suffix in PICTURE_SUFFIXES:
             raise CodecError(f"A stream is no picture, so that '{printable(target)}' has to end in '{STREAM_SUFFIX}'.")
-    known = {}
+    sources = {}
     for job in todo:
         with contextlib.suppress(OSError):
             status = os.stat(job.source)
-            known[status.st_dev, status.st_ino] = job.source
+            sources[status.st_dev, status.st_ino] = job.source
     for job in todo:
         with contextlib.suppress(OSError):
             status = os.stat(job.target)
-            if os.path.isfile(job.target) and (same := known.get((status.st_dev, status.st_ino))):
+            if os.path.isfile(job.target) and (same := sources.get((status.st_dev, status.st_ino))):
                 raise CodecError(f"OUT '{printable(job.target)}' is the input '{printable(same)}' itself.")
 
 

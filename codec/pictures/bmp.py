@@ -58,8 +58,8 @@ def header_of(data: bytes) -> Header:
     palette = np.zeros((256, 3), np.uint8)
     if bits <= 8:
         count = min(used or 1 << bits, 1 << bits, (start - colours_at) // 4)
-        found = np.frombuffer(data, np.uint8, 4 * count, colours_at).reshape(-1, 4)
-        palette[:count] = found[:, 2::-1]
+        entries = np.frombuffer(data, np.uint8, 4 * count, colours_at).reshape(-1, 4)
+        palette[:count] = entries[:, 2::-1]
     return Header(width, abs(height), height < 0, bits, compression, start, masks, palette)
 
 
@@ -108,11 +108,11 @@ def of_fields(data: bytes, header: Header) -> np.ndarray:
     for channel, mask in enumerate(masks):
         if mask:
             low, top = (mask & -mask).bit_length() - 1, mask // (mask & -mask)
-            found = (values & np.array(mask, values.dtype)) >> low
+            field = (values & np.array(mask, values.dtype)) >> low
             if top > 0xFFFF:  # more bits than 8 levels of a table are worth
-                found, top = found >> (top.bit_length() - 16), 0xFFFF
+                field, top = field >> (top.bit_length() - 16), 0xFFFF
             levels = (np.arange(top + 1) * 510 + top) // (2 * top)
-            out[..., channel] = levels.astype(np.uint8)[found]
+            out[..., channel] = levels.astype(np.uint8)[field]
     return out
 
 

@@ -175,8 +175,8 @@ def of_png(data: bytes) -> Colour | None:
     the caller's to try. None for sRGB, for nothing, and for values that mean nothing."""
     chunks = png_chunks(data)
     with suppress(ValueError, struct.error, np.linalg.LinAlgError):
-        if found := _code_points(chunks.get(b"cICP", b"")):
-            primaries, transfer = found
+        if code_points := _code_points(chunks.get(b"cICP", b"")):
+            primaries, transfer = code_points
             curve = PNG_TRANSFERS[transfer]
             return Colour(named(primaries), matrix_by_number(primaries), curve, HDR.get(transfer, ""))
         if b"sRGB" in chunks:
@@ -218,20 +218,20 @@ def boxes(data: bytes, start: int, end: int):
 
 def properties(data: bytes) -> list[tuple[bytes, bytes]]:
     """(kind, content) of the properties of the main item of an AVIF or HEIC, in their order; empty where unclear."""
-    found: dict[bytes, tuple[int, int]] = {}
+    boxes_of: dict[bytes, tuple[int, int]] = {}
 
     def inside(kind: bytes, skip: int = 0) -> list[tuple[bytes, int, int]]:
-        start, end = found[kind]
+        start, end = boxes_of[kind]
         return list(boxes(data, start + skip, end))
 
     with suppress(KeyError, struct.error, IndexError):
-        found |= {kind: (a, b) for kind, a, b in boxes(data, 0, len(data)) if kind == b"meta"}
-        found |= {kind: (a, b) for kind, a, b in inside(b"meta", 4)}
-        wide = data[found[b"pitm"][0]]  # version 0 has items of 16 bits
-        (item,) = struct.unpack_from(">I" if wide else ">H", data, found[b"pitm"][0] + 4)
-        found |= {kind: (a, b) for kind, a, b in inside(b"iprp")}
+        boxes_of |= {kind: (a, b) for kind, a, b in boxes(data, 0, len(data)) if kind == b"meta"}
+        boxes_of |= {kind: (a, b) for kind, a, b in inside(b"meta", 4)}
+        wide = data[boxes_of[b"pitm"][0]]  # version 0 has items of 16 bits
+        (item,) = struct.unpack_from(">I" if wide else ">H", data, boxes_of[b"pitm"][0] + 4)
+        boxes_of |= {kind: (a, b) for kind, a, b in inside(b"iprp")}
         kinds = inside(b"ipco")
-        at, _ = found[b"ipma"]
+        at, _ = boxes_of[b"ipma"]
         version, flags = data[at], data[at + 3]
         (count,), at = struct.unpack_from(">I", data, at + 4), at + 8
         for _ in range(min(count, 10_000)):

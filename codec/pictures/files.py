@@ -114,7 +114,7 @@ def declared_pixels(data: bytes, max_pixels: int) -> int:
     """Width × height as the header has them, found by Python alone: `open_image` has libraries in C look at
     WebP, AVIF and HEIC. Of the sizes that the parts of AVIF and HEIC declare the largest is taken."""
     if data[4:8] == b"ftyp":
-        sizes = (struct.unpack(">II", found[1]) for found in _ISO_SIZE.finditer(data))
+        sizes = (struct.unpack(">II", match[1]) for match in _ISO_SIZE.finditer(data))
         return max((width * height for width, height in sizes), default=0)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         width, height = _webp_size(data)

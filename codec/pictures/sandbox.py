@@ -142,9 +142,9 @@ class Child:
     """A process that reads one picture at a time."""
 
     def __init__(self, program: str = PROGRAM):
-        found = [str(Path(__file__).parents[1]), *filter(None, sys.path)]
+        path = [str(Path(__file__).parents[1]), *filter(None, sys.path)]
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment["PYTHONPATH"] = os.pathsep.join(found)
+        environment["PYTHONPATH"] = os.pathsep.join(path)
         # One arena and no idle threads: both take address space for nothing.
         environment |= {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
@@ -209,12 +209,12 @@ class Child:
                 stream.close()
 
 
-def sizes(found: Any, dimensions: tuple[int, ...], max_pixels: int) -> tuple[int, ...]:
+def sizes(answer: Any, dimensions: tuple[int, ...], max_pixels: int) -> tuple[int, ...]:
     """Height, width and perhaps 3 (or width and height), checked. Raises ValueError."""
-    whole = isinstance(found, list) and all(isinstance(n, int) and n > 0 for n in found)
-    if not whole or len(found) not in dimensions or found[2:] not in ([], [3]) or found[0] * found[1] > max_pixels:
-        raise ValueError(f"a picture of {found}")
-    return tuple(found)
+    whole = isinstance(answer, list) and all(isinstance(n, int) and n > 0 for n in answer)
+    if not whole or len(answer) not in dimensions or answer[2:] not in ([], [3]) or answer[0] * answer[1] > max_pixels:
+        raise ValueError(f"a picture of {answer}")
+    return tuple(answer)
 
 
 class Readers:

@@ -105,17 +105,17 @@ def throughput(settings: Settings, steps: int) -> dict[str, float]:
     cells = settings.crop // 64
     x = crops.sample(np.random.default_rng(0), settings.batch, settings.crop)
     level = torch.full((settings.batch, 1, cells, cells), 100, dtype=torch.uint8)
-    found = {"trunk_ms": timed(lambda i: trainer.trunk.encode(x, level), steps)}
+    row = {"trunk_ms": timed(lambda i: trainer.trunk.encode(x, level), steps)}
     latent, pixels = trainer.trunk.encode(x, level), x.to(device).float().div(255)
-    found["step_ms"] = timed(lambda i: trainer.learn(pixels, latent), steps)
+    row["step_ms"] = timed(lambda i: trainer.learn(pixels, latent), steps)
     rng = np.random.default_rng(1)
-    found["crops_ms"] = timed(lambda i: crops.sample(rng, settings.batch, settings.crop), steps)
+    row["crops_ms"] = timed(lambda i: crops.sample(rng, settings.batch, settings.crop), steps)
     if device.type == "cuda":
-        found["memory_gib"] = torch.cuda.max_memory_allocated() / (1 << 30)
-    found = {k: round(v, 2) for k, v in found.items()}
+        row["memory_gib"] = torch.cuda.max_memory_allocated() / (1 << 30)
+    row = {k: round(v, 2) for k, v in row.items()}
     where = f"{settings.device}, {settings.batch} crops of {settings.crop}²{', compiled' if settings.compile else ''}"
-    print(f"{settings.decoder} on {where}: {found}", flush=True)
-    return found
+    print(f"{settings.decoder} on {where}: {row}", flush=True)
+    return row
 
 
 def check(settings: Settings, steps: int = 10) -> bool:

@@ -85,8 +85,8 @@ def adjusted(name: str, weights: str = "", levels: str = "", architecture: str =
 
 def formula(recipe: Recipe) -> str:
     """The loss in a line, as the manifest says it."""
-    parts = [f"{'' if w == 1 else f'{w:.4g}·'}{NAMES[k]}" for k, w in recipe.weights.items()]
-    text = " + ".join(parts)
+    terms = [f"{'' if w == 1 else f'{w:.4g}·'}{NAMES[k]}" for k, w in recipe.weights.items()]
+    text = " + ".join(terms)
     if recipe.balance:
         text = f"({text})·(λ/{losses.REFERENCE_LAMBDA})^{recipe.balance:g}"
     patches = " and ".join(map(str, recipe.patches)) if any(k.startswith("gram") for k in recipe.weights) else ""

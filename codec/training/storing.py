@@ -68,7 +68,7 @@ def integers(name: str, w: Tensor, limit: int) -> tuple[Tensor, dict[str, Tensor
     tried = [whole(w, largest(w) * cut / limit, limit) for cut in (CUTS if limit == FEW else (1.0,))]
     errors = [(q * along(row, q, 0) - w) * along(column, q, 1) for row, q in tried]
     best = torch.stack([e.flatten(1).square().sum(1) for e in errors]).argmin(0)
-    row, q = (torch.stack(found)[best, torch.arange(len(w))] for found in zip(*tried, strict=True))
+    row, q = (torch.stack(tried_values)[best, torch.arange(len(w))] for tried_values in zip(*tried, strict=True))
     return q.to(torch.int8).contiguous(), {name + ROW: row, name + COLUMN: column}
 
 
@@ -94,8 +94,8 @@ def rounded(w: Tensor) -> Tensor:
 
 def largest(w: Tensor) -> Tensor:
     """The largest magnitude for each place of the first axis, 1 where all are 0."""
-    found = w.flatten(1).abs().amax(1)
-    return torch.where(found > 0, found, 1.0)
+    values = w.flatten(1).abs().amax(1)
+    return torch.where(values > 0, values, 1.0)
 
 
 def trunk_id(entropy_file: bytes) -> str:

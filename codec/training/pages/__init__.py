@@ -83,9 +83,9 @@ def pages(
     photos: a folder with pictures to be shown in pages; without, smooth gradients are.
     """
     width, _, height = size.partition("x")
-    found = sorted(p for p in Path(photos).rglob("*") if p.suffix.lower() in PICTURES) if photos else []
+    photographs = sorted(p for p in Path(photos).rglob("*") if p.suffix.lower() in PICTURES) if photos else []
     library, folder = Fonts(None if fonts is None else tuple(fonts)), Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        kind, image = render(seed, number, (int(width), int(height)), library, found)
+        kind, image = render(seed, number, (int(width), int(height)), library, photographs)
         save(image, folder / f"{number:04d}-{kind}.png")

@@ -258,12 +258,12 @@ def plot(page: Page, x0: int, y0: int, x1: int, y1: int) -> None:
         cells = np.where(v < 1, ends[0] + (ends[1] - ends[0]) * v, ends[1] + (ends[2] - ends[1]) * (v - 1))
         way = page.pick((Image.Resampling.NEAREST, Image.Resampling.NEAREST, Image.Resampling.BICUBIC))
         page.paste(Image.fromarray(cells.astype(np.uint8)).resize(tuple(page.at(wide, tall)), way), x0, y0)
-    shown = page.between(1, min(5, len(colours)))
+    curves = page.between(1, min(5, len(colours)))
     count = page.between(4, 16) if kind in ("bars", "boxes") else page.between(8, 200)
-    for i, colour in enumerate(colours[:shown] if kind != "heat" else ()):
+    for i, colour in enumerate(colours[:curves] if kind != "heat" else ()):
         values, thick = series(page, count), page.pick((1, 1.5, 2, 3))
         points = [(x0 + wide * (j + 0.5) / count, y1 - tall * v) for j, v in enumerate(values)]
-        bar = wide / count * 0.8 / shown
+        bar = wide / count * 0.8 / curves
         for j, (x, y) in enumerate(points):
             left = x0 + wide * (j + 0.1) / count + bar * i
             if kind == "bars":
@@ -289,11 +289,11 @@ def plot(page: Page, x0: int, y0: int, x1: int, y1: int) -> None:
     page.line([(x0, y1), (x1, y1)], page.ink)
     if page.chance(0.5):
         page.line([(x0, y0), (x1, y0), (x1, y1)], page.ink)
-    if shown > 1 and kind != "heat" and page.chance(0.7):
-        names = [page.heading(face, 2) for _ in range(shown)]
+    if curves > 1 and kind != "heat" and page.chance(0.7):
+        names = [page.heading(face, 2) for _ in range(curves)]
         across = max(page.long(name, face, size) for name in names) + size * 2.5
         left, head = page.pick((x0 + 8, x1 - across - 8)), y0 + 8
-        page.box(left, head, left + across, head + size * 1.4 * shown + 6, page.paper, page.faint(0.7), 1, 3)
+        page.box(left, head, left + across, head + size * 1.4 * curves + 6, page.paper, page.faint(0.7), 1, 3)
         for i, name in enumerate(names):
             y = head + 4 + size * 1.4 * (i + 0.5)
             page.box(left + 5, y - 3, left + 5 + size, y + 3, colours[i])

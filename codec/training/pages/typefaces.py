@@ -141,13 +141,13 @@ class Fonts:
         """By family: those that have all of a language, and with `mono`, that are also as wide for i as for M."""
         if (language, mono) not in self._faces:
             needed = sorted(set(WORDS[language] + DIGITS) - {" "})
-            found = {}
+            faces_of = {}
             for family, paths in self.families.items():
                 fitting = [Face(p, language) for p in paths if all(has(p, c) for c in needed)]
                 fitting = [f for f in fitting if not mono or len({sized(f.path, 16).getlength(c) for c in "iM."}) == 1]
                 if fitting:
-                    found[family] = fitting
-            self._faces[language, mono] = found
+                    faces_of[family] = fitting
+            self._faces[language, mono] = faces_of
         return self._faces[language, mono]
 
     def pick(self, rng: np.random.Generator, languages: tuple[str, ...] = tuple(WORDS), mono: bool = False) -> Face:
@@ -155,8 +155,8 @@ class Fonts:
         able = [x for x in languages if x not in SHAPED or features.check("raqm")]
         able = [x for x in able if self.faces(x, mono)]
         language = able[rng.integers(len(able))] if able else "english"
-        found = list(self.faces(language, mono and bool(able)).values())
-        if not found:
+        able_faces = list(self.faces(language, mono and bool(able)).values())
+        if not able_faces:
             return Face("", "english")
-        family = found[rng.integers(len(found))]
+        family = able_faces[rng.integers(len(able_faces))]
         return family[rng.integers(len(family))]
