@@ -2,6 +2,7 @@
 
 python -m codec.classroom train-mnist | pack-mnist | mnist-results      digits in a latent of a few numbers
 python -m codec.classroom train-cae | pack-cae | cae-results            the compressive autoencoder of 2017
+python -m codec.classroom train-history | pack-history                  the systems of history
 """
 
 import argparse
@@ -9,6 +10,7 @@ import os
 import sys
 
 from codec.classroom import cae_training, mnist_training, packing, results
+from codec.classroom.history import training
 from codec.training.__main__ import add_settings
 
 
@@ -55,20 +57,29 @@ def main() -> int:
     command.add_argument("--out", default="results/classroom-cae.json")
     command.add_argument("--each", type=int, default=4, choices=range(1, 5), help="crops per image")
 
+    command = add("train-history", "train the networks of a system of history")
+    add_settings(command, training.Settings, {"data": photographs} if photographs else {})
+    command = add("pack-history", "write trained systems of history as shipped weights")
+    command.add_argument("--run", default="runs/history")
+    command.add_argument("--out", default="weights/classroom")
+
     args = vars(parser.parse_args())
     name = args.pop("command")
+    if name == "train-history":
+        training.train(training.Settings(**args))
+        return 0
     if name.startswith("train-"):
-        out, (kind, training) = args.pop("out"), {
+        out, (kind, module) = args.pop("out"), {
             "train-mnist": ("mnist", mnist_training), "train-cae": ("cae", cae_training)
         }[name]  # fmt: skip
-        settings = training.Settings(**args)
-        training.train(settings)
+        settings = module.Settings(**args)
+        module.train(settings)
         if not out:
             return 0
         name, args = f"pack-{kind}", {"run": settings.run, "out": out}
         if kind == "mnist":
             args["data"] = settings.data
-    work = {"pack-mnist": packing.pack_mnist, "pack-cae": packing.pack_cae}
+    work = {"pack-mnist": packing.pack_mnist, "pack-cae": packing.pack_cae, "pack-history": packing.pack_history}
     work |= {"mnist-results": results.mnist, "cae-results": results.cae}
     if name in work:
         work[name](**args)

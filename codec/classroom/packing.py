@@ -56,6 +56,12 @@ def pack_digits(folder: Path, data: str) -> dict:
     return store.add_file(folder, "digits.png", buffer.getvalue()) | {"credit": CREDIT}
 
 
+def pack_history(run: str, out: str) -> None:
+    """Stores every network of the systems of history that a run holds."""
+    for folder in sorted(path for path in Path(run).iterdir() if (path / "log.json").exists()):
+        pack(Path(out), folder.name, trained(str(folder)))
+
+
 def pack_cae(run: str, out: str) -> None:
     """Stores every experiment of the autoencoder."""
     pack(Path(out), "cae", trained(run))
