@@ -1,6 +1,7 @@
 """compress, decompress, info: the functions that the command line and the page are made of."""
 
 import functools
+import importlib
 import numbers
 from dataclasses import dataclass, field
 
@@ -126,6 +127,11 @@ def encode(
     return coded, RateResult(q, largest is not None or not asked, q == spec.BYTE_MAX, codings)
 
 
+def history():
+    """The systems of earlier years, which are no part of this codec, imported when one is asked for."""
+    return importlib.import_module("codec.classroom.history.systems")
+
+
 def part(progress: Progress, start: float, span: float) -> Progress:
     """Progress within a part of the work."""
     return progress and (lambda share: progress(min(1, start + span * share)))
@@ -143,7 +149,8 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     image: a path, the bytes of an image file, a file object, a PIL.Image, or an array (H, W[, 3 or 4]).
     model: the decoder that the stream suggests. lmbda: the trade-off, 0.0005…0.0483 on CompressAI's scale
     (default 0.0067); or bpp: a rate in bits per pixel that the file, header included, does not exceed. hific-lo,
-    -mi and -hi are meant for 0.14, 0.30 and 0.45 bpp, and take those by default where the picture allows it.
+    -mi and -hi are meant for 0.14, 0.30 and 0.45 bpp, and take those by default where the picture allows it. The
+    systems of `codec.spec.HISTORY` are models, too; they take a rate or choose their own.
 
     Raises ImageError (unusable picture), WeightsError, and CodecError (λ out of range, unknown model, or a
     rate below what the model can reach).
@@ -155,6 +162,10 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     (96, 64)
     """
     rgb = load_image(image).rgb
+    if model in spec.HISTORY:
+        history().check(model, lmbda)
+        check_number("The target rate", bpp)
+        return history().compress(rgb, model, bpp)
     coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp)
     if not search.reached:
         least = rate.bpp(len(coded.data), rgb.shape[1], rgb.shape[0])
@@ -171,7 +182,10 @@ def decompress(source, decoder: str | None = None, realism: float | None = None)
     Raises StreamError (not a stream, damaged, too large), WeightsError (made with weights that are not here), and
     CodecError (unknown decoder; realism out of range, or none to choose for this decoder).
     """
-    stream = bitstream.read(read_source(source, StreamError))
+    data = read_source(source, StreamError)
+    if data[:3] in spec.HISTORY_MAGIC:
+        return Image.fromarray(history().decompress(data))
+    stream = bitstream.read(data)
     check_number("Realism", realism)
     default().check(decoder, realism, stream.trunk)
     return Image.fromarray(load(stream.trunk).decode(stream, decoder, realism))

@@ -25,7 +25,7 @@ from codec.errors import CodecError, ImageError, StreamError
 from codec.paths import printable
 from codec.pictures.batch import Job, check_names, jobs, read_input, report, run_jobs, several
 from codec.rate import bpp
-from codec.spec import PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
+from codec.spec import HISTORY, HISTORY_MAGIC, PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
 from codec.weights import default
 
 EPILOG = """- as IN or OUT is the standard input or output. A file that exists is replaced with --force only, and OUT is
@@ -73,6 +73,11 @@ def compress_one(name: str, data: bytes, options: dict) -> list:
     api, load, device = work()
     image = load.load_image(data)
     height, width = image.rgb.shape[:2]
+    if options["model"] in HISTORY:
+        with device.threads(options["threads"]):
+            stream = api.history().compress(image.rgb, options["model"], options["bpp"])
+        size = f"{len(stream):,} bytes, {bpp(len(stream), width, height):.4f} bpp"
+        return [stream, "  ".join([f"{width}×{height}, {size}", *image.notes])]
     with device.threads(options["threads"]):
         coded, search = api.encode(image.rgb, model=options["model"], lmbda=options["lmbda"], bpp=options["bpp"])
     rate = bpp(len(coded.data), width, height)
@@ -111,7 +116,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def run_info(args) -> int:
     try:
-        print(json.dumps(info(read_input(args.file, StreamError)), indent=2))
+        data = read_input(args.file, StreamError)
+        described = work()[0].history().info(data) if data[:3] in HISTORY_MAGIC else info(data)
+        print(json.dumps(described, indent=2))
     except CodecError as error:
         print(f"{printable(args.file)}: {error}", file=sys.stderr)
         return 1
@@ -151,7 +158,10 @@ def check_usage(args, todo: list[Job]) -> None:
     if args.engine == "ray" and importlib.util.find_spec("ray") is None:
         raise CodecError("Ray is not installed: pip install -r requirements-ray.txt.")
     if args.command == "compress":
-        default().check_model(args.model)
+        if args.model in HISTORY:
+            work()[0].history().check(args.model, args.lmbda)
+        else:
+            default().check_model(args.model)
         if args.lmbda is not None:
             quality_index(args.lmbda)
         if args.bpp is not None and not 0 < args.bpp < 100:

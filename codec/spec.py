@@ -121,4 +121,7 @@ DECODERS = {
 #: The names that a stream can suggest, by their number in its header.
 NUMBERED = {decoder.number: decoder.name for decoder in DECODERS.values() if decoder.number is not None}
 NUMBERS = {name: number for number, name in NUMBERED.items()}
+#: Systems of earlier years, of the classroom; their modules are imported when a stream or a caller names one.
+HISTORY = ("cae-2017", "rnn-2018", "importance-2018", "attention-2021")
+HISTORY_MAGIC = (b"CAE", b"LIH")
 OPERATING_POINTS = {decoder.name: decoder.bpp for decoder in DECODERS.values() if decoder.bpp is not None}

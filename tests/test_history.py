@@ -9,9 +9,12 @@ import torch
 from conftest import picture, with_pictures
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+import codec
 from codec.classroom import packing, store
 from codec.classroom.history import attention_2021, container, exact, importance_2018, rnn_2018, training
+from codec.cli import main
 from codec.device import threads
 from codec.entropy.range_coder import TableSet
 from codec.errors import CodecError, StreamError
@@ -193,6 +196,51 @@ def test_what_cannot_be_coded_is_refused(loaded):
             module.compress(np.zeros((8, 8, 3), np.uint8), variant="best")
     with pytest.raises(CodecError, match="steps"):
         rnn_2018.compress(np.zeros((8, 8, 3), np.uint8), steps=17)
+
+
+# --- by name ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shipped(loaded, monkeypatch):
+    """As if the manifest named the networks."""
+    manifest = store.manifest() | {name: {variant: {} for variant in MODULES[name].VARIANTS} for name in MODULES}
+    monkeypatch.setattr(store, "manifest", lambda: manifest)
+
+
+@pytest.mark.parametrize("name", [*MODULES, "cae-2017"])
+def test_a_system_is_a_model_like_another(name, shipped, tmp_path, capsys):
+    rgb = picture(80, 64, grain=6)
+    data = codec.compress(rgb, model=name)
+    assert codec.decompress(data).size == (80, 64)
+    photo, stream, back = tmp_path / "photo.png", tmp_path / "photo.lic", tmp_path / "back.png"
+    Image.fromarray(rgb).save(photo)
+    assert main(["compress", str(photo), "-o", str(stream), "--model", name]) == 0 and stream.read_bytes() == data
+    assert main(["decompress", str(stream), "-o", str(back)]) == 0 and Image.open(back).size == (80, 64)
+    capsys.readouterr()
+    assert main(["info", str(stream)]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert (described["system"], described["width"], described["bytes"]) == (name, 80, len(data))
+    assert main(["compress", str(photo), "-o", str(tmp_path / "b.lic"), "--model", name, "--lambda", "0.01"]) == 2
+    assert "has no λ" in capsys.readouterr().err
+    with pytest.raises(CodecError, match="cannot be reached"):
+        codec.compress(rgb, model=name, bpp=0.001)
+
+
+def test_a_recurrent_stream_is_cut_to_the_rate(shipped):
+    rgb = picture(160, 128, grain=6)
+    lengths = []
+    for bpp in (0.5, 1.2):
+        data = codec.compress(rgb, model="rnn-2018", bpp=bpp)
+        assert 8 * len(data) <= bpp * 160 * 128
+        lengths.append(len(container.read(data).segments))
+    assert 1 <= lengths[0] < lengths[1]
+
+
+def test_a_system_without_weights_says_so(monkeypatch):
+    monkeypatch.setattr(store, "manifest", lambda: {})
+    with pytest.raises(CodecError, match="no weights for 'rnn-2018'"):
+        codec.compress(picture(20, 20), model="rnn-2018")
 
 
 # --- training -----------------------------------------------------------------------------------------------------
