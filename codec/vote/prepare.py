@@ -1,0 +1,146 @@
+"""Makes a set: every image is coded by every method at the same size, and a square of it is frozen.
+
+The coder with the fewest sizes goes first, and the others get as many bytes as it has used: AVIF where it takes part,
+then this codec, then those that can meet nearly any size. Measures are those of the crops, because that is what voters see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import convolve, uniform_filter
+
+from codec import api, baselines, bitstream
+from codec.errors import ImageError
+from codec.metrics import lpips, ms_ssim, psnr
+from codec.spec import DECODERS, lambda_of
+from codec.vote.sets import FORMAT, MEASURES, ORIGINAL, SIDE, VoteSet
+from codec.weights import default
+
+MAX_SHORT_SIDE = 1024  # larger images are scaled down: of 48 megapixels a crop would show next to nothing
+WINDOW_STEP = 16  # pixels between places that a crop may have
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What is compared, at which rate. A method is a baseline, a decoder, or DECODER@REALISM."""
+
+    methods: tuple[str, ...]
+    bpp: float = 0.14
+
+
+PRESETS = {
+    "generative": Preset(("mse", "hific")),
+    "codecs": Preset(("jpeg", "avif", "mse", "hific")),
+    "realism": Preset(("hific@0", "hific@0.5", "hific@1")),
+}
+
+
+class Stopped(Exception):
+    """Nobody waits for the set any more."""
+
+
+def steps(images: int, preset: Preset) -> int:
+    """How often `prepare` tells its progress."""
+    return images * (len(preset.methods) + 1)
+
+
+def prepare(
+    images: Sequence[tuple[str, np.ndarray]], name: str, preset: Preset, advance: Callable[[], None] = lambda: None
+) -> VoteSet:
+    """The set of images (name, uint8 (H, W, 3)) by a preset. `advance` is called once a step; it may raise Stopped.
+
+    Raises ImageError for an image with a side below SIDE, and CodecError as the codecs do.
+    """
+    crops, entries = {}, []
+    for number, (title, rgb) in enumerate(images):
+        rgb = fitted(rgb, title)
+        top, left = window(rgb)
+        square = np.s_[top : top + SIDE, left : left + SIDE]
+        crops[number, ORIGINAL] = original = np.ascontiguousarray(rgb[square])
+        stream, own_setting, limit = b"", "", int(preset.bpp * rgb.shape[0] * rgb.shape[1] / 8)
+        renditions = {}
+        for method in sorted(preset.methods, key=lambda m: (m != "avif", m in baselines.CODECS)):
+            if method in baselines.CODECS:
+                coded = baselines.encode_at_most(rgb, method, limit)
+                decoded, size, setting = coded.rgb, len(coded.data), coded.setting
+            else:
+                if not stream:
+                    result, _ = api.encode(rgb, max_bytes=limit)
+                    stream, own_setting = result.data, f"λ = {lambda_of(int(result.q)):.4f}"
+                    advance()
+                decoder, _, realism = method.partition("@")
+                header = bitstream.read(stream)
+                decoded = api.load(header.trunk).decode(header, decoder, float(realism) if realism else None)
+                size, setting = len(stream), own_setting
+            limit = min(limit, size)
+            crop = crops[number, method] = np.ascontiguousarray(decoded[square])
+            renditions[method] = {"bytes": size, "setting": setting, "measures": measured(original, crop)}
+            advance()
+        place = {"width": rgb.shape[1], "height": rgb.shape[0], "left": left, "top": top}
+        entries.append({"name": title, **place, "renditions": {m: renditions[m] for m in preset.methods}})
+    setup = {
+        "format": FORMAT,
+        "preset": name,
+        "weights": default().current,
+        "created": date.today().isoformat(),
+        "bpp": preset.bpp,
+        "methods": [{"key": m, "title": title_of(m)} for m in preset.methods],
+        "images": entries,
+    }
+    return VoteSet(setup, crops)
+
+
+def title_of(method: str) -> str:
+    """What a method is called, in English: "HiFiC, realism 0.5"."""
+    name, _, realism = method.partition("@")
+    title = baselines.NAMES.get(name) or f"This codec, {DECODERS[name].title} decoder"
+    return f"{title}, realism {realism}" if realism else title
+
+
+def fitted(rgb: np.ndarray, title: str) -> np.ndarray:
+    """The image, scaled down where its short side exceeds MAX_SHORT_SIDE. Raises ImageError where it is too small."""
+    height, width = rgb.shape[:2]
+    short = min(height, width)
+    if short < SIDE:
+        raise ImageError(f"The image '{title}' has {width}×{height} pixels; a vote needs at least {SIDE}×{SIDE}.")
+    if short <= MAX_SHORT_SIDE:
+        return rgb
+    size = [max(SIDE, round(side * MAX_SHORT_SIDE / short)) for side in (width, height)]
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+
+
+def window(rgb: np.ndarray) -> tuple[int, int]:
+    """Top and left of the square with the most detail: the largest mean of |horizontal| + |vertical| differences."""
+    gray = rgb.astype(np.float32).mean(2)
+    detail = np.abs(np.diff(gray, axis=0, prepend=gray[:1])) + np.abs(np.diff(gray, axis=1, prepend=gray[:, :1]))
+    mean = uniform_filter(detail, SIDE, mode="constant")[SIDE // 2 :, SIDE // 2 :]  # [top, left] of its square
+    tops, lefts = (range(0, side - SIDE + 1, WINDOW_STEP) for side in rgb.shape[:2])
+    return max(((top, left) for top in tops for left in lefts), key=lambda at: float(mean[at]))
+
+
+def measured(original: np.ndarray, crop: np.ndarray) -> dict[str, float]:
+    """MEASURES of a crop."""
+    functions = {"psnr": psnr, "ms_ssim": ms_ssim, "gmsd": gmsd, "lpips": lpips}
+    return {name: round(float(functions[name](original, crop)), 5) for name in MEASURES}
+
+
+def gmsd(a: np.ndarray, b: np.ndarray) -> float:
+    """Gradient magnitude similarity deviation of two uint8 arrays (H, W, 3), 0 for equal images.
+
+    Xue, Zhang, Mou and Bovik, "Gradient magnitude similarity deviation", IEEE TIP 2014: luma, halved, Prewitt
+    gradients, c = 170. It has no trained part.
+    """
+    prewitt = np.repeat([[1.0, 0.0, -1.0]], 3, axis=0) / 3
+
+    def gradient(rgb: np.ndarray) -> np.ndarray:
+        luma = rgb.astype(np.float64) @ (0.299, 0.587, 0.114)
+        halved = uniform_filter(luma, 2, origin=-1)[::2, ::2]
+        return np.hypot(convolve(halved, prewitt), convolve(halved, prewitt.T))
+
+    x, y = gradient(a), gradient(b)
+    return float(np.std((2 * x * y + 170) / (x * x + y * y + 170)))
