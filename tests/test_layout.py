@@ -13,6 +13,7 @@ PACKAGE = ROOT / "codec"
 WINGS = {
     "evaluation": (),
     "ui": ("evaluation",),
+    "vote": ("evaluation", "ui"),
     "classroom": ("evaluation", "ui"),
     "training": ("evaluation", "classroom"),
 }

@@ -9,8 +9,22 @@ from starlette.middleware import Middleware
 from codec.pictures import sandbox
 from codec.ui import jobs, links, viewer
 from codec.ui.hosting import cleanup, gradio_private, guard, queue, sessions
-from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
+from codec.ui.tabs import (
+    about,
+    bits,
+    cae,
+    compare,
+    curves,
+    decoders,
+    digits,
+    inside,
+    lesson,
+    open_stream,
+    sampling,
+    vote,
+)
 from codec.ui.texts import t
+from codec.ui.vote.routes import Votes
 
 KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
 CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -65,6 +79,8 @@ def build() -> gr.Blocks:
                 cae.build(opened, coded)
             with tab("open"):
                 open_stream.build()
+            with tab("vote"):
+                vote.build()
             with tab("method"):
                 about.build(demo, tuple(tab.id for tab in tabs.children))
         links.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
@@ -85,7 +101,11 @@ def launch_options() -> dict:
         "head": links.head(),
         "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
-        "app_kwargs": {"middleware": [Middleware(guard.Guard)], "lifespan": sessions.lifespan},
+        "app_kwargs": {
+            "middleware": [Middleware(guard.Guard)],
+            "lifespan": sessions.lifespan,
+            "routes": Votes().routes(),
+        },
         "show_error": False,
         "run_history": False,
         "state_session_capacity": 200,

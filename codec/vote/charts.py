@@ -157,7 +157,8 @@ def measures(summary: dict, words: Words, **document) -> str:
         for x, share, _ in points:
             cx, cy = left + 14 + (width - 28) * x / most, top + height * (1 - share)
             if share >= 0.5:
-                body += [f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="7" fill="{AGREES}" stroke="{GROUND}"/>']
+                fill = AGREES if share > 0.5 else OTHER
+                body += [f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="7" fill="{fill}" stroke="{GROUND}"/>']
             else:
                 corners = f"{cx:.1f},{cy - 9:.1f} {cx + 9:.1f},{cy:.1f} {cx:.1f},{cy + 9:.1f} {cx - 9:.1f},{cy:.1f}"
                 body += [f'<polygon points="{corners}" fill="{DIFFERS}" stroke="{GROUND}"/>']

@@ -52,11 +52,14 @@ def summary_csv(summary: dict) -> str:
     """A row for each pair, each method's strength, and each measure."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow("what first second estimate low high wins losses ties p p_holm p_voters".split())
+    head = "what first second estimate low high wins losses ties p p_holm p_voters"
+    writer.writerow(head.split())
     for pair in summary["pairs"]:
         writer.writerow(
-            ["share", pair["first"], pair["second"], *rounded(pair["share"], *pair["wilson"])]
-            + [pair["wins"], pair["losses"], pair["ties"], *rounded(pair["p"], pair["p_holm"], pair["p_voters"])]
+            [
+                *("share", pair["first"], pair["second"], *rounded(pair["share"], *pair["wilson"])),
+                *(pair["wins"], pair["losses"], pair["ties"], *rounded(pair["p"], pair["p_holm"], pair["p_voters"])),
+            ]
         )
         writer.writerow(
             [

@@ -1,7 +1,7 @@
 """Makes a set: every image is coded by every method at the same size, and a square of it is frozen.
 
-The coder with the fewest sizes goes first, and the others get as many bytes as it has used: AVIF where it takes part,
-then this codec, then those that can meet nearly any size. Measures are those of the crops, because that is what voters see.
+The coders with the fewest sizes go first, AVIF before the others; each gets as many bytes as the smallest before it.
+This codec comes last, at the size nearest to theirs. Measures are those of the crops, which are what voters see.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from codec.vote.sets import FORMAT, MEASURES, ORIGINAL, SIDE, VoteSet
 from codec.weights import default
 
 MAX_SHORT_SIDE = 1024  # larger images are scaled down: of 48 megapixels a crop would show next to nothing
+NEAR = 0.005  # half of a step in size of this codec: of two sizes, the nearer one may be above
 WINDOW_STEP = 16  # pixels between places that a crop may have
 
 
@@ -64,13 +65,13 @@ def prepare(
         crops[number, ORIGINAL] = original = np.ascontiguousarray(rgb[square])
         stream, own_setting, limit = b"", "", int(preset.bpp * rgb.shape[0] * rgb.shape[1] / 8)
         renditions = {}
-        for method in sorted(preset.methods, key=lambda m: (m != "avif", m in baselines.CODECS)):
+        for method in sorted(preset.methods, key=lambda m: (m not in baselines.CODECS, m != "avif")):
             if method in baselines.CODECS:
                 coded = baselines.encode_at_most(rgb, method, limit)
                 decoded, size, setting = coded.rgb, len(coded.data), coded.setting
             else:
                 if not stream:
-                    result, _ = api.encode(rgb, max_bytes=limit)
+                    result, _ = api.encode(rgb, max_bytes=int(limit * (1 + NEAR)) if renditions else limit)
                     stream, own_setting = result.data, f"λ = {lambda_of(int(result.q)):.4f}"
                     advance()
                 decoder, _, realism = method.partition("@")

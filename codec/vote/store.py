@@ -218,7 +218,7 @@ class Store:
             db.execute(f"UPDATE rooms SET {columns} WHERE code = ?", (*values.values(), code))
 
     def clear(self, code: str) -> None:
-        """Deletes the votes and voters of a room, ends its practice, and opens it again: whoever is there joins anew."""
+        """Deletes a room's votes and voters, ends its practice, and opens it again: whoever is there joins anew."""
         with self.changing() as db:
             for table in ("voters", "hands", "earlier"):
                 db.execute(f"DELETE FROM {table} WHERE room = ?", (code,))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from codec.vote.sets import CATCH, ORIGINAL
 
@@ -46,21 +46,28 @@ def practice(images: int, methods: Sequence[str], rng: random.Random, count: int
     ]
 
 
-def design(images: int, methods: Sequence[str], votes: Mapping[Unit, int], rng: random.Random) -> list[Trial]:
-    """The trials of one voter. votes: how many each unit has already, counting those that are handed out."""
-    chosen = least_voted(units(images, methods), votes, rng)
-    main = [tossed(Trial(*unit), rng) for unit in chosen]
-    again = tossed(replace(rng.choice(main), kind=REPEAT), rng)
+def design(
+    images: int, methods: Sequence[str], votes: Mapping[Unit, int], rng: random.Random, main: int = MAIN
+) -> list[Trial]:
+    """The trials of one voter: up to `main`, the repeat and the check.
+
+    votes: how many each unit has already, counting those that are handed out.
+    """
+    chosen = least_voted(units(images, methods), votes, rng, main)
+    own = [tossed(Trial(*unit), rng) for unit in chosen]
+    again = tossed(replace(rng.choice(own), kind=REPEAT), rng)
     check = tossed(Trial(rng.randrange(images), ORIGINAL, CATCH, CHECK), rng)
-    return arranged([*main, again, check], rng)
+    return arranged([*own, again, check], rng)
 
 
-def least_voted(all_units: Sequence[Unit], votes: Mapping[Unit, int], rng: random.Random) -> list[Unit]:
-    """Up to MAIN units: the fewest votes first, among equals the image that this voter has seen least."""
+def least_voted(
+    all_units: Sequence[Unit], votes: Mapping[Unit, int], rng: random.Random, most: int = MAIN
+) -> list[Unit]:
+    """Up to `most` units: the fewest votes first, among equals the image that this voter has seen least."""
     left, chosen = list(all_units), []
     seen: dict[int, int] = {}
     rng.shuffle(left)
-    while left and len(chosen) < MAIN:
+    while left and len(chosen) < most:
         unit = min(left, key=lambda u: (votes.get(u, 0), seen.get(u[0], 0)))
         left.remove(unit)
         chosen.append(unit)
@@ -76,7 +83,7 @@ def arranged(trials: Sequence[Trial], rng: random.Random) -> list[Trial]:
     """The trials in an order with the fewest images twice in a row and the repeat well after what it repeats."""
 
     def faults(order: list[Trial]) -> int:
-        twice = sum(a.image == b.image for a, b in zip(order, order[1:], strict=False))
+        twice = sum(a.image == b.image for a, b in pairwise(order))
         at = next(i for i, trial in enumerate(order) if trial.kind == REPEAT)
         unit = {order[at].left, order[at].right}
         first = next(i for i, t in enumerate(order) if t.image == order[at].image and {t.left, t.right} == unit)

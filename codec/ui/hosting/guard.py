@@ -13,6 +13,10 @@ MAX_FORM = 1_000_000  # of everything around the file, and of any other request
 MAX_STROKE = 4_000_000  # what the canvas sends after a stroke is the picture below it as well
 MIN_FREE_DISK = 1_000_000_000
 REMOTE = re.compile(r"\s*[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
+#: Bytes of a request's body by its whole path: what a vote takes. Files among them are checked where they are read.
+VOTE = re.compile(r"/vote(/|$)")
+MAX_VOTE = 10_000
+VOTE_FILES = {"/vote/api/image": 40_000_000, "/vote/api/set": 30_000_000, "/vote/api/earlier": 5_000_000}
 UNUSED = re.compile(r"/gradio_api/(proxy=|process_recording|vibe-|stream/|deep_link)")
 
 
@@ -28,7 +32,7 @@ class Guard:
         refusal = refuse_path(scope["path"])
         if not refusal and scope["method"] == "POST":
             refusal = refuse_size(scope)
-            if not refusal and route(scope) != "upload":
+            if not refusal and route(scope) != "upload" and scope["path"] not in VOTE_FILES:
                 body = await read_body(receive)
                 refusal, receive = refuse_body(body), replay(body, receive)
         if refusal:
@@ -53,7 +57,10 @@ def refuse_size(scope) -> tuple[int, str] | None:
     if not length.isdigit():  # sent in chunks, it could go on for ever
         return 411, t("hosting.no_length")
     most = {"upload": MAX_UPLOAD, "component_server": MAX_STROKE}.get(route(scope), 0)
-    if int(length) > most + MAX_FORM:
+    limit = most + MAX_FORM
+    if VOTE.match(scope["path"]):
+        most = limit = VOTE_FILES.get(scope["path"], MAX_VOTE)
+    if int(length) > limit:
         return 413, t("hosting.too_large", limit=(most or MAX_FORM) / 1e6)
     os.makedirs(get_upload_folder(), exist_ok=True)
     if route(scope) == "upload" and shutil.disk_usage(get_upload_folder()).free < MIN_FREE_DISK:

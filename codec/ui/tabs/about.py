@@ -7,6 +7,7 @@ from codec.spec import MAX_PIXELS
 from codec.ui.examples import sources
 from codec.ui.names import MODELS
 from codec.ui.texts import section, t
+from codec.vote.results import MIN_VOTERS
 
 
 def trained() -> str:
@@ -41,6 +42,7 @@ def text(tabs: tuple[str, ...]) -> str:
         "limits": t("about.limits", megapixels=MAX_PIXELS // 10**6),
         "reproduce": t("about.reproduce"),
         "permalinks": t("about.permalinks", tabs=tabs, examples=images, models=models),
+        "privacy": t("vote.tab.privacy", least=MIN_VOTERS),
         "sources": t("about.sources"),
     }
     return "\n\n".join(f"## {t(f'about.title_{name}')}\n\n{body.strip()}" for name, body in parts.items())

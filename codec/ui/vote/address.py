@@ -1,0 +1,54 @@
+"""The address that phones open: the one the host's browser has, or this machine's in the local network."""
+
+import ipaddress
+import socket
+
+import segno
+from starlette.requests import Request
+
+#: Nothing is sent there: connecting a datagram socket only asks the system which of its addresses it would use.
+ELSEWHERE = ("10.254.254.254", 9)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def local() -> str:
+    """This machine's address in its network; "" where it has none."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(ELSEWHERE)
+            found = probe.getsockname()[0]
+    except OSError:
+        return ""
+    return "" if is_loopback(found) or found == "0.0.0.0" else found
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether this page is to be reached there, too, which it is not where it listens to this machine only."""
+    try:
+        with socket.create_connection((host, port), 0.5):
+            return True
+    except OSError:
+        return False
+
+
+def of_page(request: Request) -> tuple[str, bool]:
+    """The address of the page without its last slash, and whether other machines reach it."""
+    url = request.url
+    path = url.path.partition("/vote")[0]
+    if not is_loopback(url.hostname or ""):
+        return f"{url.scheme}://{url.netloc}{path}", True
+    host, port = local(), url.port or (443 if url.scheme == "https" else 80)
+    if host and answers(host, port):
+        return f"{url.scheme}://{host}:{port}{path}", True
+    return f"{url.scheme}://{url.netloc}{path}", False
+
+
+def qr(address: str) -> str:
+    """The QR code of an address as an SVG in a data address, dark on white with its quiet zone."""
+    return segno.make(address, error="m", micro=False).svg_data_uri(scale=8, dark="#000", light="#fff")
