@@ -43,6 +43,7 @@ class Job:
     result: dict | None = None
     context: Context = field(default_factory=copy_context)  # with the host's language
     asked: float = field(default_factory=time.monotonic)
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 class Preparer:
@@ -111,6 +112,7 @@ class Preparer:
             job.error = t("vote.error.failed")
         finally:
             job.images = []
+            job.over.set()
 
     def _advance(self, job: Job) -> None:
         job.done += 1

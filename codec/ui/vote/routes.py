@@ -190,7 +190,7 @@ class Votes:
         return any(lane.queue for lane in list(lanes.values()))
 
     def routes(self) -> list[Route]:
-        pages = {"/vote": "vote", "/vote/host": "host", "/vote/me": "me"}
+        pages = {"/vote": "phone", "/vote/host": "host", "/vote/me": "me"}
         posts = {
             "join": self.join,
             "trials": self.trials,
@@ -215,7 +215,7 @@ class Votes:
             Route("/vote/api/me", self.solo_start, methods=["GET"]),
             Route("/vote/api/setup", self.setup),
             *(Route(f"/vote/api/{name}", function, methods=["POST"]) for name, function in posts.items()),
-            Route("/vote/{code}", functools.partial(self.page, "vote")),
+            Route("/vote/{code}", functools.partial(self.page, "phone")),
         ]
 
     # --- what a browser loads -------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class Votes:
             html = (STATIC / "page.html").read_text(encoding="utf-8")
             values = {
                 "language": LANGUAGE.get(),
-                "title": escape(t(f"vote.{'phone' if name == 'vote' else name}.title")),
+                "title": escape(t(f"vote.{name}.title")),
                 "script": escape(t("vote.phone.script")),
                 "base": base,
                 "name": name,
