@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import queue
 import random
 import re
 import struct
@@ -10,6 +11,7 @@ import zipfile
 from collections import Counter
 
 import pytest
+from conftest import picture
 from PIL import Image
 from starlette.testclient import TestClient
 from voting import METHODS, app, chosen, filled, opened, small_file, small_pngs, small_set, smaller_set
@@ -413,7 +415,7 @@ def test_a_set_is_prepared_in_the_background_at_equal_sizes(codec, monkeypatch):
     monkeypatch.setitem(prepare.PRESETS, "generative", prepare.Preset(("jpeg", "hific@0.5"), 0.5))
     monkeypatch.setattr(preparing, "NICENESS", 0)  # there may be other work on this machine
     monkeypatch.setattr(preparing, "ASKED", 1e9)
-    rgb = small_set().crops[0, sets.ORIGINAL]
+    rgb = picture(sets.SIDE, sets.SIDE, grain=16)
     preparer, voted = preparing.Preparer(), []
     key = preparer.submit(
         [("a", rgb), ("b", rgb[::-1])], "generative", lambda made: voted.append(made) or {"code": "X"}
@@ -434,8 +436,7 @@ def test_a_preparation_that_nobody_waits_for_stops_and_too_many_are_refused(monk
     key = preparer.submit([("a", rgb)], "generative", lambda _: {})
     assert preparer.jobs[key].over.wait(120)
     assert "nobody was waiting" in preparer.state(key)["error"] and preparer.jobs[key].images == []
-    monkeypatch.setattr(preparer.waiting, "maxsize", 1)
-    preparer.worker = object()  # one that never takes any
+    preparer.waiting = queue.Queue(1)  # from which nobody takes
     preparer.submit([("a", rgb)], "generative", lambda _: {})
     with pytest.raises(store.Refused):
         preparer.submit([("a", rgb)], "generative", lambda _: {})
@@ -478,5 +479,5 @@ def test_pages_allow_no_other_origin_and_no_inline_script(client):
     for name in ("vote.css", "common.js", "trial.js", "phone.js", "host.js", "me.js"):
         assert client.get(f"/vote/static/{name}").status_code == 200
         assert "http" not in client.get(f"/vote/static/{name}").text.replace("http-equiv", "")
-    for name in ("page.html", "%2e%2e%2froutes.py", ""):
+    for name in ("page.html", "%2e%2e%2froutes.py", "none.js"):
         assert client.get(f"/vote/static/{name}").status_code == 404

@@ -1,7 +1,8 @@
-"""Three loads, each bounded in count and time, all on loopback; every one adds its part to the file of results.
+"""Four loads, each bounded in count and time, all on loopback; every one adds its part to the file of results.
 
 crowd: N visitors click at once, each with a picture of its own. large: one visitor with pictures of 24 megapixels,
-the others with small ones, under the page's queue and under Gradio's own. long: thousands of requests in a row.
+the others with small ones, under the page's queue and under Gradio's own. long: thousands of requests in a row. vote: phones
+that vote, while visitors have images coded.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from PIL import Image
 
 from .client import Visitor, paths
 from .server import Server
+from .vote import class_votes
 
 # A connection of its own for each request: the server closes idle ones after 5 s, and unlike a browser httpx does not
 # ask again when it has just sent a request into one of those.
@@ -27,6 +29,7 @@ LIMITS = httpx.Limits(max_connections=400, max_keepalive_connections=0)
 # The page may keep 256 MB of pictures, which thousands of small ones do not reach: growth that is meant. In `long` it
 # may keep what the first hundred requests fill, so that nothing has a reason to grow after them.
 LONG_CACHE = 400_000
+CODERS = 3  # visitors who keep the page busy while a class votes
 
 
 def own_picture(number: int, width: int, height: int) -> np.ndarray:
@@ -196,6 +199,15 @@ async def long(server: Server, count: int) -> dict:
     }
 
 
+async def votes(server: Server, phones: int, width: int, height: int) -> dict:
+    """Phones that vote, while CODERS visitors have one image after the other coded."""
+    async with httpx.AsyncClient(timeout=1800, limits=LIMITS) as http:
+        config = (await http.get(server.url + "/config")).json()
+        return await class_votes(
+            server, phones, CODERS, lambda n: visit(server.url, config, http, n % 4096, width, height), watch
+        )
+
+
 async def measure(options) -> dict:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -210,6 +222,9 @@ async def measure(options) -> dict:
                 with Server(options.port, Path(folder) / name, *extra) as server:
                     found[name] = await heavy(server, 10, options.seconds)
                     print(json.dumps(found[name], indent=1, ensure_ascii=False), flush=True)
+        elif options.what == "vote":
+            with Server(options.port, Path(folder), "--keep", "5", "900") as server:
+                found = await votes(server, options.clients[0], *options.size)
         else:
             extra = ("--keep", "5", "20", "--cache", str(LONG_CACHE))
             with Server(options.port, Path(folder), *extra, threads=1) as server:
@@ -219,7 +234,7 @@ async def measure(options) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("what", choices=("crowd", "large", "long"))
+    parser.add_argument("what", choices=("crowd", "large", "long", "vote"))
     parser.add_argument("--clients", type=int, nargs="+", default=[30, 100])
     parser.add_argument("--size", type=int, nargs=2, default=(768, 512), help="width and height of a crowd's pictures")
     parser.add_argument("--count", type=int, default=2000, help="requests in a row")

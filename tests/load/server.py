@@ -20,6 +20,7 @@ class Server:
             **os.environ,
             "GRADIO_TEMP_DIR": str(folder / "gradio"),
             "TMPDIR": str(folder / "tmp"),
+            "CODEC_VOTES": str(folder / "votes"),
             "GRADIO_ANALYTICS_ENABLED": "False",
             "OMP_NUM_THREADS": str(threads),
         }

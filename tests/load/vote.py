@@ -1,0 +1,109 @@
+"""A class that votes while the page codes images for others: what each vote waits for, and whether one is lost."""
+
+import asyncio
+import random
+import sqlite3
+import time
+
+import httpx
+import numpy as np
+
+from codec.vote.store import FILE
+
+from .server import Server
+
+THINK = (2.0, 4.0)  # seconds a voter looks; in a class it is ten or more
+JOIN_WITHIN = 5.0
+TWICE = 0.1  # the share of votes that a phone sends again, as after a lost answer
+
+
+async def timed(seconds: list[float], request) -> httpx.Response:
+    started = time.perf_counter()
+    answer = await request
+    seconds.append(time.perf_counter() - started)
+    answer.raise_for_status()
+    return answer
+
+
+async def phone(url: str, code: str, number: int, spent: dict[str, list[float]]) -> int:
+    """Joins, loads its images, votes on everything; how many votes were acknowledged."""
+    rng = random.Random(number)
+    await asyncio.sleep(rng.random() * JOIN_WITHIN)
+    async with httpx.AsyncClient(base_url=f"{url}/vote/", timeout=120) as http:
+        given = (await timed(spent["join"], http.post("api/join", json={"code": code}))).json()
+
+        async def load_images() -> None:
+            names = {t[key]: None for t in given["trials"] for key in ("original", "left", "right")}
+            for name in names:
+                await timed(spent["image"], http.get(f"image/{name}.png"))
+
+        loading = asyncio.create_task(load_images())
+        acknowledged = 0
+        for trial in given["trials"]:
+            await asyncio.sleep(rng.uniform(*THINK))
+            body = {
+                "code": code,
+                "token": given["token"],
+                "trial": trial["id"],
+                "choice": rng.choice(["left", "right"]),
+            }
+            for _ in range(1 + (rng.random() < TWICE)):
+                answer = await timed(
+                    spent["vote"], http.post("api/vote", json=body | {"ms": 900, "width": 390, "dpr": 3})
+                )
+            acknowledged += answer.status_code == 200
+        await loading
+        return acknowledged
+
+
+async def poll(url: str, room: dict, spent: list[float]) -> None:
+    """The host's page, which asks how things are every two seconds."""
+    headers = {"authorization": f"Bearer {room['secret']}"}
+    async with httpx.AsyncClient(timeout=120, headers=headers) as http:
+        while True:
+            body = {"code": room["code"], "action": "state"}
+            await timed(spent, http.post(f"{url}/vote/api/host", json=body))
+            await asyncio.sleep(2)
+
+
+async def class_votes(server: Server, phones: int, coders: int, compress, watch) -> dict:
+    """compress(number): a visitor of the page who codes an image. watch(peak): keeps the memory that the server has."""
+    memory: list[int] = []
+    coded: list[dict] = []
+    spent: dict[str, list[float]] = {"join": [], "image": [], "vote": [], "host": []}
+
+    async def keep_coding(first: int) -> None:
+        for number in range(first, 10**6, coders):
+            coded.append(await compress(number))
+
+    await compress(4000)  # warm
+    async with httpx.AsyncClient(timeout=120) as http:
+        room = (await http.post(f"{server.url}/vote/api/shipped", json={"question": "closer"})).json()
+    before = server.memory_mb()
+    others = [asyncio.create_task(keep_coding(n)) for n in range(coders)]
+    others += [asyncio.create_task(poll(server.url, room, spent["host"])), asyncio.create_task(watch(server, memory))]
+    started = time.perf_counter()
+    acknowledged = await asyncio.gather(*(phone(server.url, room["code"], n, spent) for n in range(phones)))
+    took = time.perf_counter() - started
+    for task in others:
+        task.cancel()
+    db = sqlite3.connect(server.folder / "votes" / FILE)
+    stored, trials = db.execute("SELECT count(*), count(DISTINCT trial) FROM votes").fetchone()
+    db.close()
+    return {
+        "phones": phones,
+        "votes_acknowledged": sum(acknowledged),
+        "votes_stored": stored,
+        "votes_stored_twice": stored - trials,
+        "votes_lost": sum(acknowledged) - trials,
+        "seconds": round(took, 1),
+        "milliseconds": {
+            name: {f"p{q}": round(1000 * float(np.percentile(values, q))) for q in (50, 95, 100)}
+            for name, values in spent.items()
+        },
+        "images_coded_meanwhile": len(coded),
+        "memory_before_mb": before,
+        "memory_peak_mb": max(memory),
+        "memory_more_mb": max(memory) - before,
+        "traceback_lines_in_the_log": server.errors(),
+    }
