@@ -1,8 +1,8 @@
 """Four loads, each bounded in count and time, all on loopback; every one adds its part to the file of results.
 
 crowd: N visitors click at once, each with a picture of its own. large: one visitor with pictures of 24 megapixels,
-the others with small ones, under the page's queue and under Gradio's own. long: thousands of requests in a row. vote: phones
-that vote, while visitors have images coded.
+the others with small ones, under the page's queue and under Gradio's own. long: thousands of requests in a row.
+vote: phones that vote, while visitors have images coded.
 """
 
 import argparse

@@ -1,6 +1,8 @@
 """A class that votes while the page codes images for others: what each vote waits for, and whether one is lost."""
 
 import asyncio
+import contextlib
+import functools
 import random
 import sqlite3
 import time
@@ -17,9 +19,13 @@ JOIN_WITHIN = 5.0
 TWICE = 0.1  # the share of votes that a phone sends again, as after a lost answer
 
 
-async def timed(seconds: list[float], request) -> httpx.Response:
+async def timed(seconds: list[float], ask) -> httpx.Response:
+    """The answer to ask(), which is asked again where the connection was just closed, as browsers do."""
     started = time.perf_counter()
-    answer = await request
+    while True:
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            answer = await ask()
+            break
     seconds.append(time.perf_counter() - started)
     answer.raise_for_status()
     return answer
@@ -30,12 +36,12 @@ async def phone(url: str, code: str, number: int, spent: dict[str, list[float]])
     rng = random.Random(number)
     await asyncio.sleep(rng.random() * JOIN_WITHIN)
     async with httpx.AsyncClient(base_url=f"{url}/vote/", timeout=120) as http:
-        given = (await timed(spent["join"], http.post("api/join", json={"code": code}))).json()
+        given = (await timed(spent["join"], lambda: http.post("api/join", json={"code": code}))).json()
 
         async def load_images() -> None:
             names = {t[key]: None for t in given["trials"] for key in ("original", "left", "right")}
             for name in names:
-                await timed(spent["image"], http.get(f"image/{name}.png"))
+                await timed(spent["image"], functools.partial(http.get, f"image/{name}.png"))
 
         loading = asyncio.create_task(load_images())
         acknowledged = 0
@@ -47,10 +53,9 @@ async def phone(url: str, code: str, number: int, spent: dict[str, list[float]])
                 "trial": trial["id"],
                 "choice": rng.choice(["left", "right"]),
             }
+            send = functools.partial(http.post, "api/vote", json=body | {"ms": 900, "width": 390, "dpr": 3})
             for _ in range(1 + (rng.random() < TWICE)):
-                answer = await timed(
-                    spent["vote"], http.post("api/vote", json=body | {"ms": 900, "width": 390, "dpr": 3})
-                )
+                answer = await timed(spent["vote"], send)
             acknowledged += answer.status_code == 200
         await loading
         return acknowledged
@@ -62,7 +67,7 @@ async def poll(url: str, room: dict, spent: list[float]) -> None:
     async with httpx.AsyncClient(timeout=120, headers=headers) as http:
         while True:
             body = {"code": room["code"], "action": "state"}
-            await timed(spent, http.post(f"{url}/vote/api/host", json=body))
+            await timed(spent, functools.partial(http.post, f"{url}/vote/api/host", json=body))
             await asyncio.sleep(2)
 
 
