@@ -17,6 +17,7 @@ SIGNS = {  # what a tab draws last
     "digits": "#digit-plane .js-plotly-plot",
     "cae": "#cae-curves .js-plotly-plot",
     "open": "#stream-upload",
+    "vote": "#vote-intro a",
     "method": "#method table",
 }
 GRAVE = ("serious", "critical")

@@ -23,7 +23,7 @@ async def timed(seconds: list[float], ask) -> httpx.Response:
     """The answer to ask(), which is asked again where the connection was just closed, as browsers do."""
     started = time.perf_counter()
     while True:
-        with contextlib.suppress(httpx.RemoteProtocolError):
+        with contextlib.suppress(httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             answer = await ask()
             break
     seconds.append(time.perf_counter() - started)
