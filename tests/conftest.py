@@ -82,7 +82,7 @@ def served(folder):
     """The page, running; `folder` takes its uploads, for this time only."""
     from codec.ui import build, launch_options
 
-    with mock.patch.dict(os.environ, GRADIO_TEMP_DIR=str(folder)):
+    with mock.patch.dict(os.environ, GRADIO_TEMP_DIR=str(folder), CODEC_VOTES=f"{folder}-votes"):
         demo = build()
         demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
         yield demo

@@ -19,7 +19,7 @@ from voting import METHODS, app, chosen, filled, opened, small_file, small_pngs,
 from codec.errors import CodecError
 from codec.pictures.load import load_image
 from codec.ui.vote import address, preparing, routes, solo
-from codec.vote import export, prepare, sets, store, trials
+from codec.vote import export, presets, sets, store, trials
 
 NAMES = ("jpeg", "mse", "hific", "generative", "avif", "original", "catch", "repeat", "JPEG", "HiFiC")
 
@@ -369,8 +369,8 @@ def test_hands_are_counted_blind_and_land_at_the_right_methods(client, votes):
         left, right = by_name[unit["left"]][1], by_name[unit["right"]][1]
         better = METHODS.index(left) > METHODS.index(right)
         counts = {"left": 9 if better else 2, "right": 2 if better else 9, "neither": 1}
-        shown = host(client, code, secret, "hands", at=at, **counts).json()["hands"][at]
-        assert shown["counts"] == [counts["left"], counts["right"], 1] and shown["counted"]
+        unit = host(client, code, secret, "hands", at=at, **counts).json()["hands"][at]
+        assert unit["counts"] == [counts["left"], counts["right"], 1] and unit["counted"]
     host(client, code, secret, "reveal", step=1)
     scale = host(client, code, secret, "reveal", step=3).json()
     assert [row[0] for row in scale["table"][1:]] == ["Generative", "This codec (MSE)", "JPEG"]
@@ -412,14 +412,12 @@ def test_the_shipped_set_is_small_and_whole():
 
 
 def test_a_set_is_prepared_in_the_background_at_equal_sizes(codec, monkeypatch):
-    monkeypatch.setitem(prepare.PRESETS, "generative", prepare.Preset(("jpeg", "hific@0.5"), 0.5))
+    monkeypatch.setitem(presets.PRESETS, "generative", presets.Preset(("jpeg", "hific@0.5"), 0.5))
     monkeypatch.setattr(preparing, "NICENESS", 0)  # there may be other work on this machine
     monkeypatch.setattr(preparing, "ASKED", 1e9)
     rgb = picture(sets.SIDE, sets.SIDE, grain=16)
     preparer, voted = preparing.Preparer(), []
-    key = preparer.submit(
-        [("a", rgb), ("b", rgb[::-1])], "generative", lambda made: voted.append(made) or {"code": "X"}
-    )
+    key = preparer.submit([("a", rgb), ("b", rgb[::-1])], "generative", lambda new: voted.append(new) or {"code": "X"})
     assert preparer.jobs[key].over.wait(120)
     assert preparer.state(key) == {"done": 6, "total": 6, "error": "", "result": {"code": "X"}}
     assert sets.read(sets.write(voted[0], method=0)).id == voted[0].id
@@ -453,12 +451,8 @@ def test_the_address_is_that_of_the_network_and_the_code_is_drawn_here(client, v
     code, secret = opened(votes)
     monkeypatch.setattr(address, "local", lambda: "192.0.2.7")
     monkeypatch.setattr(address, "answers", lambda host, port: True)
-    here = client.post(
-        "http://127.0.0.1:7860/vote/api/host",
-        json={"code": code, "action": "state"},
-        headers={"authorization": f"Bearer {secret}"},
-    ).json()
-    assert here["address"] == f"192.0.2.7:7860/vote/{code}" and here["reachable"]
+    here = host(client, code, secret, "state", page="http://127.0.0.1:7860/codec").json()
+    assert here["address"] == f"192.0.2.7:7860/codec/vote/{code}" and here["reachable"]
     assert here["qr"].startswith("data:image/svg+xml")
     assert host(client, code, secret, "state").json()["address"] == f"testserver/vote/{code}"
 

@@ -13,7 +13,7 @@ from scipy import stats
 from voting import METHODS, filled, opened, small_set
 
 from codec.vote import charts, results, simulate, statistics, trials
-from codec.vote.results import Vote
+from codec.vote.ballots import Hands, Vote
 from codec.vote.statistics import TIE, WIN
 from codec.vote.store import Store
 
@@ -183,7 +183,7 @@ def test_ties_are_half_a_vote_in_shares_and_none_in_tests():
 
 
 def test_hands_are_counted_as_votes():
-    hands = [results.Hands(0, "mse", "hific", 3, 9, 2), results.Hands(1, "mse", "hific", 4, 10, 0)]
+    hands = [Hands(0, "mse", "hific", 3, 9, 2), Hands(1, "mse", "hific", 4, 10, 0)]
     summary = results.analyse(small_set(4, ("mse", "hific")).setup, results.raised(hands, "closer"))
     (pair,) = summary["pairs"]
     assert (pair["wins"], pair["losses"], pair["ties"]) == (7, 19, 2)

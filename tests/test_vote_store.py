@@ -13,7 +13,7 @@ from voting import filled, opened, small_set
 from codec.errors import CodecError
 from codec.vote import store as module
 from codec.vote import trials
-from codec.vote.results import Hands
+from codec.vote.ballots import Hands
 from codec.vote.store import MIGRATIONS, Refused, Store, hashed
 
 VOTER = """

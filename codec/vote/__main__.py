@@ -9,6 +9,7 @@ from codec.errors import CodecError
 from codec.paths import atomic_write
 from codec.pictures.load import load_image
 from codec.vote import prepare, sets, simulate
+from codec.vote.presets import PRESETS, Preset
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="command", required=True)
     command = commands.add_parser("make-set", help="code images at equal sizes and freeze a crop of each")
     command.add_argument("images", type=Path, nargs="+")
-    command.add_argument("--preset", choices=prepare.PRESETS, default="codecs")
+    command.add_argument("--preset", choices=PRESETS, default="codecs")
     command.add_argument("--methods", help="instead of a preset's: names with commas, as in jpeg,mse,hific@0.5")
     command.add_argument("--out", type=Path, required=True, help="the ZIP file")
     command = commands.add_parser("coverage", help="how often the 95 % intervals hold the truth in simulated rooms")
@@ -33,16 +34,16 @@ def cover(args: argparse.Namespace) -> None:
         for voters in args.voters:
             rows.append(simulate.coverage(args.rooms, voters, scenario))
             print(json.dumps(rows[-1]), flush=True)
-    known = {"strengths": simulate.STRENGTHS.tolist(), "nu": simulate.NU, "spread": simulate.SPREAD}
-    text = json.dumps({"command": command, **known, "coverage": rows}, indent=1)
+    truth = {"strengths": simulate.STRENGTHS.tolist(), "nu": simulate.NU, "spread": simulate.SPREAD}
+    text = json.dumps({"command": command, **truth, "coverage": rows}, indent=1)
     atomic_write(args.out, f"{text}\n".encode())
 
 
 def make_set(args: argparse.Namespace) -> None:
     images = [(path.stem, load_image(path).rgb) for path in args.images]
-    name, preset = args.preset, prepare.PRESETS[args.preset]
+    name, preset = args.preset, PRESETS[args.preset]
     if args.methods:
-        name, preset = "custom", prepare.Preset(tuple(args.methods.split(",")))
+        name, preset = "custom", Preset(tuple(args.methods.split(",")))
     voted = prepare.prepare(images, name, preset)
     atomic_write(args.out, sets.write(voted, method=6))
     for image in voted.images:

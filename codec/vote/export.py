@@ -15,8 +15,8 @@ from html import escape
 
 from codec.errors import CodecError
 from codec.vote import charts
+from codec.vote.ballots import Vote
 from codec.vote.charts import Words
-from codec.vote.results import Vote
 from codec.vote.sets import CATCH, ORIGINAL
 from codec.vote.trials import CHECK, CHOICES, REPEAT, TIE, VOTE
 
@@ -43,8 +43,8 @@ def votes_csv(votes: Sequence[Vote], setup: dict) -> str:
     writer.writerow(COLUMNS)
     for v in votes:
         name = cell(setup["images"][v.image]["name"])
-        shown = (v.left, v.right, v.choice, int(v.choice == TIE), v.ms, v.width, f"{v.dpr:g}")
-        writer.writerow([v.room, v.voter, v.position, v.kind, v.question, v.image + 1, name, *shown])
+        answer = (v.left, v.right, v.choice, int(v.choice == TIE), v.ms, v.width, f"{v.dpr:g}")
+        writer.writerow([v.room, v.voter, v.position, v.kind, v.question, v.image + 1, name, *answer])
     return out.getvalue()
 
 
@@ -95,13 +95,13 @@ def figures(summary: dict, names: dict[str, str], words: Words, caption: str) ->
 
 def reveal_html(svgs: dict[str, str], title: str, sentences: Sequence[str], language: str) -> str:
     """The reveal as one page that needs nothing else."""
-    said = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
-    shown = "".join(f"<figure>{svg}</figure>" for svg in svgs.values())
+    paragraphs = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    drawings = "".join(f"<figure>{svg}</figure>" for svg in svgs.values())
     style = "body{max-width:1000px;margin:2rem auto;padding:0 1rem;font:1.1rem system-ui,sans-serif;color:#111827;"
     style += "background:#fff}figure{margin:2rem 0}svg{max-width:100%;height:auto}"
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{style}</style><h1>{escape(title)}</h1>{said}{shown}</html>\n"
+        f"<style>{style}</style><h1>{escape(title)}</h1>{paragraphs}{drawings}</html>\n"
     )
 
 
@@ -143,7 +143,7 @@ def _member(file: zipfile.ZipFile, name: str) -> bytes:
 
 def parsed(row: dict[str, str], question: str, setup: dict) -> Vote:
     """A line of votes.csv. Raises ExportError, or what a wrong type gives."""
-    known = {m["key"] for m in setup["methods"]}
+    methods = {m["key"] for m in setup["methods"]}
     image = int(row["image"]) - 1
     sides = {row["left"], row["right"]}
     check = row["kind"] == CHECK
@@ -154,7 +154,7 @@ def parsed(row: dict[str, str], question: str, setup: dict) -> Vote:
         and row["question"] == question
         and 0 <= image < len(setup["images"])
         and len(sides) == 2
-        and (sides == {ORIGINAL, CATCH} if check else sides <= known)
+        and (sides == {ORIGINAL, CATCH} if check else sides <= methods)
         and row["choice"] in CHOICES
     )
     if not fits:

@@ -7,47 +7,20 @@ This codec comes last, at the size nearest to theirs. Measures are those of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from PIL import Image
 from scipy.ndimage import convolve, uniform_filter
 
 from codec import api, baselines, bitstream
-from codec.errors import ImageError
 from codec.metrics import lpips, ms_ssim, psnr
 from codec.spec import DECODERS, lambda_of
+from codec.vote.presets import Preset, fitted
 from codec.vote.sets import FORMAT, MEASURES, ORIGINAL, SIDE, VoteSet
 from codec.weights import default
 
-MAX_SHORT_SIDE = 1024  # larger images are scaled down: of 48 megapixels a crop would show next to nothing
 NEAR = 0.005  # half of a step in size of this codec: of two sizes, the nearer one may be above
 WINDOW_STEP = 16  # pixels between places that a crop may have
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What is compared, at which rate. A method is a baseline, a decoder, or DECODER@REALISM."""
-
-    methods: tuple[str, ...]
-    bpp: float = 0.14
-
-
-PRESETS = {
-    "generative": Preset(("mse", "hific")),
-    "codecs": Preset(("jpeg", "avif", "mse", "hific")),
-    "realism": Preset(("hific@0", "hific@0.5", "hific@1")),
-}
-
-
-class Stopped(Exception):
-    """Nobody waits for the set any more."""
-
-
-def steps(images: int, preset: Preset) -> int:
-    """How often `prepare` tells its progress."""
-    return images * (len(preset.methods) + 1)
 
 
 def prepare(
@@ -101,18 +74,6 @@ def title_of(method: str) -> str:
     name, _, realism = method.partition("@")
     title = baselines.NAMES.get(name) or f"This codec, {DECODERS[name].title} decoder"
     return f"{title}, realism {realism}" if realism else title
-
-
-def fitted(rgb: np.ndarray, title: str) -> np.ndarray:
-    """The image, scaled down where its short side exceeds MAX_SHORT_SIDE. Raises ImageError where it is too small."""
-    height, width = rgb.shape[:2]
-    short = min(height, width)
-    if short < SIDE:
-        raise ImageError(f"The image '{title}' has {width}×{height} pixels; a vote needs at least {SIDE}×{SIDE}.")
-    if short <= MAX_SHORT_SIDE:
-        return rgb
-    size = [max(SIDE, round(side * MAX_SHORT_SIDE / short)) for side in (width, height)]
-    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
 
 
 def window(rgb: np.ndarray) -> tuple[int, int]:

@@ -14,53 +14,18 @@ The rules, fixed before any vote:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from codec.vote import statistics
+from codec.vote.ballots import MIN_VOTERS, Hands, Vote
 from codec.vote.sets import MEASURES, ORIGINAL
 from codec.vote.statistics import TIE as TIED
 from codec.vote.statistics import WIN
 from codec.vote.trials import CHECK, LEFT, PRACTICE, REPEAT, RIGHT, TIE, VOTE
 
-MIN_VOTERS = 5
 ALPHA = 1 - statistics.LEVEL
-
-
-@dataclass(frozen=True)
-class Vote:
-    """One answer. voter: a hash. position: of the trial, from 1. ms: until the answer; width, dpr: of the screen."""
-
-    room: str
-    voter: str
-    position: int
-    kind: str
-    question: str
-    image: int
-    left: str
-    right: str
-    choice: str
-    ms: int = 0
-    width: int = 0
-    dpr: float = 0.0
-
-    @property
-    def chosen(self) -> str | None:
-        return {LEFT: self.left, RIGHT: self.right, TIE: None}[self.choice]
-
-
-@dataclass(frozen=True)
-class Hands:
-    """Raised hands: how many were for each of two methods on an image, and how many for neither."""
-
-    image: int
-    first: str
-    second: str
-    for_first: int
-    for_second: int
-    ties: int
 
 
 def raised(hands: Sequence[Hands], question: str) -> list[Vote]:

@@ -12,7 +12,7 @@ from collections import Counter
 import numpy as np
 
 from codec.vote import results, statistics, trials
-from codec.vote.results import Vote
+from codec.vote.ballots import Vote
 from codec.vote.statistics import TIE, WIN
 
 IMAGES, METHODS = 5, ("a", "b", "c", "d")

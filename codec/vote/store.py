@@ -19,6 +19,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import platformdirs
 
 from codec.errors import CodecError
 from codec.vote import trials
-from codec.vote.results import Hands, Vote
+from codec.vote.ballots import Hands, Vote
 from codec.vote.trials import CHOICES, Trial
 
 FILE = "votes.sqlite3"
@@ -36,6 +37,7 @@ CODE_LENGTH = 4
 MAX_ROOMS = 200
 MAX_BYTES, MAX_MEMORY = 2_000_000_000, 200_000_000  # of the file, or of what is in memory where there is none
 MAX_VOTERS = 500  # of a room
+RECENT = 150  # images in memory, 400 kB each: those of a room that votes
 MAX_EARLIER = 20_000  # votes of earlier classes that a room can hold
 HANDED_OUT = 300  # seconds for which a trial that nobody has answered counts as a vote to come
 QUESTIONS = CLOSER, BETTER = ("closer", "better")
@@ -103,6 +105,7 @@ class Store:
 
     def __init__(self, where: Path | None = None, clock: Callable[[], float] = time.time):
         self.clock, self.lock = clock, threading.RLock()
+        self.recent: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self.path = (folder() if where is None else where) / FILE
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -245,8 +248,9 @@ class Store:
         db.execute("DELETE FROM sets WHERE id NOT IN (SELECT set_id FROM rooms) AND created < ?", (self.clock() - 60,))
 
     def _truncate(self) -> None:
-        """What was deleted must not live on in the log."""
+        """What was deleted must not live on in the log or in memory."""
         with self.lock:
+            self.recent.clear()
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def setup(self, set_id: str) -> dict:
@@ -258,14 +262,24 @@ class Store:
     def png(self, name: str) -> bytes:
         """The image of this name, whose room is still there. Raises Refused."""
         rows = self.rows(
-            "SELECT png FROM names JOIN rooms ON rooms.code = names.room JOIN crops ON crops.set_id = rooms.set_id "
-            "AND crops.image = names.image AND crops.method = names.method WHERE name = ? AND rooms.created > ?",
+            "SELECT png, created FROM names JOIN rooms ON rooms.code = names.room "
+            "JOIN crops ON crops.set_id = rooms.set_id AND crops.image = names.image AND crops.method = names.method "
+            "WHERE name = ? AND rooms.created > ?",
             name,
             self.clock() - KEEP,
         )
         if not rows:
             raise Refused(404, "no_room")
+        with self.lock:
+            self.recent[name] = (rows[0]["png"], rows[0]["created"])
+            while len(self.recent) > RECENT:
+                self.recent.popitem(last=False)
         return rows[0]["png"]
+
+    def recent_png(self, name: str) -> bytes | None:
+        """The same without the database: what was asked for a short while ago, or None."""
+        png, created = self.recent.get(name, (None, 0.0))
+        return png if created > self.clock() - KEEP else None
 
     def names(self, code: str) -> dict[tuple[int, str], str]:
         """The names that a room has for its images, by (image, method)."""
@@ -290,13 +304,12 @@ class Store:
             voter = db.execute(
                 "INSERT INTO voters (room, token, joined) VALUES (?, ?, ?)", (code, hashed(token), self.clock())
             ).lastrowid
-            db.executemany(
-                "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (secrets.token_hex(8), voter, position, t.image, t.left, t.right, t.kind)
-                    for position, t in enumerate(own, 1)
-                ],
-            )
+            rows = [
+                (secrets.token_hex(8), voter, position, t.image, t.left, t.right, t.kind)
+                for position, t in enumerate(own, 1)
+            ]
+            values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+            db.execute(f"INSERT INTO trials VALUES {values}", [value for row in rows for value in row])
         return token
 
     def _given(self, code: str, methods: list[str]) -> dict[tuple[int, str, str], int]:
@@ -329,24 +342,33 @@ class Store:
 
     def vote(self, code: str, token: str, trial: str, choice: str, ms: int, width: int, dpr: float) -> None:
         """Stores a vote. The same again changes nothing. Raises Refused for another's trial, or another choice."""
-        room = self.room(code)
-        if choice not in CHOICES or (choice == trials.TIE and not room["ties"]):
-            raise Refused(400, "bad_request")
-        with self.changing() as db:
-            row = db.execute(
-                "SELECT choice FROM trials JOIN voters ON voters.id = trials.voter "
-                "LEFT JOIN votes ON votes.trial = trials.id WHERE trials.id = ? AND room = ? AND token = ?",
-                (trial, room["code"], hashed(token)),
-            ).fetchone()
-            if row is None:
-                raise Refused(403, "not_yours")
-            if row["choice"] is not None:
-                if row["choice"] != choice:
-                    raise Refused(409, "voted")
-                return
-            if not self.is_open(room):
-                raise Refused(410, "closed")
-            db.execute("INSERT INTO votes VALUES (?, ?, ?, ?, ?)", (trial, choice, ms, width, dpr))
+        # Two statements: at each of them the interpreter may be away for as long as somebody's image is coded.
+        with self.lock:
+            row = self._asked(code, token, trial)
+            if choice not in CHOICES or (choice == trials.TIE and not row["ties"]):
+                raise Refused(400, "bad_request")
+            if row["choice"] is None:
+                if not self.is_open(row):
+                    raise Refused(410, "closed")
+                values = (trial, choice, ms, width, dpr)
+                self.db.execute("INSERT INTO votes VALUES (?, ?, ?, ?, ?)", values)  # is on disk when this returns
+            elif row["choice"] != choice:
+                raise Refused(409, "voted")
+
+    def _asked(self, code: str, token: str, trial: str) -> sqlite3.Row:
+        """The room of a voter's trial, and the choice or None. Raises Refused where it is not this voter's."""
+        rows = self.rows(
+            "SELECT rooms.*, choice FROM trials JOIN voters ON voters.id = trials.voter "
+            "JOIN rooms ON rooms.code = voters.room LEFT JOIN votes ON votes.trial = trials.id "
+            "WHERE trials.id = ? AND rooms.code = ? AND token = ? AND created > ?",
+            trial,
+            code,
+            hashed(token),
+            self.clock() - KEEP,
+        )
+        if not rows:
+            raise Refused(403, "not_yours")
+        return rows[0]
 
     def counts(self, code: str) -> dict[str, int]:
         """All that a host sees before the reveal."""
@@ -394,8 +416,8 @@ class Store:
         """Keeps votes of an earlier class beside a room's own. Raises Refused beyond MAX_EARLIER."""
         rows = [vars(v) for v in votes]
         with self.changing() as db:
-            known = db.execute("SELECT votes FROM earlier WHERE room = ? AND label != ?", (code, label)).fetchall()
-            if sum(len(json.loads(row["votes"])) for row in known) + len(rows) > MAX_EARLIER:
+            others = db.execute("SELECT votes FROM earlier WHERE room = ? AND label != ?", (code, label)).fetchall()
+            if sum(len(json.loads(row["votes"])) for row in others) + len(rows) > MAX_EARLIER:
                 raise Refused(413, "too_many_earlier")
             db.execute("INSERT OR REPLACE INTO earlier VALUES (?, ?, ?)", (code, label, json.dumps(rows)))
 

@@ -14,8 +14,8 @@ from codec.vote.store import FILE
 
 from .server import Server
 
-THINK = (2.0, 4.0)  # seconds a voter looks; in a class it is ten or more
-JOIN_WITHIN = 5.0
+THINK = (6.0, 12.0)  # seconds that a voter looks: the twelve trials take less than two minutes
+JOIN_WITHIN = 20.0  # seconds in which a class scans a code
 TWICE = 0.1  # the share of votes that a phone sends again, as after a lost answer
 
 

@@ -7,7 +7,7 @@ from codec.spec import MAX_PIXELS
 from codec.ui.examples import sources
 from codec.ui.names import MODELS
 from codec.ui.texts import section, t
-from codec.vote.results import MIN_VOTERS
+from codec.vote.ballots import MIN_VOTERS
 
 
 def trained() -> str:

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from codec.ui.texts import t
-from codec.vote.results import MIN_VOTERS
+from codec.vote.ballots import MIN_VOTERS
 
 
 def build() -> None:

@@ -3,3 +3,13 @@
 `routes` has the addresses, `preparing` codes sets in the background, `reveal` puts results into words and charts,
 `solo` is the vote of one person. What a browser loads lies in `static`.
 """
+
+import importlib
+from types import ModuleType
+
+
+def __getattr__(name: str) -> ModuleType:
+    # `vote.reveal` brings SciPy and Plotly: when it is first used, and not at the start.
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return importlib.import_module(f"{__name__}.{name}")

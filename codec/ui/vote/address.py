@@ -2,9 +2,9 @@
 
 import ipaddress
 import socket
+from urllib.parse import urlsplit
 
 import segno
-from starlette.requests import Request
 
 #: Nothing is sent there: connecting a datagram socket only asks the system which of its addresses it would use.
 ELSEWHERE = ("10.254.254.254", 9)
@@ -22,10 +22,10 @@ def local() -> str:
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(ELSEWHERE)
-            found = probe.getsockname()[0]
+            address = probe.getsockname()[0]
     except OSError:
         return ""
-    return "" if is_loopback(found) or found == "0.0.0.0" else found
+    return "" if is_loopback(address) or address == "0.0.0.0" else address
 
 
 def answers(host: str, port: int) -> bool:
@@ -37,10 +37,10 @@ def answers(host: str, port: int) -> bool:
         return False
 
 
-def of_page(request: Request) -> tuple[str, bool]:
-    """The address of the page without its last slash, and whether other machines reach it."""
-    url = request.url
-    path = url.path.partition("/vote")[0]
+def of_page(seen: str) -> tuple[str, bool]:
+    """The address of the page for other machines, and whether they reach it. seen: the one that a browser has."""
+    url = urlsplit(seen)
+    path = url.path.rstrip("/")
     if not is_loopback(url.hostname or ""):
         return f"{url.scheme}://{url.netloc}{path}", True
     host, port = local(), url.port or (443 if url.scheme == "https" else 80)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from codec import vote as core
 from codec.errors import CodecError
 from codec.ui.texts import t
-from codec.vote import prepare, sets
-from codec.vote.prepare import Preset
+from codec.vote import sets
+from codec.vote.presets import PRESETS, Preset, Stopped, fitted, steps
 from codec.vote.sets import VoteSet
 from codec.vote.store import Refused
 
@@ -58,7 +59,7 @@ class Preparer:
 
     def add_upload(self, name: str, rgb: np.ndarray) -> str:
         """Keeps an image, uint8 (H, W, 3), for sets to come; the name to ask for it by. Raises ImageError."""
-        upload, rgb = secrets.token_hex(16), prepare.fitted(rgb, name)
+        upload, rgb = secrets.token_hex(16), fitted(rgb, name)
         with self.lock:
             self.uploads[upload] = (name, rgb)
             while len(self.uploads) > KEPT:
@@ -67,8 +68,8 @@ class Preparer:
 
     def submit(self, images: list[tuple[str, np.ndarray]], name: str, ready: Callable[[VoteSet], dict]) -> str:
         """The job's name. Raises Refused where too many wait already."""
-        preset = prepare.PRESETS[name]
-        job = Job(images, name, preset, ready, prepare.steps(len(images), preset))
+        preset = PRESETS[name]
+        job = Job(images, name, preset, ready, steps(len(images), preset))
         with self.lock:
             if self.worker is None:
                 self.worker = threading.Thread(target=self._work, daemon=True, name="vote sets")
@@ -100,8 +101,8 @@ class Preparer:
 
     def _make(self, job: Job) -> None:
         try:
-            job.result = job.ready(prepare.prepare(job.images, job.name, job.preset, lambda: self._advance(job)))
-        except prepare.Stopped:
+            job.result = job.ready(core.prepare.prepare(job.images, job.name, job.preset, lambda: self._advance(job)))
+        except Stopped:
             job.error = t("vote.error.given_up")
         except CodecError as error:
             job.error = t(f"vote.error.{error.key}") if isinstance(error, Refused) else str(error)
@@ -117,7 +118,7 @@ class Preparer:
     def _advance(self, job: Job) -> None:
         job.done += 1
         if time.monotonic() - job.asked > ASKED:
-            raise prepare.Stopped
+            raise Stopped
         until = time.monotonic() + GIVE_WAY
         while self.busy() and time.monotonic() < until:
             time.sleep(0.1)

@@ -21,8 +21,8 @@ def words(key: str, **values) -> str:
 def title(method: dict) -> str:
     """What a method is called: by our texts, or as its set has it."""
     name, _, realism = method["key"].partition("@")
-    known = {"mse", "hific", "hific-nogan", "perceptual", "texture", "jpeg", "webp", "jpeg2000", "avif", "heic", "jxl"}
-    if name not in known:
+    ours = {"mse", "hific", "hific-nogan", "perceptual", "texture", "jpeg", "webp", "jpeg2000", "avif", "heic", "jxl"}
+    if name not in ours:
         return method["title"]
     own = t(f"vote.method.{name.replace('-', '_')}")
     return t("vote.method.realism", name=own, realism=realism) if realism else own

@@ -4,11 +4,14 @@ Secrets travel in bodies and headers, never in addresses: a room's in `Authoriza
 Nothing that a phone can ask for says which method is which: images have random names, equal lengths and no dates.
 """
 
+import contextlib
 import functools
 import json
 import math
 import random
 import re
+import sqlite3
+import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -23,16 +26,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from codec import vote as core
 from codec.errors import CodecError
 from codec.pictures.load import load_image
 from codec.pictures.sandbox import read_picture
 from codec.ui import examples
+from codec.ui import vote as pages
 from codec.ui.hosting.gradio_private import queue_of
 from codec.ui.texts import ENGLISH, LANGUAGE, LANGUAGES, section, t
-from codec.ui.vote import address, reveal, solo
+from codec.ui.vote import address
 from codec.ui.vote.preparing import Preparer, shipped
-from codec.vote import export, prepare, sets, store, trials
-from codec.vote.results import Hands
+from codec.vote import sets, store, trials
+from codec.vote.ballots import Hands
+from codec.vote.presets import PRESETS
 from codec.vote.sets import ORIGINAL, SIDE
 from codec.vote.store import Refused, Store
 
@@ -52,13 +58,16 @@ POLICY = "; ".join(
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "content-security-policy": POLICY}
 FOREVER = "private, max-age=86400, immutable"  # an image's name never shows another image
 SWEEP = 600  # seconds
+SWITCH = 0.001  # seconds
 MIN_IMAGES, MAX_IMAGES = 4, 8
 MAX_MINUTES = 180
 MAX_HANDS = 500
 
 #: How many requests of a kind one address may send in so many seconds. A class sits behind one router.
 RATES = {"join": (700, 600), "room": (30, 3600), "image": (60, 3600), "vote": (20_000, 600), "solo": (600, 600)}
+LANES = {"vote": 4, "image": 2, "host": 4}  # threads for requests of a kind
 VOTES_PER_TOKEN = (60, 60)  # a trial takes seconds; a phone that comes back sends a dozen at once
+ADDRESS = re.compile(r"https?://[\w.-]+(:\d{1,5})?(/[\w./-]*)?")
 CODE = re.compile(rf"[{store.ALPHABET}]{{{store.CODE_LENGTH}}}")
 
 
@@ -93,8 +102,11 @@ def language(request: Request) -> str:
     return ENGLISH
 
 
-def answered(function: Callable, kind: str = "") -> Callable:
-    """An endpoint of a function (request, body) -> dict or Response, which runs in a thread of its own."""
+def answered(function: Callable, kind: str = "", lane: str = "host") -> Callable:
+    """An endpoint of a function (self, request, body) -> dict or Response, which runs in a thread.
+
+    kind: of RATES, where it has one; lane: of LANES, so that no vote waits behind images or a host's uploads.
+    """
 
     async def endpoint(self, request: Request) -> Response:
         token = LANGUAGE.set(language(request))
@@ -102,12 +114,10 @@ def answered(function: Callable, kind: str = "") -> Callable:
             if kind and request.client:
                 self.rates.count(kind, request.client.host, *RATES[kind])
             body = await request.body() if request.method == "POST" else b""
-            found = await run_sync(function, self, request, body, limiter=self.limiter)
-            return (
-                found
-                if isinstance(found, Response)
-                else JSONResponse(found, headers=HEADERS | {"cache-control": "no-store"})
-            )
+            answer = await run_sync(function, self, request, body, limiter=self.lanes[lane])
+            if isinstance(answer, Response):
+                return answer
+            return JSONResponse(answer, headers=HEADERS | {"cache-control": "no-store"})
         except Refused as error:
             return refusal(t(f"vote.error.{error.key}"), error.status)
         except CodecError as error:
@@ -156,7 +166,10 @@ class Votes:
 
     def __init__(self, where: Path | None = None):
         self.where = where
-        self.rates, self.limiter = Rates(), CapacityLimiter(8)
+        # A coding thread gives the interpreter away after a millisecond instead of five: a vote asks for it a few times.
+        sys.setswitchinterval(SWITCH)
+        self.rates = Rates()
+        self.lanes = {name: CapacityLimiter(threads) for name, threads in LANES.items()}
         self.rng = random.SystemRandom()
         self.app = None
         self.preparer = Preparer(self.busy)
@@ -168,8 +181,8 @@ class Votes:
         return Store(self.where)
 
     @functools.cached_property
-    def summaries(self) -> reveal.Summaries:
-        return reveal.Summaries(self.opened())
+    def summaries(self) -> "pages.reveal.Summaries":
+        return pages.reveal.Summaries(self.opened())
 
     def opened(self) -> Store:
         with self.opening:
@@ -178,8 +191,9 @@ class Votes:
     def sweeping(self) -> None:
         """Deletes what is a day old, also where nobody opens the vote again after the page was started anew."""
         while True:
-            if "store" in vars(self) or ((self.where or store.folder()) / store.FILE).exists():
-                self.opened().sweep()
+            with contextlib.suppress(sqlite3.Error, OSError, CodecError):  # the next turn may do better
+                if "store" in vars(self) or ((self.where or store.folder()) / store.FILE).exists():
+                    self.opened().sweep()
             time.sleep(SWEEP)
 
     def busy(self) -> bool:
@@ -190,7 +204,7 @@ class Votes:
         return any(lane.queue for lane in list(lanes.values()))
 
     def routes(self) -> list[Route]:
-        pages = {"/vote": "phone", "/vote/host": "host", "/vote/me": "me"}
+        addresses = {"/vote": "phone", "/vote/host": "host", "/vote/me": "me"}
         posts = {
             "join": self.join,
             "trials": self.trials,
@@ -207,7 +221,7 @@ class Votes:
             "earlier": self.earlier,
         }
         return [
-            *(Route(path, functools.partial(self.page, name)) for path, name in pages.items()),
+            *(Route(path, functools.partial(self.page, name)) for path, name in addresses.items()),
             Route("/vote/static/{name}", self.static),
             Route("/vote/image/{name}.png", self.image),
             Route("/vote/thumbnail/{name}.png", self.thumbnail),
@@ -251,21 +265,32 @@ class Votes:
             path.read_bytes(), media_type=KINDS[path.suffix], headers=HEADERS | {"cache-control": "no-cache"}
         )
 
-    def _image(self, request: Request, body: bytes) -> Response:
+    async def image(self, request: Request) -> Response:
+        """An image by its random name; at once where it was asked for before, as thirty phones do."""
         name = request.path_params["name"]
-        try:
-            png = self.opened().png(name)
-        except Refused:
-            png = solo.images()[1].get(name)
-            if png is None:
-                raise
         # The tag is the name, which is random: one made from the bytes would tell who has them.
         headers = HEADERS | {"cache-control": FOREVER, "etag": f'"{name}"'}
+        png = self.store.recent_png(name) if "store" in vars(self) else None
+        if png is None:
+            answer = await self.unread_image(request)
+            if answer.status_code != 200:
+                return answer
+            png = answer.body
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
         return Response(png, media_type="image/png", headers=headers)
 
-    image = answered(_image)
+    def _unread_image(self, request: Request, body: bytes) -> Response:
+        name = request.path_params["name"]
+        try:
+            return Response(self.opened().png(name))
+        except Refused:
+            png = pages.solo.images()[1].get(name)
+            if png is None:
+                raise
+            return Response(png)
+
+    unread_image = answered(_unread_image, lane="image")
 
     def _thumbnail(self, request: Request, body: bytes) -> Response:
         files = {name: path for path, name in examples.thumbnails()}
@@ -275,7 +300,7 @@ class Votes:
         headers = HEADERS | {"cache-control": "max-age=3600"}
         return Response(Path(path).read_bytes(), media_type="image/png", headers=headers)
 
-    thumbnail = answered(_thumbnail)
+    thumbnail = answered(_thumbnail, lane="image")
 
     # --- phones ---------------------------------------------------------------------------------------------
 
@@ -298,7 +323,7 @@ class Votes:
             "next": room["next"],
         }
 
-    room = answered(_room)
+    room = answered(_room, lane="vote")
 
     def _join(self, request: Request, body: bytes) -> dict:
         (code,) = words(parsed(body), "code")
@@ -306,19 +331,19 @@ class Votes:
         token = self.opened().join(code, self.rng)
         return {"token": token} | self.handed_out(code, token)
 
-    join = answered(_join, "join")
+    join = answered(_join, "join", "vote")
 
     def _trials(self, request: Request, body: bytes) -> dict:
         code, token = words(parsed(body), "code", "token")
         return self.handed_out(self.code(code), token)
 
-    trials = answered(_trials)
+    trials = answered(_trials, lane="vote")
 
     def handed_out(self, code: str, token: str) -> dict:
         """A voter's trials: names of images, and nothing about what they are."""
         room, own = self.opened().room(code), self.opened().trials(code, token)
         names, closer = self.opened().names(code), room["question"] == store.CLOSER
-        shown = [
+        opaque = [
             {
                 "id": id_,
                 "original": names[trial.image, ORIGINAL] if closer else None,
@@ -328,13 +353,13 @@ class Votes:
             for id_, trial, _ in own
         ]
         answered = [id_ for id_, _, choice in own if choice is not None]
-        known = {name: room[name] for name in ("question", "epoch")}
+        about = {name: room[name] for name in ("question", "epoch")}
         return {
-            "trials": shown,
+            "trials": opaque,
             "answered": answered,
             "ties": bool(room["ties"]),
             "practice": bool(room["practice"]),
-        } | known
+        } | about
 
     def _vote(self, request: Request, body: bytes) -> dict:
         data = parsed(body)
@@ -345,10 +370,10 @@ class Votes:
         self.opened().vote(self.code(code), token, trial, choice, ms, width, dpr)
         return {"ok": True}
 
-    vote = answered(_vote, "vote")
+    vote = answered(_vote, "vote", "vote")
 
     def _solo_start(self, request: Request, body: bytes) -> dict:
-        return solo.start()
+        return pages.solo.start()
 
     solo_start = answered(_solo_start, "solo")
 
@@ -357,7 +382,7 @@ class Votes:
         choices = data.get("choices")
         if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
             raise Refused(400, "bad_request")
-        return solo.score(words(data, "number")[0], choices)
+        return pages.solo.score(words(data, "number")[0], choices)
 
     solo_score = answered(_solo_score, "solo")
 
@@ -365,9 +390,7 @@ class Votes:
 
     def _setup(self, request: Request, body: bytes) -> dict:
         """What there is to choose from."""
-        presets = [
-            {"name": name, "pairs": math.comb(len(preset.methods), 2)} for name, preset in prepare.PRESETS.items()
-        ]
+        presets = [{"name": name, "pairs": math.comb(len(preset.methods), 2)} for name, preset in PRESETS.items()]
         return {
             "presets": presets,
             "images": list(large_enough()),
@@ -397,15 +420,15 @@ class Votes:
         data = parsed(body)
         options, (preset,) = self.options(data), words(data, "preset")
         chosen, uploads = data.get("images", []), data.get("uploads", [])
-        if preset not in prepare.PRESETS or not (isinstance(chosen, list) and isinstance(uploads, list)):
+        if preset not in PRESETS or not (isinstance(chosen, list) and isinstance(uploads, list)):
             raise Refused(400, "bad_request")
         if not MIN_IMAGES <= len(chosen) + len(uploads) <= MAX_IMAGES:
             raise Refused(400, "how_many_images")
-        known, images = large_enough(), []
+        usable, images = large_enough(), []
         for name in chosen:
-            if name not in known:
+            if name not in usable:
                 raise Refused(400, "bad_request")
-            images.append((name, load_image(known[name]).rgb))
+            images.append((name, load_image(usable[name]).rgb))
         for upload in uploads:
             if upload not in self.preparer.uploads:
                 raise Refused(410, "upload_gone")
@@ -454,19 +477,19 @@ class Votes:
         room = self.hosted(request, code)
         code, votes = room["code"], self.opened()
         if action == "state":
-            return self.state(request, room)
+            return self.state(request, room, data)
         if action == "reveal":
-            step, summary = int(number(data, "step", 1, reveal.STEPS)), self.summaries.of(room)
+            step, summary = int(number(data, "step", 1, pages.reveal.STEPS)), self.summaries.of(room)
             if (
                 step > room["revealed"] and not summary["withheld"]
             ):  # of too few nothing is shown, and the room stays open
                 votes.change(code, revealed=step)
-            return reveal.step(step, summary, votes.setup(room["set_id"]))
+            return pages.reveal.step(step, summary, votes.setup(room["set_id"]))
         if action == "clear":  # also the end of a practice round
             votes.clear(code)
             if room["closes"]:
                 votes.change(code, closes=votes.clock() + room["closes"] - room["created"])
-            return self.state(request, votes.room(code))
+            return self.state(request, votes.room(code), data)
         if action == "next":
             options = self.options(data) if "question" in data else {k: room[k] for k in ("question", "ties")}
             own = {"practice": False, "minutes": None} | options
@@ -482,15 +505,18 @@ class Votes:
 
     host = answered(_host)
 
-    def state(self, request: Request, room) -> dict:
+    def state(self, request: Request, room, data: dict) -> dict:
         """Counts and the address, and nothing that would sway a room."""
         setup = self.opened().setup(room["set_id"])
-        page, reachable = address.of_page(request)
+        # A browser knows better than this server what a proxy has made of the address.
+        (seen,) = words(data, "page", limit=200)
+        seen = seen if ADDRESS.fullmatch(seen) else str(request.url).partition("/vote")[0]
+        page, reachable = address.of_page(seen)
         join = f"{page}/vote/{room['code']}"
         pairs = math.comb(len(setup["methods"]), 2)
         left = room["closes"] - self.opened().clock() if room["closes"] else None
-        known = {name: room[name] for name in ("code", "question", "revealed", "next")}
-        return known | {
+        about = {name: room[name] for name in ("code", "question", "revealed", "next")}
+        return about | {
             **self.opened().counts(room["code"]),
             "ties": bool(room["ties"]),
             "practice": bool(room["practice"]),
@@ -517,14 +543,14 @@ class Votes:
             left, right, ties = (int(number(data, name, 0, MAX_HANDS)) for name in ("left", "right", "neither"))
             first, second = (right, left) if flips[at] else (left, right)
             votes.raise_hands(room["code"], Hands(*units[at], first, second, ties))
-        known = {(h.image, h.first, h.second): h for h in votes.hands(room["code"])}
-        shown = []
+        counted = {(h.image, h.first, h.second): h for h in votes.hands(room["code"])}
+        opaque = []
         for unit, flip in zip(units, flips, strict=True):
             image, left, right = unit if not flip else (unit[0], unit[2], unit[1])
-            hands = known.get(unit)
+            hands = counted.get(unit)
             counts = [hands.for_first, hands.for_second] if hands else [0, 0]
             left_count, right_count = counts[::-1] if flip else counts
-            shown.append(
+            opaque.append(
                 {
                     "original": names[image, ORIGINAL] if room["question"] == store.CLOSER else None,
                     "left": names[image, left],
@@ -533,13 +559,13 @@ class Votes:
                     "counts": [left_count, right_count, hands.ties if hands else 0],
                 }
             )
-        return shown
+        return opaque
 
     def _export(self, request: Request, body: bytes) -> Response:
         room = self.hosted(request, words(parsed(body), "code")[0])
-        if room["revealed"] < 2:  # before, the files would say what the host is not to know
+        if room["revealed"] < 2:  # before, the files would say what the host is not to see
             raise Refused(409, "reveal_first")
-        data = reveal.archive(self.opened(), room, self.summaries.of(room))
+        data = pages.reveal.archive(self.opened(), room, self.summaries.of(room))
         return Response(data, media_type="application/zip", headers=HEADERS | {"cache-control": "no-store"})
 
     export = answered(_export)
@@ -554,7 +580,7 @@ class Votes:
     def _earlier(self, request: Request, body: bytes) -> dict:
         """Adds the votes of an earlier class on the same set and question."""
         room = self.hosted(request, request.query_params.get("code", ""))
-        added = export.read(body, room["set_id"], room["question"], self.opened().setup(room["set_id"]))
+        added = core.export.read(body, room["set_id"], room["question"], self.opened().setup(room["set_id"]))
         own = {v.room for v in self.opened().votes(room["code"])}
         added = [v for v in added if v.room not in own and v.room != "hands"]
         label = store.hashed(*sorted({v.room for v in added}))[:16]

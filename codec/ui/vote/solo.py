@@ -39,7 +39,7 @@ def order(number: str) -> list[Trial]:
 
 def start() -> dict:
     number, names = secrets.token_hex(8), images()[2]
-    shown = [
+    opaque = [
         {
             "id": str(at),
             "original": names[t.image, ORIGINAL],
@@ -48,7 +48,7 @@ def start() -> dict:
         }
         for at, t in enumerate(order(number))
     ]
-    return {"number": number, "trials": shown, "question": "closer", "ties": False, "answered": []}
+    return {"number": number, "trials": opaque, "question": "closer", "ties": False, "answered": []}
 
 
 def score(number: str, choices: list[str]) -> dict:

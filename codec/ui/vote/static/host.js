@@ -7,8 +7,10 @@ let view = "setup";
 let step = 0;
 let armed = false; // the first press of the space bar asks, the second one reveals
 
+// The address of the page as this browser has it, without "/vote/host".
+const page = location.origin + location.pathname.replace(/\/vote\/host\/?$/, "");
 const host = (action, more = {}) =>
-  ask("api/host", { body: { code: room.code, action, ...more }, secret: room.secret });
+  ask("api/host", { body: { code: room.code, action, page, ...more }, secret: room.secret });
 
 function problem(error) {
   const line = document.getElementById("problem");
@@ -23,9 +25,9 @@ const uploads = []; // {upload, name, url}
 
 async function setup() {
   view = "setup";
-  let known;
+  let offer;
   try {
-    known = await ask("api/setup");
+    offer = await ask("api/setup");
   } catch (error) {
     show(h("section.card", {}, h("p.problem", { id: "problem", role: "alert" })));
     return problem(error);
@@ -37,7 +39,7 @@ async function setup() {
     const before = new Set([...images.querySelectorAll("input:checked")].map((input) => input.value));
     const first = !images.childElementCount;
     images.replaceChildren(
-      ...known.images.map((name, at) => tile(name, name, `${base}thumbnail/${name}.png`, first ? at < 5 : before.has(name))),
+      ...offer.images.map((name, at) => tile(name, name, `${base}thumbnail/${name}.png`, first ? at < 5 : before.has(name))),
       ...uploads.map((each) => tile(each.upload, each.name, each.url, first || before.has(each.upload) || each.fresh)),
     );
     uploads.forEach((each) => (each.fresh = false));
@@ -78,14 +80,14 @@ async function setup() {
     },
     h("h1", {}, t("host.title")),
     h("p.lead", {}, t("host.intro")),
-    !known.lasting && h("p.badge", {}, t("host.memory")),
+    !offer.lasting && h("p.badge", {}, t("host.memory")),
     h(
       "fieldset",
       {},
       h("legend", {}, t("host.what")),
-      known.shipped && choice("preset", "shipped", t("host.shipped"), t("host.shipped_note"), true),
-      known.presets.map((preset, at) =>
-        choice("preset", preset.name, t(`host.preset_${preset.name}`), t("host.pairs", { count: preset.pairs }), !known.shipped && at === 0),
+      offer.shipped && choice("preset", "shipped", t("host.shipped"), t("host.shipped_note"), true),
+      offer.presets.map((preset, at) =>
+        choice("preset", preset.name, t(`host.preset_${preset.name}`), t("host.pairs", { count: preset.pairs }), !offer.shipped && at === 0),
       ),
     ),
     own,
@@ -108,7 +110,7 @@ async function setup() {
     h("div.buttons", {}, h("button.main", { type: "submit" }, t("host.open")), h("label.file.quiet", {}, t("host.load"), saved)),
   );
   draw();
-  own.hidden = known.shipped;
+  own.hidden = offer.shipped;
   show(form, languages());
 }
 
@@ -308,26 +310,26 @@ async function save(what, name) {
 // --- the reveal ---------------------------------------------------------------------------------------------
 
 async function reveal(number) {
-  let shown;
+  let result;
   try {
-    shown = await host("reveal", { step: number });
+    result = await host("reveal", { step: number });
   } catch (error) {
     return problem(error);
   }
-  if (!shown.svg) {
+  if (!result.svg) {
     armed = false;
-    document.getElementById("problem").textContent = shown.title;
+    document.getElementById("problem").textContent = result.title;
     document.querySelector(".reveal").textContent = t("host.reveal");
     return;
   }
   view = "reveal";
   polling++;
   step = number;
-  const svg = document.importNode(new DOMParser().parseFromString(shown.svg, "image/svg+xml").documentElement, true);
+  const svg = document.importNode(new DOMParser().parseFromString(result.svg, "image/svg+xml").documentElement, true);
   svg.removeAttribute("width");
   svg.removeAttribute("height");
-  const [head, ...rows] = shown.table;
-  const title = h("h1", { tabindex: "-1" }, shown.title);
+  const [head, ...rows] = result.table;
+  const title = h("h1", { tabindex: "-1" }, result.title);
   show(
     h(
       "section.revealed",
@@ -336,15 +338,15 @@ async function reveal(number) {
         h("button.quiet", { disabled: step === 1, onclick: () => reveal(step - 1) }, t("host.back")),
         h("button.main", { disabled: step === STEPS, onclick: () => reveal(step + 1) }, t("host.forward")))),
       title,
-      h("ul.sentences", {}, shown.sentences.map((sentence) => h("li", {}, sentence))),
+      h("ul.sentences", {}, result.sentences.map((sentence) => h("li", {}, sentence))),
       h("figure", {}, svg),
       h("details", {}, h("summary", {}, t("host.table")), h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, head.map((cell) => h("th", { scope: "col" }, cell)))), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, at) => h(at ? "td" : "th", at ? {} : { scope: "row" }, cell)))))))),
       h("p.problem", { id: "problem", role: "alert" }),
       h(
         "div.buttons",
         {},
-        h("button.quiet", { onclick: () => download(new Blob([shown.file], { type: "image/svg+xml" }), `vote-${step}.svg`) }, t("host.svg")),
-        h("button.quiet", { onclick: () => png(shown.file, `vote-${step}.png`) }, t("host.png")),
+        h("button.quiet", { onclick: () => download(new Blob([result.file], { type: "image/svg+xml" }), `vote-${step}.svg`) }, t("host.svg")),
+        h("button.quiet", { onclick: () => png(result.file, `vote-${step}.png`) }, t("host.png")),
         h("button.quiet", { disabled: step < 2, onclick: () => save("export", `vote-${room.code}.zip`) }, t("host.export")),
       ),
     ),
@@ -428,6 +430,6 @@ addEventListener("keydown", (event) => {
   }
 });
 
-const known = /^#([A-Z2-9]{4})\.([\w-]+)$/.exec(location.hash);
-if (known) enterRoom({ code: known[1], secret: known[2] });
+const fragment = /^#([A-Z2-9]{4})\.([\w-]+)$/.exec(location.hash);
+if (fragment) enterRoom({ code: fragment[1], secret: fragment[2] });
 else setup();
