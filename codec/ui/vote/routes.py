@@ -166,7 +166,7 @@ class Votes:
 
     def __init__(self, where: Path | None = None):
         self.where = where
-        # A coding thread gives the interpreter away after a millisecond instead of five: a vote asks for it a few times.
+        # A thread that codes gives the interpreter away after 1 ms instead of 5: a vote asks for it a few times.
         sys.setswitchinterval(SWITCH)
         self.rates = Rates()
         self.lanes = {name: CapacityLimiter(threads) for name, threads in LANES.items()}
