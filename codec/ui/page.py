@@ -79,7 +79,7 @@ def build() -> gr.Blocks:
                 cae.build(opened, coded)
             with tab("open"):
                 open_stream.build()
-            with tab("vote"):
+            with gr.Tab(t("vote.tab.name"), id="vote"):
                 vote.build()
             with tab("method"):
                 about.build(demo, tuple(tab.id for tab in tabs.children))

@@ -201,11 +201,13 @@ async def long(server: Server, count: int) -> dict:
 
 async def votes(server: Server, phones: int, width: int, height: int) -> dict:
     """Phones that vote, while CODERS visitors have one image after the other coded."""
-    async with httpx.AsyncClient(timeout=1800, limits=LIMITS) as http:
-        config = (await http.get(server.url + "/config")).json()
-        return await class_votes(
-            server, phones, CODERS, lambda n: visit(server.url, config, http, n % 4096, width, height), watch
-        )
+
+    async def compress(number: int) -> None:
+        async with httpx.AsyncClient(timeout=1800, limits=LIMITS) as http:
+            config = (await http.get(server.url + "/config")).json()
+            await visit(server.url, config, http, number % 4096, width, height)
+
+    return await class_votes(server, phones, CODERS, compress, watch)
 
 
 async def measure(options) -> dict:

@@ -42,10 +42,10 @@ def text(tabs: tuple[str, ...]) -> str:
         "limits": t("about.limits", megapixels=MAX_PIXELS // 10**6),
         "reproduce": t("about.reproduce"),
         "permalinks": t("about.permalinks", tabs=tabs, examples=images, models=models),
-        "privacy": t("vote.tab.privacy", least=MIN_VOTERS),
         "sources": t("about.sources"),
     }
-    return "\n\n".join(f"## {t(f'about.title_{name}')}\n\n{body.strip()}" for name, body in parts.items())
+    privacy = f"## {t('vote.tab.privacy_title')}\n\n{t('vote.tab.privacy', least=MIN_VOTERS)}"
+    return "\n\n".join([*(f"## {t(f'about.title_{name}')}\n\n{body.strip()}" for name, body in parts.items()), privacy])
 
 
 def build(demo: gr.Blocks, tabs: tuple[str, ...]) -> None:

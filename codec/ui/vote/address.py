@@ -1,5 +1,6 @@
 """The address that phones open: the one the host's browser has, or this machine's in the local network."""
 
+import functools
 import ipaddress
 import socket
 from urllib.parse import urlsplit
@@ -49,6 +50,7 @@ def of_page(seen: str) -> tuple[str, bool]:
     return f"{url.scheme}://{url.netloc}{path}", False
 
 
+@functools.lru_cache(50)
 def qr(address: str) -> str:
     """The QR code of an address as an SVG in a data address, dark on white with its quiet zone."""
     return segno.make(address, error="m", micro=False).svg_data_uri(scale=8, dark="#000", light="#fff")
