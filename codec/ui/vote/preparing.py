@@ -1,6 +1,7 @@
 """Sets are made in the background: one at a time, by a thread of low priority that lets visitors' requests pass."""
 
 import contextlib
+import functools
 import os
 import queue
 import secrets
@@ -124,6 +125,8 @@ class Preparer:
             time.sleep(0.1)
 
 
-def shipped() -> VoteSet:
-    """The set that comes with the code."""
-    return sets.read(sets.SHIPPED.read_bytes())
+@functools.cache
+def shipped() -> tuple[VoteSet, dict[tuple[int, str], bytes]]:
+    """The set that comes with the code, and its PNGs."""
+    voted = sets.read(sets.SHIPPED.read_bytes())
+    return voted, sets.pngs(voted)

@@ -409,10 +409,10 @@ class Votes:
         switches = {name: data.get(name) is True for name in ("ties", "practice")}
         return {"question": question, "minutes": minutes or None} | switches
 
-    def opened_room(self, voted: sets.VoteSet, options: dict) -> dict:
-        """Keeps a set and opens a room with it."""
+    def opened_room(self, voted: sets.VoteSet, options: dict, file: bytes = b"", pngs: dict | None = None) -> dict:
+        """Keeps a set and opens a room with it. file and pngs: of the set, where they are at hand."""
         id_ = voted.id
-        self.opened().add_set(id_, voted.setup, sets.write(voted), sets.pngs(voted))
+        self.opened().add_set(id_, voted.setup, file or sets.write(voted), pngs or sets.pngs(voted))
         code, secret = self.opened().add_room(id_, **options)
         return {"code": code, "secret": secret}
 
@@ -452,12 +452,13 @@ class Votes:
 
     def _load_set(self, request: Request, body: bytes) -> dict:
         data = parsed(request.query_params.get("options", "{}").encode())
-        return self.opened_room(sets.read(body), self.options(data))
+        return self.opened_room(sets.read(body), self.options(data), body)
 
     load_set = answered(_load_set, "room")
 
     def _use_shipped(self, request: Request, body: bytes) -> dict:
-        return self.opened_room(shipped(), self.options(parsed(body)))
+        options, (voted, pngs) = self.options(parsed(body)), shipped()
+        return self.opened_room(voted, options, sets.SHIPPED.read_bytes(), pngs)
 
     use_shipped = answered(_use_shipped, "room")
 

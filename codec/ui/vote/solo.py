@@ -21,8 +21,7 @@ SHOWN = ("psnr", "ms_ssim", "gmsd", "lpips")
 @functools.cache
 def images() -> tuple[sets.VoteSet, dict[str, bytes], dict[tuple[int, str], str]]:
     """The set, its PNGs by their names, and the names by image and method."""
-    voted = shipped()
-    pngs = sets.pngs(voted)
+    voted, pngs = shipped()
     names = {key: keyed(f"image {key}") for key in pngs}
     return voted, {names[key]: png for key, png in pngs.items()}, names
 
