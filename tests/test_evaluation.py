@@ -12,7 +12,7 @@ from conftest import picture
 from PIL import Image
 
 from codec import plots, provenance, results
-from codec.evaluation import against, curves, equal_size, jpeg, peer_worker, perception, report, speed
+from codec.evaluation import against, curves, equal_size, jpeg, peer_worker, perception, report, speed, worth
 from codec.evaluation.__main__ import codecs as chosen
 from codec.evaluation.measure import rd_points
 from codec.metrics import ms_ssim_db
@@ -226,6 +226,27 @@ def test_at_equal_sizes_the_decoders_are_told_apart(tmp_path):
     assert both.startswith(text.partition("\n### ")[0].rstrip(" .\n"))
     assert f"; CID22 {change:+.2f} ± {error:.2f} at 0.14 bpp." in both
     assert both.count("\n### ") == 2 and both.count("### CID22\n\nMeans over 2 images") == 1
+
+
+def test_measures_by_features_are_those_of_the_packages(vgg_folder):
+    rgb = picture(96, 80, grain=8)
+    noisy = np.clip(rgb.astype(int) + np.random.default_rng(0).integers(-30, 31, rgb.shape), 0, 255).astype(np.uint8)
+    original = worth.Original(rgb, str(vgg_folder[0]))
+    same, apart = original.measures(rgb), original.measures(noisy)
+    assert same["lpips_vgg"] == 0 and same["dists"] == pytest.approx(0, abs=1e-5) and same["lpips"] == 0
+    x, x_hat = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 255 for p in (rgb, noisy))
+    distance, texture = worth.networks(str(vgg_folder[0]))
+    with torch.no_grad():
+        assert apart["lpips_vgg"] == pytest.approx(distance(2 * x - 1, 2 * x_hat - 1).item(), rel=1e-5)
+        assert apart["dists"] == pytest.approx(texture(x, x_hat).item(), rel=1e-5) and apart["dists"] > 0.01
+
+
+def test_k_is_where_the_falling_curve_meets_the_value():
+    factors, curve = [1.0, 2.0, 4.0], [0.4, 0.3, 0.2]
+    assert worth.k_of(0.3, factors, curve) == pytest.approx(2.0)
+    assert worth.k_of(0.25, factors, curve) == pytest.approx(2 * 2**0.5, abs=1e-3)  # halfway in the logarithm
+    assert worth.k_of(0.41, factors, curve) == "<1.00" and worth.k_of(0.1, factors, curve) == ">4.00"
+    assert 1 < worth.k_of(0.32, factors, [0.4, 0.25, 0.3]) < 2  # where noise makes a curve rise, the lowest so far counts
 
 
 def failing(name, data, number):

@@ -59,29 +59,46 @@ def networks(backbones: str) -> tuple[nn.Module, nn.Module]:
     return distance.eval().requires_grad_(False), texture.eval().requires_grad_(False)
 
 
-@torch.inference_mode()
-def measures(rgb: np.ndarray, decoded: np.ndarray, backbones: str) -> dict[str, float]:
-    """Every measure of two uint8 arrays (H, W, 3), sides at least 64, and their PSNR."""
+class Original:
+    """An image that many decoded ones are compared with: its features are computed once."""
 
-    def batch(a: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(a)).permute(2, 0, 1)[None].float() / 255
+    def __init__(self, rgb: np.ndarray, backbones: str):
+        """rgb: uint8 (H, W, 3), sides at least 64."""
+        self.rgb, (self.distance, self.texture) = rgb, networks(backbones)
+        with torch.no_grad():
+            self.lpips_vgg, self.dists = self.features(rgb)
 
-    distance, texture = networks(backbones)
-    x, x_hat = batch(rgb), batch(decoded)
-    return {
-        "psnr": psnr(rgb, decoded),
-        "lpips": lpips(rgb, decoded),
-        "lpips_vgg": distance(2 * x - 1, 2 * x_hat - 1).item(),
-        "dists": texture(x, x_hat).item(),
-    }
+    def features(self, rgb: np.ndarray) -> tuple[list[Tensor], list[Tensor]]:
+        """What the networks of LPIPS and of DISTS see."""
+        x = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
+        return list(self.distance.net(self.distance.scaling_layer(2 * x - 1))), self.texture.forward_once(x)
+
+    @torch.no_grad()
+    def measures(self, decoded: np.ndarray) -> dict[str, float]:
+        """Every measure of a decoded image of the same shape, and its PSNR.
+
+        The packages take images; here their networks are handed features, first the original's, then the decoded's.
+        """
+        lpips_vgg, dists = self.features(decoded)
+        with mock.patch.object(self.distance.net, "forward", side_effect=[self.lpips_vgg, lpips_vgg]):
+            vgg = self.distance(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)).item()
+        with mock.patch.object(self.texture, "forward_once", side_effect=[self.dists, dists]):
+            texture = self.texture(None, None).item()
+        return {
+            "psnr": psnr(self.rgb, decoded),
+            "lpips": lpips(self.rgb, decoded),
+            "lpips_vgg": vgg,
+            "dists": texture,
+        }
 
 
 def points(name: str, data: bytes, target: float, codecs: list[str], backbones: str) -> list[dict]:
     """A picture by decoders of ours at `target` bpp, and by AGAINST at FACTORS times the size of that stream."""
     rgb, rows = load_image(data).rgb, []
+    original = Original(rgb, backbones)
 
     def add(codec: str, factor: float, size: int, decoded: np.ndarray, fits: bool) -> None:
-        values = {k: round(v, 5) for k, v in measures(rgb, decoded, backbones).items()}
+        values = {k: round(v, 5) for k, v in original.measures(decoded).items()}
         rows.append(
             {"image": name, "codec": codec, "setting": target, "factor": factor, "bytes": size, "fits": fits} | values
         )
