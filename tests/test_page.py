@@ -181,7 +181,7 @@ def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     foreign = []
     page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None)
-    page.goto(url)
+    page.goto(f"{url}?tab=compare&left=original&model=mse&lambda=0.0035")
     page.locator("#comparison img").first.wait_for()  # the original, from the first moment, in the place that it keeps
     place = page.locator("#comparison .stage").bounding_box()
     row = page.locator("#figures tbody tr")
@@ -230,7 +230,7 @@ def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_
 
 def test_nothing_scrolls_sideways_on_a_phone(browser, url):
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(url)
+    page.goto(f"{url}?tab=compare")
     page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

@@ -284,7 +284,7 @@ def test_a_visitor_puts_the_autoencoder_of_2017_beside_ours(browser, url):
         pytest.skip("cae-2017 is not shipped")
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.set_default_timeout(90_000)
-    page.goto(url)
+    page.goto(f"{url}?tab=compare&lambda=0.0035")
     page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for()
     page.get_by_label("Left of the divider").click()
     page.get_by_role("option", name="2017 autoencoder, experiment 1 (fixed rate)").click()
@@ -299,7 +299,7 @@ def test_a_visitor_puts_the_autoencoder_of_2017_beside_ours(browser, url):
 
 def test_every_decoder_is_shown_on_a_phone(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 844})
-    page.goto(url)
+    page.goto(f"{url}?tab=compare")
     page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
     page.get_by_role("tab", name="One stream").first.click()
     page.set_viewport_size({"width": 390, "height": 844})

@@ -252,8 +252,8 @@ def test_a_tab_opened_by_hand_stays_open_and_the_address_names_it(browser, url):
 def test_a_tab_opened_while_a_picture_is_on_its_way_shows_that_picture(browser, url, tmp_path):
     picture = tmp_path / "mine.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)).save(picture)
-    page = opened(browser, url)
-    page.locator("#headline .big").wait_for()
+    page = opened(browser, f"{url}?tab=compare&lambda=0.0035")
+    page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for()
     before = page.locator("#headline").inner_text()
     page.route("**/upload?**", lambda route: (time.sleep(2), route.continue_()))
     page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()

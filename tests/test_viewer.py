@@ -24,7 +24,7 @@ def test_the_busiest_place_lies_in_the_picture(size):
 
 def test_keys_move_the_divider_and_a_click_all_details(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.goto(url)
+    page.goto(f"{url}?tab=compare&left=original&lambda=0.0035")
     page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for(timeout=60_000)
     page.wait_for_function("() => document.querySelectorAll('#comparison .crops img').length == 3")
     divider = page.locator("#comparison input.divider")
@@ -73,7 +73,7 @@ def opened(browser, url, **options):
     """A page whose first picture and its JPEG have come; patient, since the server shares the machine."""
     page = browser.new_page(**options)
     page.set_default_timeout(90_000)
-    page.goto(url)
+    page.goto(f"{url}?tab=compare&left=original&lambda=0.0035")
     page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for()
     page.wait_for_function("() => document.querySelector('#comparison .under').naturalWidth")
     return page

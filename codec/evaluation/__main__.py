@@ -1,5 +1,5 @@
-"""Command line: `python -m codec.evaluation rd | iso | worth | jpeg | plot | sheet | weak | bd | speed | checks |
-report`.
+"""Command line: `python -m codec.evaluation rd | iso | worth | jpeg | plot | sheet | weak | first-screen | bd | speed |
+checks | report`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from codec import plots
 from codec.baselines import CODECS
 from codec.errors import CodecError
-from codec.evaluation import equal_size, jpeg, promises, rd, report, sheet, speed, worth
+from codec.evaluation import equal_size, first_screen, jpeg, promises, rd, report, sheet, speed, worth
 from codec.evaluation.curves import bd_table
 from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
 from codec.weights import default
@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     over_folder("sheet", "crops of Kodak images by every decoder, as a lossless WebP")
     command = commands.add_parser("weak", help="crops of example images that the decoders are bad at")
     command.add_argument("--out", type=Path, required=True)
+    command = commands.add_parser("first-screen", help="the pictures and numbers that the page opens on")
+    command.add_argument("--out", type=Path, required=True, help="the results file; the pictures go into the page")
+    command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help="the folder with VGG-16")
     command = commands.add_parser("plot", help="curves as HTML and PNG")
     command.add_argument("results", type=Path, help="what rd has written")
     command.add_argument("--out", type=Path, required=True, help="a folder")
@@ -110,6 +113,8 @@ def dispatch(args: argparse.Namespace) -> int:
         sheet.draw(sheet.kodak(args.folder), args.out)
     elif args.command == "weak":
         sheet.draw(sheet.weak(), args.out)
+    elif args.command == "first-screen":
+        first_screen.evaluate(args.out, args.backbones)
     elif args.command == "plot":
         plots.draw(args.results, args.out, png=not args.no_png)
     elif args.command == "speed":

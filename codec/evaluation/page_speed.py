@@ -42,7 +42,7 @@ def measure(rgb: np.ndarray, large: np.ndarray) -> dict:
         result["start_s"] = started
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(url)
+        page.goto(f"{url}?tab=compare&model=mse&lambda=0.0035")
         page.locator("#figures tbody tr").nth(2).wait_for(timeout=60_000)
         upload(page, rgb, Path(folder) / "picture.png")
         for mode, field in (("fixed_lambda_ms", LAMBDA), ("target_rate_ms", BPP)):

@@ -6,6 +6,7 @@ are PNG files in which no trace of JPEG's blocks is left; scikit-image's cat has
 
 import atexit
 import functools
+import hashlib
 import importlib.util
 import shutil
 import tempfile
@@ -14,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from codec.pictures.load import png_bytes
 from codec.ui import viewer
 from codec.ui.names import ORIGINAL, OURS
 from codec.ui.tables import kilobytes
 from codec.ui.texts import t
 
 #: File below skimage/data; whose it is says the text "examples.NAME", as the documentation of skimage.data has it.
-PHOTOGRAPHS = {"portrait": "astronaut.png", "coffee": "coffee.png"}
+PHOTOGRAPHS = {"coffee": "coffee.png", "portrait": "astronaut.png"}
 DRAWN = ("architecture", "foliage", "night", "product", "landscape", "text", "comic", "chart")
 FOLDER = Path(__file__).with_name("pictures")
 THUMBNAIL = 160  # pixels, square
@@ -69,10 +71,18 @@ def thumbnails() -> list[tuple[str, str]]:
 
 
 @functools.cache
-def shown(number: int) -> dict:
-    """What the viewer shows of an example before there is any stream: the original, and places for the others."""
-    path = files()[number]
-    with Image.open(path) as image:
+def pixels(number: int) -> tuple[np.ndarray, str]:
+    """An example as uint8 (H, W, 3), and the id by which the viewer knows that it is the same image."""
+    with Image.open(files()[number]) as image:
         rgb = np.asarray(image.convert("RGB"))
+    return rgb, hashlib.sha256(png_bytes(rgb)).hexdigest()
+
+
+def shown(number: int, left: str = ORIGINAL, right: str = OURS, more: tuple[dict, ...] = ()) -> dict:
+    """What the viewer shows of an example before there is any stream: the original, what else is at hand, and places.
+
+    more: entries of the viewer.
+    """
+    path, (rgb, id_) = files()[number], pixels(number)
     original = viewer.entry(ORIGINAL, t("compare.original"), kilobytes(Path(path).stat().st_size), path)
-    return viewer.value(f"example-{number}", rgb, [original], ORIGINAL, OURS, [ORIGINAL, OURS, "jpeg"])
+    return viewer.value(id_, rgb, [original, *more], left, right, [ORIGINAL, OURS, "jpeg"])

@@ -7,15 +7,22 @@ from pathlib import Path
 import gradio as gr
 
 from codec.errors import CodecError
-from codec.spec import LAMBDA_MAX, LAMBDA_MIN
-from codec.ui import examples
-from codec.ui.names import BY_LAMBDA, BY_RATE, MODELS
+from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
+from codec.ui import examples, front, ready
+from codec.ui.names import BASELINES, BY_LAMBDA, BY_RATE, DECODERS, HISTORICAL, MODELS, ORIGINAL, OURS
 from codec.ui.tabs import compare
 from codec.ui.texts import section, t
 from codec.ui.widgets import QUICK
 from codec.weights import default
 
+SIDES = ("left", "right", "baseline")
+AGAINST = {*BASELINES, *HISTORICAL}
+SHOWN = {ORIGINAL, OURS, *(name for name in DECODERS if name not in OPERATING_POINTS)} | AGAINST
 LIMITS = {"lambda": (LAMBDA_MIN, LAMBDA_MAX), "bpp": (0.05, 2.0)}
+#: What a query has where it asks for the page of the codec, and not for the first screen.
+KEYS = frozenset(
+    ("tab", "example", "model", "lambda", "bpp", "step", "lecture", "left", "right", "baseline", "own", "view")
+)
 WAIT_JS = """async () => {
     if (location.search.length > 1) await window.codecPage.made();
     if (window.codecPage.chosen) await new Promise(() => {}); // for ever
@@ -25,7 +32,8 @@ DONE_JS = "() => { window.codecPage.opened = true; }"
 
 def head() -> str:
     """What the page's head has of ours: the script, and the texts that it and the viewer show."""
-    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    paths = Path(__file__).with_name("page.js"), *(front.HERE / f"{name}.js" for name in ("handover", "compose"))
+    script = "".join(path.read_text(encoding="utf-8") for path in paths)
     texts = json.dumps(section("script"), ensure_ascii=False).replace("<", "\\u003c")
     return f"<script>window.codecTexts = {texts};\n{script}</script>"
 
@@ -45,6 +53,9 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
         number = str(names.index(number) + 1)
     if number.isdecimal() and 1 <= int(number) <= pictures:
         state["example"] = int(number) - 1
+    for key in SIDES:
+        if query.get(key) in (SHOWN if key != "baseline" else AGAINST):
+            state[key] = query[key]
     for key, (low, high) in LIMITS.items():
         try:
             value = float(query.get(key, "nan"))
@@ -56,20 +67,26 @@ def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
 
 
 def opening(request: gr.Request) -> dict:
-    """What a page starts with, by the names of `compare.START`: the first example, or what its link asks for."""
+    """What a page starts with, by the names of `compare.START`: the first example, or what its link asks for.
+
+    A rate without a model is meant for the one of least error, as it was before the page opened on another.
+    """
     state = parse(dict(request.query_params), (), len(examples.files()))
     example = state.get("example", 0)
-    found: dict = {"upload": examples.files()[example]}
-    if example:
-        found["pictures"] = examples.shown(example)
-    if "model" in state and is_here(state["model"]):
-        model = found["model"] = state["model"]
-        found["about"], found["mode"], found["bpp"] = compare.choose_model(model, BY_LAMBDA, gr.skip())
+    model = state.get("model", "mse" if {"lambda", "bpp"} & state.keys() else compare.MODEL_START)
+    model = model if is_here(model) else "mse"
+    sides = tuple(state.get(key, start) for key, start in zip(SIDES, compare.SIDES_START, strict=True))
+    found: dict = {"upload": examples.files()[example], "model": model} | dict(zip(SIDES, sides, strict=True))
+    found["about"], found["mode"], found["bpp"] = compare.choose_model(model, BY_LAMBDA, compare.BPP_START)
     if "lambda" in state:
         found |= {"mode": BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
     if "bpp" in state:
         found |= {"mode": BY_RATE, "bpp": state["bpp"]}
-    return found
+    if request.query_params.get("own"):  # the browser brings the photo itself
+        waiting = {"headline": f"<div class='big'>{t('compare.own_first')}</div>", "verdict": "", "figures": ""}
+        return found | waiting | {"upload": None, "pictures": {}}
+    rate = found["bpp"] if found["mode"] == BY_RATE else None
+    return found | ready.ready(example, rate, model, sides)
 
 
 def is_here(model: str) -> bool:

@@ -57,7 +57,9 @@
   // A picture in the clipboard is an upload.
   document.addEventListener("paste", event => {
     const file = Array.from(event.clipboardData?.files ?? []).find(f => f.type.startsWith("image/"));
-    if (!file) return;
+    if (file) give(file);
+  });
+  function give(file) {
     document.querySelector("#upload button[aria-label='Clear'], #upload button[title='Clear']")?.click();
     setTimeout(() => {
       const input = document.querySelector("#upload input[type=file]"), files = new DataTransfer();
@@ -66,7 +68,17 @@
       input.files = files.files;
       input.dispatchEvent(new Event("change", { bubbles: true }));
     }, 100);
-  });
+  }
+
+  // The photo that was chosen on the first screen. Without one, as after going back and forth, the example is shown.
+  if (new URLSearchParams(location.search).get("own")) (async () => {
+    await new Promise(done => setTimeout(done)); // the rest of this script
+    const file = await window.takeOver().catch(() => null);
+    if (!file) { remember("own", null); location.reload(); return; }
+    while (!document.querySelector("#upload input[type=file]")) await new Promise(done => setTimeout(done, 50));
+    remember("own", null);
+    give(file);
+  })();
 
   // A plot as a PNG for a slide, on white whatever the page's colours are.
   page.savePlot = (selector, filename) => {

@@ -8,21 +8,8 @@ from starlette.middleware import Middleware
 
 from codec.pictures import sandbox
 from codec.ui import jobs, links, viewer
-from codec.ui.hosting import cleanup, gradio_private, guard, queue, sessions
-from codec.ui.tabs import (
-    about,
-    bits,
-    cae,
-    compare,
-    curves,
-    decoders,
-    digits,
-    inside,
-    lesson,
-    open_stream,
-    sampling,
-    vote,
-)
+from codec.ui.hosting import cleanup, first_screen, gradio_private, guard, queue, sessions
+from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
 from codec.ui.texts import t
 from codec.ui.vote.routes import Votes
 
@@ -85,7 +72,7 @@ def build() -> gr.Blocks:
                 about.build(demo, tuple(tab.id for tab in tabs.children))
         links.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
     cleanup.start(demo, *KEEP)
-    return queue.make_fair(demo, {compare.compress: 1, compare.measure: 0})
+    return queue.make_fair(demo, {compare.compress: 1, compare.compress_first: 1, compare.measure: 0})
 
 
 def tab(name: str, **options) -> gr.Tab:
@@ -102,9 +89,8 @@ def launch_options() -> dict:
         "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
         "app_kwargs": {
-            "middleware": [Middleware(guard.Guard)],
+            "middleware": [Middleware(guard.Guard), Middleware(first_screen.FirstScreen, keys=links.KEYS)],
             "lifespan": sessions.lifespan,
-            "routes": Votes().routes(),
         },
         "show_error": False,
         "run_history": False,

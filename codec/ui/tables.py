@@ -1,9 +1,10 @@
-"""What was measured as HTML: tables, one line a file, and bars of bytes."""
+"""What was measured as HTML: headlines, tables, one line a file, and bars of bytes."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from html import escape
 
+from codec.spec import lambda_of
 from codec.ui.texts import t
 
 
@@ -41,6 +42,43 @@ SLOW = ("ms_ssim", "lpips")
 
 def kilobytes(size: int) -> str:
     return t("table.size_bytes", size=size) if size < 1000 else t("table.size_kb", size=size / 1000)
+
+
+def headline(ours: Row, q: int, lmbda: float | None, notes: list[str]) -> str:
+    """The result in one line, how it came about in another. lmbda: what was asked for; q: the index coded at."""
+    exact = lambda_of(q)
+    rate = t("compare.lambda", value=exact)
+    if lmbda is not None:
+        rate = t("compare.lambda_asked", value=lmbda, exact=exact, q=q)
+    small = " ".join(escape(n) for n in [t("compare.rate", rate=rate, bpp=ours.bpp), *notes])
+    big = t("compare.headline", size=kilobytes(ours.bytes), ratio=smaller(ours.ratio), psnr=ours.psnr)
+    return f"<div class='big'>{big}</div><div class='small'>{small}</div>"
+
+
+def smaller(ratio: float) -> str:
+    """How much smaller than its raw pixels a file is: an image of a few pixels has none."""
+    if ratio < 1.05:
+        return t("compare.not_smaller")
+    return t("compare.smaller", times=f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}")
+
+
+def verdict(ours: Row, other: Row, name: str, note: str) -> str:
+    """This codec against the chosen one in one line."""
+    if note:
+        return f"<div class='big'>{escape(note)}</div>"
+    measures = [t("compare.against_psnr", other=other.psnr, ours=ours.psnr)]
+    if ours.lpips is not None and other.lpips is not None:
+        measures.append(t("compare.against_lpips", other=other.lpips, ours=ours.lpips))
+    size = t("compare.same_size", size=kilobytes(other.bytes))
+    if other.own_rate:
+        size = t("compare.own_size", size=kilobytes(other.bytes), ours=kilobytes(ours.bytes))
+    return f"<div class='big'>{escape(name)}{size}: {'; '.join(measures)}</div>"
+
+
+def remark(row: Row) -> str:
+    """What is said beside a picture's name."""
+    said = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
+    return said if row.lpips is None else f"{said}, LPIPS {row.lpips:.3f}"
 
 
 def table(rows: list[Row], caption: str = "") -> str:

@@ -12,12 +12,11 @@ from codec.errors import CodecError
 from codec.metrics import bpp
 from codec.pictures.load import png_bytes
 from codec.pictures.sandbox import read_picture
-from codec.spec import lambda_of
 from codec.ui import viewer
 from codec.ui.jobs import common, renditions
 from codec.ui.jobs.renditions import CACHE, MEASURED_PIXELS, SUFFIXES, Job, digest, encoding, historical, networks
 from codec.ui.names import BASELINES, BY_LAMBDA, BY_RATE, BY_SIZE, DECODERS, HISTORICAL, MODELS, ORIGINAL, OURS
-from codec.ui.tables import Row, facts, kilobytes, table
+from codec.ui.tables import Row, facts, headline, kilobytes, remark, table, verdict
 from codec.ui.texts import t
 from codec.weights import default
 
@@ -31,37 +30,6 @@ def installed() -> tuple[list[str], list[str], list[str]]:
 def file_stem(path: str) -> str:
     """A harmless name for downloads, made from an upload's."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
-
-
-def headline(ours: Row, q: int, lmbda: float | None, notes: list[str]) -> str:
-    """The result in one line, how it came about in another. lmbda: what was asked for; q: the index coded at."""
-    exact = lambda_of(q)
-    rate = t("compare.lambda", value=exact)
-    if lmbda is not None:
-        rate = t("compare.lambda_asked", value=lmbda, exact=exact, q=q)
-    small = " ".join(escape(n) for n in [t("compare.rate", rate=rate, bpp=ours.bpp), *notes])
-    big = t("compare.headline", size=kilobytes(ours.bytes), ratio=smaller(ours.ratio), psnr=ours.psnr)
-    return f"<div class='big'>{big}</div><div class='small'>{small}</div>"
-
-
-def smaller(ratio: float) -> str:
-    """How much smaller than its raw pixels a file is: an image of a few pixels has none."""
-    if ratio < 1.05:
-        return t("compare.not_smaller")
-    return t("compare.smaller", times=f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}")
-
-
-def verdict(ours: Row, other: Row, name: str, note: str) -> str:
-    """This codec against the chosen one in one line."""
-    if note:
-        return f"<div class='big'>{escape(note)}</div>"
-    measures = [t("compare.against_psnr", other=other.psnr, ours=ours.psnr)]
-    if ours.lpips is not None and other.lpips is not None:
-        measures.append(t("compare.against_lpips", other=other.lpips, ours=ours.lpips))
-    size = t("compare.same_size", size=kilobytes(other.bytes))
-    if other.own_rate:
-        size = t("compare.own_size", size=kilobytes(other.bytes), ours=kilobytes(ours.bytes))
-    return f"<div class='big'>{escape(name)}{size}: {'; '.join(measures)}</div>"
 
 
 def run(path: str | None, rate: tuple[str, float, float, float], model: str, sides: tuple[str, str, str], progress):
@@ -158,12 +126,6 @@ def source_of(job: Job) -> Row:
     """The original's own line: the size of the file that was uploaded, where that was seen."""
     known = CACHE.get(("source", job.id[1]))
     return known or row_of(job, ORIGINAL, t("compare.original"), job.original.stat().st_size)
-
-
-def remark(row: Row) -> str:
-    """What is said beside a picture's name."""
-    said = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
-    return said if row.lpips is None else f"{said}, LPIPS {row.lpips:.3f}"
 
 
 def measure(stream: str | None, original: str | None, sides: tuple[str, str, str], everything: bool, progress):

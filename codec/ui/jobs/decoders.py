@@ -9,11 +9,11 @@ from codec.inside import heatmap
 from codec.pictures.load import png_bytes
 from codec.ui import viewer
 from codec.ui.jobs import common
-from codec.ui.jobs.compare import file_stem, remark, row_of, source_of
+from codec.ui.jobs.compare import file_stem, row_of, source_of
 from codec.ui.jobs.plane import REALISM, plane
 from codec.ui.jobs.renditions import CACHE, Job, digest, measure, networks, pixels, rendition
 from codec.ui.names import DECODERS, ORIGINAL
-from codec.ui.tables import facts, kilobytes, table
+from codec.ui.tables import facts, kilobytes, remark, table
 from codec.ui.texts import t
 from codec.weights import default
 

@@ -7,11 +7,10 @@ import gradio as gr
 
 from codec import spec
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
-from codec.ui import examples, jobs, viewer
+from codec.ui import examples, jobs, ready, viewer
 from codec.ui.hosting import queue
 from codec.ui.names import (
     BASELINES,
-    BY_LAMBDA,
     BY_RATE,
     DECODERS,
     HISTORICAL,
@@ -26,7 +25,12 @@ from codec.ui.widgets import PRIVATE, QUICK, Coded, hint
 TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
 LAMBDA_START = 0.0035
 QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q / 100)).toPrecision(3))"
-START = ("upload", "pictures", "model", "about", "mode", "quality", "lmbda", "bpp")  # what a link may set
+MODEL_START, BPP_START, SIDES_START = "hific-lo", 0.14, ("jpeg", OURS, "jpeg")  # as on the first screen
+#: What a link may set.
+START = (
+    "upload", "pictures", "headline", "verdict", "figures", "model", "about", "mode", "quality", "lmbda", "bpp",
+    "left", "right", "baseline",
+)  # fmt: skip
 SIDES = [name for name in DECODERS if name not in OPERATING_POINTS]  # each network once
 
 
@@ -41,6 +45,15 @@ def compress(path: str | None, mode: str, lmbda: float, bpp: float, model: str, 
     the original as PNG; last, a sentence on what follows.
     """
     yield from jobs.compare.run(path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress)
+
+
+def compress_first(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
+                   baseline: str, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+    """What the page does when it is opened: a photo of the visitor's own is still on its way."""
+    if path:
+        yield from compress(path, mode, lmbda, bpp, model, kb, left, right, baseline, progress)
+    else:
+        yield [gr.skip()] * 8
 
 
 def measure(stream: str | None, original: str | None, left: str, right: str, baseline: str, everything: bool,
@@ -118,15 +131,16 @@ def build(demo: gr.Blocks, opening) -> Coded:
     """
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            headline = gr.HTML("<div>…</div>", elem_id="headline", padding=False)
-            verdict = gr.HTML(elem_id="verdict", padding=False)
-            pictures = viewer.component(value=examples.shown(0), elem_id="comparison")
+            begun = ready.ready(0, BPP_START, MODEL_START, SIDES_START)
+            headline = gr.HTML(begun["headline"], elem_id="headline", padding=False)
+            verdict = gr.HTML(begun["verdict"], elem_id="verdict", padding=False)
+            pictures = viewer.component(value=begun["pictures"], elem_id="comparison")
             with gr.Row(elem_id="sides"):
                 sides, past = side_choices(SIDES, list(HISTORICAL)), list(HISTORICAL)
-                left = dropdown(sides, ORIGINAL, "compare.left")
-                right = dropdown(sides, OURS, "compare.right")
-                baseline = dropdown(baseline_choices(past), "jpeg", "compare.baseline", elem_id="baseline")
-            figures = gr.HTML(elem_id="figures", elem_classes="figures", padding=False)
+                left = dropdown(sides, SIDES_START[0], "compare.left")
+                right = dropdown(sides, SIDES_START[1], "compare.right")
+                baseline = dropdown(baseline_choices(past), SIDES_START[2], "compare.baseline", elem_id="baseline")
+            figures = gr.HTML(begun["figures"], elem_id="figures", elem_classes="figures", padding=False)
             everything = gr.Checkbox(False, label=t("compare.everything"), elem_id="everything")
             with gr.Row():
                 stream_file = gr.DownloadButton(t("compare.stream_file"), elem_id="get-stream", min_width=120)
@@ -149,17 +163,17 @@ def build(demo: gr.Blocks, opening) -> Coded:
                 interactive=False,
                 buttons=[],
             )
-            model = gr.Radio(model_choices(MODELS), value="mse", label=t("compare.model"), elem_id="model")
-            about = gr.HTML(explained("mse"), elem_id="about-model", padding=False)
+            model = gr.Radio(model_choices(MODELS), value=MODEL_START, label=t("compare.model"), elem_id="model")
+            about = gr.HTML(explained(MODEL_START), elem_id="about-model", padding=False)
             targets = t("compare.by_lambda"), t("compare.by_rate"), t("compare.by_size")
             targets = list(zip(targets, MODES, strict=True))
-            mode = gr.Radio(targets, value=BY_LAMBDA, label=t("compare.target"), elem_id="mode")
-            with gr.Group() as lambda_group:
+            mode = gr.Radio(targets, value=BY_RATE, label=t("compare.target"), elem_id="mode")
+            with gr.Group(visible=False) as lambda_group:
                 quality = gr.Slider(0, 100, 42.5, step=0.5, label=t("compare.quality"), buttons=[], elem_id="quality")
                 lmbda = gr.Number(
                     LAMBDA_START, label=t("compare.lambda_label"), minimum=0, step=0.0001, elem_id="lambda"
                 )
-            bpp = gr.Slider(0.05, 2, 0.3, step=0.01, label=t("compare.bpp"), visible=False, elem_id="bpp")
+            bpp = gr.Slider(0.05, 2, BPP_START, step=0.01, label=t("compare.bpp"), elem_id="bpp")
             kb = gr.Number(15, label=t("compare.kb"), minimum=0.03, step=1, visible=False, elem_id="kilobytes")
             button = gr.Button(t("compare.button"), variant="primary", elem_id="compress")
 
@@ -178,12 +192,29 @@ def build(demo: gr.Blocks, opening) -> Coded:
         values = opening(request)
         return [values.get(name, gr.skip()) for name in START]
 
-    first = demo.load(start, None, [upload, pictures, model, about, mode, quality, lmbda, bpp], **quick)
+    state = [
+        upload,
+        pictures,
+        headline,
+        verdict,
+        figures,
+        model,
+        about,
+        mode,
+        quality,
+        lmbda,
+        bpp,
+        left,
+        right,
+        baseline,
+    ]
+    first = demo.load(start, None, state, **quick)
     demo.load(what_is_here, None, [model, left, right, baseline], **quick)
     chosen = model.input(choose_model, [model, mode, bpp], [about, mode, bpp], **quick)
     events = [button.click, upload.upload, quality.release, bpp.release, mode.input, lmbda.submit, kb.submit]
-    events += [pick.then, first.then, chosen.then]
+    events += [pick.then, chosen.then]
     runs = [button.click(compress, inputs, outputs, api_name="compress", **how)]
+    runs.append(first.then(compress_first, inputs, outputs, **how, **PRIVATE))
     runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events[1:]]
     # Slow numbers follow in a lane of their own, once the page has the files.
     compared = [stream_file, original_file, left, right, baseline, everything]

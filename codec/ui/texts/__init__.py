@@ -43,6 +43,20 @@ def t(key: str, /, **values) -> str:
     return text.format(**values) if values else text
 
 
+def accepted(asked: str, header: str = "") -> str:
+    """One of our languages: the one asked for by name, else the first that an Accept-Language header names."""
+    if asked in LANGUAGES:
+        return asked
+    wanted = []
+    for place, item in enumerate(header.split(",")[:20]):
+        name, _, weight = item.strip().partition(";q=")
+        try:
+            wanted.append((-float(weight or 1), place, name.lower().partition("-")[0]))
+        except ValueError:
+            continue
+    return next((name for _, _, name in sorted(wanted) if name in LANGUAGES), ENGLISH)
+
+
 def section(name: str) -> dict[str, str]:
     """The texts whose keys begin with a table's name, by the rest of their keys, in the order of the file."""
     start = f"{name}."

@@ -31,6 +31,11 @@ def entry(key: str, name: str, remark: str, path: str | Path) -> dict:
     return {"key": key, "name": name, "remark": remark, "alt": f"{name}: {remark}", "file": file}
 
 
+def stored(key: str, name: str, remark: str, url: str) -> dict:
+    """The same of a picture that the page has beforehand, by its address relative to the page."""
+    return {"key": key, "name": name, "remark": remark, "alt": f"{name}: {remark}", "file": {"url": url}}
+
+
 def value(
     job_id: str,
     rgb: np.ndarray,

@@ -6,8 +6,8 @@ let zoom = 1, pan = [0, 0]; // of the stage: 1 is the whole picture; pan in pixe
 let scale = 2, spot = null, shown = null, right = null, sent = null;
 const words = window.codecTexts;
 const value = () => (props.value && props.value.pictures ? props.value : null);
-// While an image is coded once more there is only the original of it: what was made before stays until the new comes.
-const waits = () => shown === value().id && value().pictures.length === 1;
+// While an image is coded once more, what was made before stays until the new comes.
+const waits = () => shown === value().id;
 const picture = (key) => value()?.pictures.find((p) => p.key === key);
 
 function put(image, tag, key) {
