@@ -32,7 +32,7 @@ def point(image="coffee", target=0.14):
 def test_its_pictures_are_small_and_all_of_them_are_named():
     named = {front.PREVIEW}
     for p in front.points():
-        named |= {p["jpeg"]["file"], p["hific"]["file"], p["original"]["file"], p["image"] + front.SMALL}
+        named |= front.pictures(p)
         assert len(front.files()[p["jpeg"]["file"]]) == p["jpeg"]["bytes"]
     assert named == set(front.files()) and sum(map(len, front.files().values())) < MOST_BYTES
     with Image.open(io.BytesIO(front.files()[front.PREVIEW])) as image:

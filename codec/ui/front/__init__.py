@@ -32,7 +32,14 @@ ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff"
 def points() -> list[dict]:
     """What was measured, without scenes whose image is not installed; empty where it was not measured."""
     here = examples.sources()
-    return [p for p in results.read("first-screen").get("points", []) if p["image"] in here]
+    return [
+        p for p in results.read("first-screen").get("points", []) if p["image"] in here and pictures(p) <= {*files()}
+    ]
+
+
+def pictures(point: dict) -> set[str]:
+    """The files that one size shows."""
+    return {point["jpeg"]["file"], point["hific"]["file"], point["original"]["file"], point["image"] + SMALL, PREVIEW}
 
 
 @functools.cache
