@@ -146,7 +146,7 @@ def test_it_is_moved_by_keys_and_keeps_its_state_in_the_address(screen, url):
     assert screen.locator("#divider").input_value() == "0"
     screen.locator("#numbers summary").click()
     assert f"{known['hific']['dists']:.3f}" in screen.locator("#rows").inner_text()
-    state = links.parse(dict(httpx.URL(screen.locator("#numbers a").evaluate("a => a.href")).params), ("compare",), 10)
+    state = links.parse(dict(httpx.URL(screen.locator("#numbers a").evaluate("a => a.href")).params), 10)
     assert state["bpp"] == 0.30 and state["example"] == list(examples.sources()).index("portrait")
     hold = screen.locator("#hold")
     hold.focus()

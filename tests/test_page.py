@@ -214,7 +214,7 @@ def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_
     bad.write_bytes(b"<html>not a picture</html>")
     upload(bad)
     page.get_by_text("This file is not an image").first.wait_for(timeout=60_000)
-    page.get_by_role("tab", name="Where the bits go").click()  # does not wait for a picture that never comes
+    page.get_by_role("tab", name="Bit allocation").click()  # does not wait for a picture that never comes
     page.locator("#bit-map img").first.wait_for(timeout=40_000)
     page.get_by_role("tab", name="Compare").click()
 

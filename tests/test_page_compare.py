@@ -301,7 +301,7 @@ def test_every_decoder_is_shown_on_a_phone(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 844})
     page.goto(f"{url}?tab=compare")
     page.locator("#figures tbody tr").first.wait_for(timeout=60_000)
-    page.get_by_role("tab", name="One stream").first.click()
+    page.get_by_role("tab", name="All decoders").click()
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#decoders .crops button.window").nth(len(networks())).wait_for(timeout=60_000)
     page.locator("#decoders .crops button.window").nth(1).click()

@@ -19,7 +19,7 @@ from codec.ui.jobs import rd_plot
 from codec.ui.tabs import about
 from codec.weights import Weights
 
-TABS = ("compare", "curves", "bits", "generative", "inside", "open", "method")
+TABS = tuple(links.PLACES)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,10 @@ def opened(browser, address: str, on_request=None, width: int = 1280):
         page.on("request", on_request)
     page.goto(address)
     return page
+
+
+def open_tab(page) -> str:
+    return page.locator("#tabs > .tab-wrapper [role=tab][aria-selected=true]").get_attribute("data-tab-id")
 
 
 def refusal(client, *inputs, api_name):
@@ -172,7 +176,7 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     assert f"Up to {spec.MAX_PIXELS // 10**6} megapixels" in words
     assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
     models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
-    assert all(links.parse({"model": model}, TABS, 0) == {"model": model} for model in models)
+    assert all(links.parse({"model": model}, 0) == {"model": model} for model in models)
     monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
     monkeypatch.setattr(results.weights, "default", lambda: Weights(tmp_path))
     assert "not measured yet" in about.text(TABS) and "cannot be read" in about.text(TABS)
@@ -189,16 +193,22 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
         ({"bpp": "900", "lambda": "0"}, {"bpp": 2.0, "lambda": 0.0005}),
         ({"tab": "<script>", "example": "0", "model": "x", "lambda": "nan", "bpp": "many"}, {}),
         ({"example": "99"}, {}),
+        ({"tab": "latents", "sub": "ladder", "left": "jpeg", "baseline": "mse"},
+         {"tab": "latents", "sub": "ladder", "left": "jpeg"}),
+        ({"tab": "curves", "sub": "ladder"}, {"tab": "curves"}),
+        ({"tab": "generative", "sub": "open"}, {"tab": "latents", "sub": "sampling"}),
+        ({"tab": "method"}, {"tab": "about"}),
+        ({"step": "3"}, {"tab": "course"}),
     ],
 )  # fmt: skip
-def test_a_link_opens_what_it_can(query, state):
-    assert links.parse(query, TABS, 5) == state
+def test_a_link_opens_what_it_can(query, state):  # those of before the tabs were put together among them
+    assert links.parse(query, 5) == state
 
 
 def test_a_link_opens_its_state_in_large_type(browser, url):
     page = opened(browser, f"{url}?tab=inside&example=portrait&lambda=0.013&lecture=1")
     page.locator("#channel-histogram .js-plotly-plot").wait_for()
-    assert page.locator("button[role=tab][aria-selected=true]").get_attribute("data-tab-id") == "inside"
+    assert open_tab(page) == "latents"
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 20
     page.get_by_role("tab", name="Compare").click()
     page.get_by_text("λ = 0.013 ", exact=False).first.wait_for()
@@ -229,7 +239,7 @@ def test_a_link_is_the_first_thing_compressed_and_its_model_is_explained(browser
 
 @pytest.mark.parametrize(
     ("tab", "picture", "lmbda"),  # a λ of its own: nothing has been made before
-    [("Where the bits go", "#bit-map img", 0.0111), ("Inside", "#channels img", 0.0122)],
+    [("Bit allocation", "#bit-map img", 0.0111), ("Latents", "#channels img", 0.0122)],
 )
 def test_a_tab_opened_too_early_waits_for_the_picture(browser, url, tab, picture, lmbda):
     page = opened(browser, f"{url}?lambda={lmbda}")
@@ -244,7 +254,7 @@ def test_a_tab_opened_by_hand_stays_open_and_the_address_names_it(browser, url):
     page.get_by_role("tab", name="Rate–distortion").first.click()
     page.locator("#figures tbody tr").first.wait_for(state="attached")
     page.wait_for_timeout(1500)
-    assert page.locator("button[role=tab][aria-selected=true]").first.get_attribute("data-tab-id") == "curves"
+    assert open_tab(page) == "curves"
     assert "tab=curves" in page.evaluate("location.search")
     page.close()
 
@@ -258,7 +268,7 @@ def test_a_tab_opened_while_a_picture_is_on_its_way_shows_that_picture(browser, 
     page.route("**/upload?**", lambda route: (time.sleep(2), route.continue_()))
     page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
     page.locator("#upload input[type=file]").set_input_files(picture)
-    page.get_by_role("tab", name="Where the bits go").click()
+    page.get_by_role("tab", name="Bit allocation").click()
     page.locator("#bit-map img").first.wait_for()
     size = int(page.locator("#ledger b").last.inner_text().replace(",", ""))
     page.get_by_role("tab", name="Compare").click()
@@ -271,7 +281,7 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
     foreign = []
     page = opened(
         browser,
-        f"{url}?tab=bits",
+        f"{url}?tab=bits&sub=region",
         lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None,
     )
     page.wait_for_event("response", lambda answer: answer.url.endswith("/image.png"))  # what is painted on

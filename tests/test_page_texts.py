@@ -14,7 +14,7 @@ from codec.ui.texts import LANGUAGE, LANGUAGES, t
 UI = Path(texts.__file__).parents[1]
 ROOT = UI.parents[1]
 #: A key in a call, f"region.psnr_{where}" among them; a table taken as a whole; and a key that is passed on.
-CALL = re.compile(r"""\b(?:t|refuse|dropdown|tab)\(\s*f?["']([a-z]\w*(?:\.[\w{}\[\]' ]+)+)["']""")
+CALL = re.compile(r"""\b(?:t|refuse|dropdown)\(\s*f?["']([a-z]\w*(?:\.[\w{}\[\]' ]+)+)["']""")
 TABLE = re.compile(r"""\b(?:section|translations)\(["']([\w.]+)["']\)""")
 PASSED = re.compile(r"""["']((?:compare)\.\w+)["']""")
 BANNED = "dear|dearer|dearest|foresee|foreseen|so many|to be had|of which|drawn by|made wrong|ours"

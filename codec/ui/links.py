@@ -19,9 +19,29 @@ SIDES = ("left", "right", "baseline")
 AGAINST = {*BASELINES, *HISTORICAL}
 SHOWN = {ORIGINAL, OURS, *(name for name in DECODERS if name not in OPERATING_POINTS)} | AGAINST
 LIMITS = {"lambda": (LAMBDA_MIN, LAMBDA_MAX), "bpp": (0.05, 2.0)}
+#: The tabs, and what each has below it; the first of these is what it opens on.
+PLACES: dict[str, tuple[str, ...]] = {
+    "compare": ("one", "decoders", "open"),
+    "course": ("lesson", "digits", "cae"),
+    "curves": (),
+    "bits": ("map", "region"),
+    "latents": ("channels", "ladder", "sampling", "between", "corrupt"),
+    "about": (),
+}
+#: Names that tabs had before, and what took their content.
+RETIRED = {
+    "decoders": ("compare", "decoders"),
+    "open": ("compare", "open"),
+    "lesson": ("course", "lesson"),
+    "digits": ("course", "digits"),
+    "cae": ("course", "cae"),
+    "generative": ("latents", "sampling"),
+    "inside": ("latents", "channels"),
+    "method": ("about", ""),
+}
 #: What a query has where it asks for the page of the codec, and not for the first screen.
 KEYS = frozenset(
-    ("tab", "example", "model", "lambda", "bpp", "step", "lecture", "left", "right", "baseline", "own", "view")
+    ("tab", "sub", "example", "model", "lambda", "bpp", "step", "lecture", "left", "right", "baseline", "own", "view")
 )
 WAIT_JS = """async () => {
     if (location.search.length > 1) await window.codecPage.made();
@@ -38,14 +58,19 @@ def head() -> str:
     return f"<script>window.codecTexts = {texts};\n{script}</script>"
 
 
-def parse(query: dict[str, str], tabs: tuple[str, ...], pictures: int) -> dict:
-    """The state that a query asks for: "tab", "example" (from 0), "model", and "lambda" or "bpp".
+def parse(query: dict[str, str], pictures: int) -> dict:
+    """The state that a query asks for: "tab" and "sub", "example" (from 0), "model", "lambda" or "bpp", and SIDES.
 
     What is unknown, out of range or not a number is left out: a link that was mistyped still opens the page.
     """
     state: dict = {}
-    if query.get("tab") in tabs:
-        state["tab"] = query["tab"]
+    tab, sub = RETIRED.get(query.get("tab", ""), (query.get("tab"), query.get("sub")))
+    if tab is None and "step" in query:
+        tab = "course"
+    if tab in PLACES:
+        state["tab"] = tab
+        if sub in PLACES[tab]:
+            state["sub"] = sub
     if query.get("model") in MODELS:
         state["model"] = query["model"]
     number, names = query.get("example", ""), list(examples.sources())
@@ -71,12 +96,15 @@ def opening(request: gr.Request) -> dict:
 
     A rate without a model is meant for the one of least error, as it was before the page opened on another.
     """
-    state = parse(dict(request.query_params), (), len(examples.files()))
+    state = parse(dict(request.query_params), len(examples.files()))
     example = state.get("example", 0)
     model = state.get("model", "mse" if {"lambda", "bpp"} & state.keys() else compare.MODEL_START)
     model = model if is_here(model) else "mse"
     sides = tuple(state.get(key, start) for key, start in zip(SIDES, compare.SIDES_START, strict=True))
-    found: dict = {"upload": examples.files()[example], "model": model} | dict(zip(SIDES, sides, strict=True))
+    name = list(examples.sources())[example]
+    found: dict = {"upload": examples.files()[example], "example": name, "model": model} | dict(
+        zip(SIDES, sides, strict=True)
+    )
     found["about"], found["mode"], found["bpp"] = compare.choose_model(model, BY_LAMBDA, compare.BPP_START)
     if "lambda" in state:
         found |= {"mode": BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
@@ -84,7 +112,7 @@ def opening(request: gr.Request) -> dict:
         found |= {"mode": BY_RATE, "bpp": state["bpp"]}
     if request.query_params.get("own"):  # the browser brings the photo itself
         waiting = {"headline": f"<div class='big'>{t('compare.own_first')}</div>", "verdict": "", "figures": ""}
-        return found | waiting | {"upload": None, "pictures": {}}
+        return found | waiting | {"upload": None, "example": None, "pictures": {}}
     rate = found["bpp"] if found["mode"] == BY_RATE else None
     return found | ready.ready(example, rate, model, sides)
 
@@ -96,14 +124,28 @@ def is_here(model: str) -> bool:
         return False
 
 
-def connect(demo: gr.Blocks, tabs: gr.Tabs, names: tuple[str, ...]) -> None:
-    """Opens the tab that the link asks for, once the page's first picture is there."""
+def connect(demo: gr.Blocks, tabs: gr.Tabs) -> None:
+    """Opens the tab that the link asks for, once the page's first picture is there, and what is below it."""
+    strips = {name: block for name, block in strips_of(tabs)}
 
     def tab(request: gr.Request):
-        state = parse(dict(request.query_params), names, 0)
-        return gr.Tabs(selected=state["tab"]) if "tab" in state else gr.skip()
+        state = parse(dict(request.query_params), 0)
+        selected = [gr.Tabs(selected=state["tab"]) if "tab" in state else gr.skip()]
+        for name in strips:
+            here = state.get("tab") == name and "sub" in state
+            selected.append(gr.Tabs(selected=state["sub"]) if here else gr.skip())
+        return selected
 
-    demo.load(None, js=WAIT_JS, **QUICK).then(tab, None, tabs, **QUICK).then(None, js=DONE_JS, **QUICK)
+    outputs = [tabs, *strips.values()]
+    demo.load(None, js=WAIT_JS, **QUICK).then(tab, None, outputs, **QUICK).then(None, js=DONE_JS, **QUICK)
+
+
+def strips_of(tabs: gr.Tabs):
+    """(tab, the strip below it) of every tab that has one."""
+    for tab in tabs.children:
+        for block in tab.children:
+            if isinstance(block, gr.Tabs):
+                yield tab.id, block
 
 
 def masthead() -> None:

@@ -29,7 +29,7 @@
       if (document.querySelector("#upload .uploading")) asked = Date.now();
       quiet = document.querySelector(busy) || Date.now() - asked < 500 ? 0 : quiet + 1;
       const enough = Date.now() - asked < 10000 ? 10 : 2; // looks, of which there are 20 in a second
-      if (quiet >= (document.querySelector("#headline .big") ? enough : 200)) return;
+      if (quiet >= (page.coded ? enough : 200)) return;
       await new Promise(done => setTimeout(done, 50));
     }
   };
@@ -90,6 +90,20 @@
       { format: "png", width: 1200, height: 700, scale: 2, filename });
   };
 
+  // --- places: what a tab, or one below it, shows is filled when it comes to be seen, once the image is made
+  const busy = new Set(), never = () => new Promise(() => {});
+  page.open = async name => { // goes on where the place `name` is seen; else what would follow never does
+    if (busy.has(name)) return never();
+    busy.add(name);
+    try { await page.made(); } finally { busy.delete(name); }
+    if (!document.querySelector(`#door-${name}`)?.offsetParent) return never();
+  };
+  page.again = () => { // another image has been made: what is seen of it is filled again
+    page.coded = true;
+    for (const button of document.querySelectorAll("[id^=again-]"))
+      if (button.closest(".tabitem")?.offsetParent) button.click();
+  };
+
   // Opens the lesson, and in it the step that the address names: ?step=3.
   page.openStep = () => {
     const step = new URLSearchParams(location.search).get("step");
@@ -97,11 +111,9 @@
     let tries = 0;
     const open = () => {
       if (++tries > 150) return;
-      const steps = document.querySelector("#lesson-steps"), tab = steps?.querySelector(`#lesson-${step}-button`);
-      if (!steps?.offsetParent) { // on narrow screens the tab is an entry of a menu
-        for (const b of document.querySelectorAll("#lesson-button, .overflow-dropdown button"))
-          if (b.textContent.trim() === words.lesson) b.click();
-      } else if (tab?.getAttribute("aria-selected") === "true") return;
+      const steps = document.querySelector("#lesson-steps"), tab = document.querySelector(`#door-step-${step}-button`);
+      if (!steps?.offsetParent) document.querySelector(steps ? "#door-lesson-button" : "#door-course-button")?.click();
+      else if (tab?.getAttribute("aria-selected") === "true") return;
       else tab?.click();
       setTimeout(open, 200);
     };
@@ -137,8 +149,13 @@
     connectPlot();
     describe();
     name();
-    const open = document.querySelector("button[role=tab][aria-selected=true]")?.dataset.tabId;
-    const now = new URLSearchParams(location.search).get("tab");
-    if (open && page.opened && open !== (now ?? "compare")) remember("tab", open === "compare" ? null : open);
+    const open = document.querySelector("#tabs > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
+    const now = new URLSearchParams(location.search);
+    if (!open || !page.opened) return;
+    const strip = document.querySelectorAll(`#${open}-places > .tab-wrapper [role=tab]`);
+    const chosen = [...strip].find(b => b.getAttribute("aria-selected") === "true"), sub = chosen?.dataset.tabId;
+    if (open !== now.get("tab")) remember("tab", open);
+    const wanted = chosen && chosen !== strip[0] ? sub : null;
+    if (wanted !== now.get("sub")) remember("sub", wanted);
   }, 400);
 })();

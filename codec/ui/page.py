@@ -1,6 +1,8 @@
 """Puts the tabs together and sets what holds for the whole page."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -11,7 +13,7 @@ from codec.ui import jobs, links, viewer
 from codec.ui.hosting import cleanup, first_screen, gradio_private, guard, queue, sessions
 from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
 from codec.ui.texts import t
-from codec.ui.vote.routes import Votes
+from codec.ui.widgets import Coded, place, tabs
 
 KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
 CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -45,39 +47,73 @@ def build() -> gr.Blocks:
     threading.Thread(target=warm_up, daemon=True).start()
     with gr.Blocks(title=t("page.title"), delete_cache=KEEP, analytics_enabled=False) as demo:
         links.masthead()
-        with gr.Tabs(elem_id="tabs") as tabs:
-            with tab("compare"):
-                coded = compare.build(demo, links.opening)
-            with tab("decoders") as opened:
-                decoders.build(demo, opened, coded)
-            with tab("curves") as opened:
-                curves.build(opened, coded)
-            with tab("bits") as opened:
-                bits.build(opened, coded)
-            with tab("generative") as opened:
-                sampling.build(opened, coded)
-            with tab("inside") as opened:
-                inside.build(opened, coded)
-            with tab("lesson", elem_id="lesson") as opened:
-                lesson.build(demo, opened, coded)
-            with tab("digits") as opened:
-                digits.build(opened)
-            with tab("cae") as opened:
-                cae.build(opened, coded)
-            with tab("open"):
-                open_stream.build()
-            with gr.Tab(t("vote.tab.name"), id="vote"):
-                vote.build()
-            with tab("method"):
-                about.build(demo, tuple(tab.id for tab in tabs.children))
-        links.connect(demo, tabs, tuple(tab.id for tab in tabs.children))
+        bar = compare.build_bar()
+        with tabs("tabs") as strip:
+            coded = build_compare(demo, bar)
+            build_course(demo, coded)
+            with place("curves", t("tabs.curves")) as door:
+                curves.build(door, coded)
+            build_bits(coded)
+            build_latents(coded)
+            with place("about", t("tabs.about")):
+                about.build(demo, tuple(links.PLACES))
+        links.connect(demo, strip)
     cleanup.start(demo, *KEEP)
     return queue.make_fair(demo, {compare.compress: 1, compare.compress_first: 1, compare.measure: 0})
 
 
-def tab(name: str, **options) -> gr.Tab:
-    """A tab by the name that links give it."""
-    return gr.Tab(t(f"tabs.{name}"), id=name, **options)
+def build_compare(demo: gr.Blocks, bar: compare.Bar) -> Coded:
+    """One stream by one decoder, by all of them, and anybody's stream."""
+    with below("compare") as tab:
+        with place("one", t("places.one"), tab):
+            coded = compare.build(demo, bar, links.opening)
+        with place("decoders", t("places.decoders"), tab) as door:
+            decoders.build(demo, door, coded)
+        with place("open", t("places.open"), tab):
+            open_stream.build()
+    return coded
+
+
+def build_course(demo: gr.Blocks, coded: Coded) -> None:
+    """The lesson, and the two small codecs to understand the large one by."""
+    with below("course") as tab:
+        with place("lesson", t("places.lesson"), tab) as door:
+            lesson.build(demo, door, coded)
+        with place("digits", t("places.digits"), tab) as door:
+            digits.build(door)
+        with place("cae", t("places.cae"), tab) as door:
+            cae.build(door, coded)
+
+
+def build_bits(coded: Coded) -> None:
+    """Where the bits went, and how to move them."""
+    with below("bits") as tab:
+        with place("map", t("places.map"), tab) as door:
+            bits.build_map(door, coded)
+        with place("region", t("places.region"), tab) as door:
+            bits.build_region(door, coded)
+
+
+def build_latents(coded: Coded) -> None:
+    """From the latent to its probabilities, to what these cost, and to what else they allow."""
+    with below("latents") as tab:
+        with place("channels", t("places.channels"), tab) as door:
+            inside.build_latents(door, coded)
+        with place("ladder", t("places.ladder"), tab) as door:
+            inside.build_ladder(door, coded)
+        with place("sampling", t("places.sampling"), tab) as door:
+            sampling.build_samples(door, coded)
+        with place("between", t("places.between"), tab):
+            sampling.build_strip(coded)
+        with place("corrupt", t("places.corrupt"), tab):
+            inside.build_damage(coded)
+
+
+@contextmanager
+def below(name: str) -> Iterator[gr.Tab]:
+    """A tab with a strip of its own for what is built within it."""
+    with gr.Tab(t(f"tabs.{name}"), id=name, elem_id=f"door-{name}") as tab, tabs(f"{name}-places"):
+        yield tab
 
 
 def launch_options() -> dict:

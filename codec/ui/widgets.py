@@ -1,18 +1,43 @@
 """Components that several tabs have: hints, and pictures shown as lossless PNG."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import gradio as gr
 
-MADE_JS = "async () => { await window.codecPage.made(); }"
 PRIVATE = {"api_visibility": "private"}
 QUICK = {"queue": False, **PRIVATE}
 
 
-def opening(tab: gr.Tab) -> Callable:
-    """The event to connect to a tab that shows the picture: its opening, once the first tab is done with that."""
-    return tab.select(None, js=MADE_JS, **QUICK).then
+class Door(NamedTuple):
+    """A place of the page that is filled when it comes to be seen: a tab, or a tab below a tab."""
+
+    name: str
+    tabs: tuple[gr.Tab, ...]  # whose opening may show it
+
+    @property
+    def opened(self) -> Callable:
+        """The event to connect: it is to be seen now, or the image that it shows has changed.
+
+        The script (page.js) lets it pass once the Compare tab has made the image. To be used within the place.
+        """
+        again = gr.Button(visible="hidden", elem_id=f"again-{self.name}")
+        events = [*(tab.select for tab in self.tabs), again.click]
+        js = f"() => window.codecPage.open('{self.name}')"
+        return gr.on(events, None, js=js, trigger_mode="multiple", **QUICK).then
+
+
+@contextmanager
+def place(name: str, title: str, *above: gr.Tab) -> Iterator[Door]:
+    """A tab, or within `above` a tab below that; what is built within it is connected to `Door.opened`."""
+    with gr.Tab(title, id=name, elem_id=f"door-{name}") as tab:
+        yield Door(name, (*above, tab))
+
+
+def tabs(name: str) -> gr.Tabs:
+    """A strip of tabs that never reorders itself; a narrow one scrolls."""
+    return gr.Tabs(elem_id=name, elem_classes="strip-of-tabs", overflow_behavior="wrap")
 
 
 def hint(text: str) -> gr.HTML:

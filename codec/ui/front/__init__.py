@@ -21,7 +21,7 @@ PICTURES = HERE / "pictures"
 PREVIEW, SMALL = "preview.jpg", "-small.avif"  # of a link; of a scene, after its name
 ROUTE = "first/"  # of the pictures, relative to the page
 #: The tabs that the first screen has a door to.
-DOORS = ("compare", "lesson", "curves", "bits", "inside", "generative", "method")
+DOORS = ("compare", "course", "curves", "bits", "latents", "about")
 #: Where a picture is cut that is taller than the screen, percent from above.
 FOCUS = {"portrait": "18%", "coffee": "32%"}
 MEASURES = (("psnr", ".1f"), ("ms_ssim", ".3f"), ("lpips", ".3f"), ("dists", ".3f"))
@@ -167,7 +167,7 @@ def page(origin: str) -> str:
         "languages": languages(),
         "present_link": escape(first["links"]["present"]),
         "compare_link": escape(first["links"]["compare"]),
-        "course_link": escape(door("lesson")),
+        "course_link": escape(door("course")),
         "left": first["left"],
         "right": first["right"],
         "left_alt": escape(first["left_alt"]),

@@ -6,7 +6,7 @@ from codec.ui import jobs, viewer
 from codec.ui.hosting import canvas
 from codec.ui.names import BRUSH, MIDDLE
 from codec.ui.texts import t
-from codec.ui.widgets import PRIVATE, Coded, hint, opening, strip
+from codec.ui.widgets import PRIVATE, Coded, Door, hint, strip
 
 FACTORS = [("2×", 2), ("4×", 4), ("8×", 8), ("16×", 16), ("32×", 32), ("64×", 64)]
 PAINT = "#ff8c00a0"  # orange, apart from most pictures and for every kind of colour vision
@@ -37,15 +37,8 @@ def fresh_canvas(original: str | None, before: str | None):
     return jobs.region.canvas(original, before)
 
 
-def build(tab: gr.Tab, coded: Coded) -> None:
-    """Lays out the tab and fills it whenever it is opened, from what the first tab has made."""
-    opened = opening(tab)
-    build_map(opened, coded)
-    build_region(opened, coded)
-
-
-def build_map(opened, coded: Coded) -> None:
-    """The map of bits, its ledger, and the maps along λ."""
+def build_map(door: Door, coded: Coded) -> None:
+    """The map of bits, its ledger, and the maps along λ; filled whenever it is opened."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             pair = viewer.component(elem_id="bit-map")
@@ -54,12 +47,11 @@ def build_map(opened, coded: Coded) -> None:
     hint(t("bits.along_hint"))
     along = strip("along-lambda", 3, buttons=None)
     inputs, outputs = [coded.stream, coded.original], [pair, said, along]
-    opened(bits, inputs, outputs, api_name="bits", concurrency_id="codec", show_progress_on=pair)
+    door.opened(bits, inputs, outputs, api_name="bits", concurrency_id="codec", show_progress_on=pair)
 
 
-def build_region(opened, coded: Coded) -> None:
+def build_region(door: Door, coded: Coded) -> None:
     """Region of interest: a canvas to paint on, and what came of it."""
-    gr.Markdown(f"## {t('region.title')}")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             editor = canvas.canvas(
@@ -89,7 +81,7 @@ def build_region(opened, coded: Coded) -> None:
     maps = strip("region-maps", 2)
     shown = gr.State(None)
     # In the queue although nobody presses a button for it: it reads a picture.
-    opened(
+    door.opened(
         fresh_canvas,
         [coded.original, shown],
         [editor, shown],

@@ -5,7 +5,7 @@ import gradio as gr
 from codec.ui import jobs, viewer
 from codec.ui.names import CAE_CROPS, CAE_EXPERIMENTS
 from codec.ui.texts import t
-from codec.ui.widgets import PRIVATE, Coded, hint, opening, picture
+from codec.ui.widgets import PRIVATE, Coded, Door, hint, picture
 
 
 def cae(original: str | None, experiment: str, crop: int = 64):
@@ -34,7 +34,7 @@ def redraw(experiment: str, crop: int):
     return jobs.cae.redraw(experiment, crop)
 
 
-def build(tab: gr.Tab, coded: Coded) -> None:
+def build(door: Door, coded: Coded) -> None:
     """Lays out the tab and fills it whenever it is opened, with the image of the first tab."""
     hint(t("cae.intro"))
     with gr.Row(equal_height=False):
@@ -59,8 +59,8 @@ def build(tab: gr.Tab, coded: Coded) -> None:
     private, drawn = how | PRIVATE, {"show_progress_on": pair}
     which, made = [experiment, crop], [pair, said, file]
     inputs = [coded.original, *which]
-    tab.select(opened, which, [table, curves], show_progress_on=curves, **private)
-    opening(tab)(run_if_any, inputs, made, **drawn, **private)
+    shown = door.opened(opened, which, [table, curves], show_progress_on=curves, **private)
+    shown.then(run_if_any, inputs, made, **drawn, **private)
     experiment.change(cae, inputs, made, api_name="cae", **drawn, **how)
     crop.change(cae, inputs, made, **drawn, **private)
     gr.on([experiment.change, crop.change], redraw, which, curves, **private)

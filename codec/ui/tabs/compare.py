@@ -2,6 +2,7 @@
 
 import math
 from html import escape
+from typing import NamedTuple
 
 import gradio as gr
 
@@ -28,8 +29,8 @@ QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q
 MODEL_START, BPP_START, SIDES_START = "hific-lo", 0.14, ("jpeg", OURS, "jpeg")  # as on the first screen
 #: What a link may set.
 START = (
-    "upload", "pictures", "headline", "verdict", "figures", "model", "about", "mode", "quality", "lmbda", "bpp",
-    "left", "right", "baseline",
+    "upload", "example", "pictures", "headline", "verdict", "figures", "model", "about", "mode", "quality", "lmbda",
+    "bpp", "left", "right", "baseline",
 )  # fmt: skip
 SIDES = [name for name in DECODERS if name not in OPERATING_POINTS]  # each network once
 
@@ -115,41 +116,84 @@ def show_target(mode: str):
     return [gr.update(visible=mode == m) for m in MODES]
 
 
-def pick_example(event: gr.SelectData) -> str:
-    """The file behind the thumbnail that was clicked."""
-    return examples.files()[event.index]
+def pick_example(event: gr.SelectData) -> tuple[str, str]:
+    """The file behind the thumbnail that was clicked, and its name."""
+    return examples.files()[event.index], list(examples.sources())[event.index]
+
+
+def file_of(name: str | None):
+    """The file of an example."""
+    names = list(examples.sources())
+    return examples.files()[names.index(name)] if name in names else gr.skip()
 
 
 def dropdown(choices: list[tuple[str, str]], value: str, label: str, **options) -> gr.Dropdown:
-    return gr.Dropdown(choices, value=value, label=t(label), filterable=False, min_width=150, **options)
+    return gr.Dropdown(choices, value=value, label=t(label), filterable=False, **{"min_width": 150} | options)
 
 
-def build(demo: gr.Blocks, opening) -> Coded:
-    """Lays out the tab inside the current one and connects it.
+class Bar(NamedTuple):
+    """What is set for every tab: the image, its rate and the model."""
+
+    upload: gr.File
+    example: gr.Dropdown
+    model: gr.Dropdown
+    mode: gr.Radio
+    by_lambda: gr.Group
+    quality: gr.Slider
+    lmbda: gr.Number
+    bpp: gr.Slider
+    kb: gr.Number
+    button: gr.Button
+
+
+def build_bar() -> Bar:
+    """Lays out the thin bar above the tabs. On a phone it is a line at the foot of the screen that unfolds."""
+    with gr.Row(elem_id="bar", equal_height=True):
+        gr.HTML(
+            f"<button type='button' id='bar-line' aria-expanded='false'>{t('bar.line')}</button>", elem_id="bar-head"
+        )
+        upload = gr.File(label=t("compare.upload"), file_types=TYPES, type="filepath", height=84, elem_id="upload")
+        names = [(t(f"examples.name_{name}"), name) for name in examples.sources()]
+        example = dropdown(names, names[0][1], "compare.example", elem_id="example", scale=1)
+        model = dropdown(model_choices(MODELS), MODEL_START, "compare.model", elem_id="model", scale=1)
+        targets = t("compare.by_lambda"), t("compare.by_rate"), t("compare.by_size")
+        targets = list(zip(targets, MODES, strict=True))
+        mode = gr.Radio(targets, value=BY_RATE, label=t("compare.target"), elem_id="mode", min_width=270, scale=0)
+        with gr.Row(visible=False, elem_id="by-lambda") as by_lambda:
+            quality = gr.Slider(
+                0, 100, 42.5, step=0.5, label=t("compare.quality"), buttons=[], elem_id="quality", min_width=150
+            )
+            lmbda = gr.Number(
+                LAMBDA_START, label=t("compare.lambda_label"), minimum=0, step=0.0001, elem_id="lambda", min_width=110
+            )
+        bpp = gr.Slider(
+            0.05, 2, BPP_START, step=0.01, label=t("compare.bpp"), buttons=[], elem_id="bpp", min_width=240, scale=2
+        )
+        kb = gr.Number(
+            15, label=t("compare.kb"), minimum=0.03, step=1, visible=False, elem_id="kilobytes", min_width=240, scale=2
+        )
+        button = gr.Button(t("compare.button"), variant="primary", elem_id="compress", min_width=110, scale=0)
+    return Bar(upload, example, model, mode, by_lambda, quality, lmbda, bpp, kb, button)
+
+
+def build(demo: gr.Blocks, bar: Bar, opening) -> Coded:
+    """Lays out the place inside the current one and connects it.
 
     opening: a function of the request that gives what the page starts with, by the names of START.
     """
+    begun = ready.ready(0, BPP_START, MODEL_START, SIDES_START)
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            begun = ready.ready(0, BPP_START, MODEL_START, SIDES_START)
             headline = gr.HTML(begun["headline"], elem_id="headline", padding=False)
             verdict = gr.HTML(begun["verdict"], elem_id="verdict", padding=False)
             pictures = viewer.component(value=begun["pictures"], elem_id="comparison")
             with gr.Row(elem_id="sides"):
                 sides, past = side_choices(SIDES, list(HISTORICAL)), list(HISTORICAL)
-                left = dropdown(sides, SIDES_START[0], "compare.left")
-                right = dropdown(sides, SIDES_START[1], "compare.right")
+                left = dropdown(sides, SIDES_START[0], "compare.left", elem_id="left-side")
+                right = dropdown(sides, SIDES_START[1], "compare.right", elem_id="right-side")
                 baseline = dropdown(baseline_choices(past), SIDES_START[2], "compare.baseline", elem_id="baseline")
             figures = gr.HTML(begun["figures"], elem_id="figures", elem_classes="figures", padding=False)
-            everything = gr.Checkbox(False, label=t("compare.everything"), elem_id="everything")
-            with gr.Row():
-                stream_file = gr.DownloadButton(t("compare.stream_file"), elem_id="get-stream", min_width=120)
-                png_file = gr.DownloadButton(t("compare.png_file"), elem_id="get-png", min_width=120)
-                baseline_file = gr.DownloadButton(t("compare.baseline_file"), elem_id="get-baseline", min_width=120)
-            original_file, numbers = gr.File(visible=False), gr.JSON(visible=False)
         with gr.Column(scale=1, min_width=300):
-            upload = gr.File(label=t("compare.upload"), file_types=TYPES, type="filepath", height=130, elem_id="upload")
-            hint(examples.credit())
             gallery = gr.Gallery(
                 value=examples.thumbnails(),
                 label=t("compare.examples"),
@@ -163,22 +207,17 @@ def build(demo: gr.Blocks, opening) -> Coded:
                 interactive=False,
                 buttons=[],
             )
-            model = gr.Radio(model_choices(MODELS), value=MODEL_START, label=t("compare.model"), elem_id="model")
+            hint(examples.credit())
             about = gr.HTML(explained(MODEL_START), elem_id="about-model", padding=False)
-            targets = t("compare.by_lambda"), t("compare.by_rate"), t("compare.by_size")
-            targets = list(zip(targets, MODES, strict=True))
-            mode = gr.Radio(targets, value=BY_RATE, label=t("compare.target"), elem_id="mode")
-            with gr.Group(visible=False) as lambda_group:
-                quality = gr.Slider(0, 100, 42.5, step=0.5, label=t("compare.quality"), buttons=[], elem_id="quality")
-                lmbda = gr.Number(
-                    LAMBDA_START, label=t("compare.lambda_label"), minimum=0, step=0.0001, elem_id="lambda"
-                )
-            bpp = gr.Slider(0.05, 2, BPP_START, step=0.01, label=t("compare.bpp"), elem_id="bpp")
-            kb = gr.Number(15, label=t("compare.kb"), minimum=0.03, step=1, visible=False, elem_id="kilobytes")
-            button = gr.Button(t("compare.button"), variant="primary", elem_id="compress")
+            everything = gr.Checkbox(False, label=t("compare.everything"), elem_id="everything")
+            with gr.Row():
+                stream_file = gr.DownloadButton(t("compare.stream_file"), elem_id="get-stream", min_width=120)
+                png_file = gr.DownloadButton(t("compare.png_file"), elem_id="get-png", min_width=120)
+                baseline_file = gr.DownloadButton(t("compare.baseline_file"), elem_id="get-baseline", min_width=120)
+            original_file, numbers = gr.File(visible=False), gr.JSON(visible=False)
 
     quick = {**QUICK, "show_progress": "hidden"}
-    inputs = [upload, mode, lmbda, bpp, model, kb, left, right, baseline]
+    inputs = [bar.upload, bar.mode, bar.lmbda, bar.bpp, bar.model, bar.kb, left, right, baseline]
     outputs = [headline, pictures, numbers, figures, stream_file, png_file, original_file, verdict]
     how = {
         "concurrency_id": "codec",
@@ -186,36 +225,24 @@ def build(demo: gr.Blocks, opening) -> Coded:
         "trigger_mode": "multiple",  # the queue calls off older ones
         "show_progress_on": pictures,
     }
-    pick = gallery.select(pick_example, None, upload, **quick)
 
     def start(request: gr.Request) -> list:
         values = opening(request)
         return [values.get(name, gr.skip()) for name in START]
 
-    state = [
-        upload,
-        pictures,
-        headline,
-        verdict,
-        figures,
-        model,
-        about,
-        mode,
-        quality,
-        lmbda,
-        bpp,
-        left,
-        right,
-        baseline,
-    ]
-    first = demo.load(start, None, state, **quick)
-    demo.load(what_is_here, None, [model, left, right, baseline], **quick)
-    chosen = model.input(choose_model, [model, mode, bpp], [about, mode, bpp], **quick)
-    events = [button.click, upload.upload, quality.release, bpp.release, mode.input, lmbda.submit, kb.submit]
-    events += [pick.then, chosen.then]
-    runs = [button.click(compress, inputs, outputs, api_name="compress", **how)]
+    parts = {**bar._asdict(), "pictures": pictures, "headline": headline, "verdict": verdict, "figures": figures}
+    parts |= {"about": about, "left": left, "right": right, "baseline": baseline}
+    first = demo.load(start, None, [parts[name] for name in START], **quick)
+    demo.load(what_is_here, None, [bar.model, left, right, baseline], **quick)
+    pick = gallery.select(pick_example, None, [bar.upload, bar.example], **quick)
+    named = bar.example.input(file_of, bar.example, bar.upload, **quick)
+    bar.upload.upload(lambda: None, None, bar.example, **quick)
+    chosen = bar.model.input(choose_model, [bar.model, bar.mode, bar.bpp], [about, bar.mode, bar.bpp], **quick)
+    events = [bar.upload.upload, bar.quality.release, bar.bpp.release, bar.mode.input, bar.lmbda.submit, bar.kb.submit]
+    events += [pick.then, named.then, chosen.then]
+    runs = [bar.button.click(compress, inputs, outputs, api_name="compress", **how)]
     runs.append(first.then(compress_first, inputs, outputs, **how, **PRIVATE))
-    runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events[1:]]
+    runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events]
     # Slow numbers follow in a lane of their own, once the page has the files.
     compared = [stream_file, original_file, left, right, baseline, everything]
     shown = [verdict, pictures, numbers, figures, baseline_file]
@@ -229,7 +256,8 @@ def build(demo: gr.Blocks, opening) -> Coded:
     gr.on(changes, measure, compared, shown, api_name="measure", **slowly)
     for done in runs:
         done.success(measure, compared, shown, **slowly, **PRIVATE)
-    upload.clear(queue.call_off, **quick)
-    quality.input(None, quality, lmbda, js=QUALITY_JS, **PRIVATE)
-    mode.change(show_target, mode, [lambda_group, bpp, kb], **quick)
-    return Coded(stream_file, original_file, lmbda)
+        done.success(None, js="() => window.codecPage.again()", **QUICK)
+    bar.upload.clear(queue.call_off, **quick)
+    bar.quality.input(None, bar.quality, bar.lmbda, js=QUALITY_JS, **PRIVATE)
+    bar.mode.change(show_target, bar.mode, [bar.by_lambda, bar.bpp, bar.kb], **quick)
+    return Coded(stream_file, original_file, bar.lmbda)

@@ -6,7 +6,7 @@ from codec import results
 from codec.ui import jobs, viewer
 from codec.ui.names import AXES, KODAK, PSNR, PUBLISHED, QUALITIES, curve_title
 from codec.ui.texts import t
-from codec.ui.widgets import QUICK, Coded, hint
+from codec.ui.widgets import QUICK, Coded, Door, hint
 
 
 def sweep(original: str | None, names: list[str], axis: str, also: list[str] | None = None, progress=gr.Progress()):  # noqa: B008
@@ -37,7 +37,7 @@ def choices(points: list | None):
     return jobs.curves.choices(points)
 
 
-def build(tab: gr.Tab, coded: Coded) -> None:
+def build(door: Door, coded: Coded) -> None:
     """Lays out the tab inside the current one and connects it."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -72,7 +72,7 @@ def build(tab: gr.Tab, coded: Coded) -> None:
     drawn = ([points, axis, coded.lmbda, also], plot)
     for done in (sweeping, stop.click(None, cancels=[sweeping], **QUICK)):
         done.then(redraw, *drawn, **QUICK).then(choices, points, chosen, **QUICK)
-    for event in (tab.select, axis.change, also.change):
+    for event in (door.opened, axis.change, also.change):
         event(redraw, *drawn, **QUICK)
     png.click(None, js="() => window.codecPage.savePlot('#curves', 'rate-distortion')", **QUICK)
     chosen.input(None, chosen, picked, js="v => v", **QUICK)

@@ -1,10 +1,10 @@
-"""The tab that decodes one stream by every decoder there is: the same bytes, other images."""
+"""The place that decodes one stream by every decoder there is: the same bytes, other images."""
 
 import gradio as gr
 
 from codec.ui import jobs, viewer
 from codec.ui.texts import t
-from codec.ui.widgets import PRIVATE, QUICK, Coded, hint, opening
+from codec.ui.widgets import PRIVATE, QUICK, Coded, Door, hint
 
 
 def decoders(stream: str | None, original: str | None, realism: float, progress=gr.Progress()):  # noqa: B008
@@ -22,8 +22,8 @@ def what_is_here():
     return losses, gr.update(visible=realism)
 
 
-def build(demo: gr.Blocks, tab: gr.Tab, coded: Coded) -> None:
-    """Lays out the tab inside the current one and fills it whenever it is opened."""
+def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
+    """Lays out the place and fills it whenever it is opened."""
     hint(t("decoders.intro"))
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -37,6 +37,6 @@ def build(demo: gr.Blocks, tab: gr.Tab, coded: Coded) -> None:
     numbers = gr.JSON(visible=False)
     how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": plot}
     inputs, outputs = [coded.stream, coded.original, realism], [pictures, plot, figures, numbers]
-    opening(tab)(decoders, inputs, outputs, api_name="decoders", **how)
+    door.opened(decoders, inputs, outputs, api_name="decoders", **how)
     realism.release(decoders, inputs, outputs, **PRIVATE, **how)
     demo.load(what_is_here, None, [about, realism], **QUICK, show_progress="hidden")

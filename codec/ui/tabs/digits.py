@@ -5,7 +5,7 @@ import gradio as gr
 from codec.ui import jobs
 from codec.ui.names import DIGITS_EACH, DIGITS_START
 from codec.ui.texts import t
-from codec.ui.widgets import hint
+from codec.ui.widgets import Door, hint
 
 
 def digits(model: str, column: float, dithered: bool, seed: float) -> str:
@@ -40,7 +40,7 @@ def opened(model: str, column: float, dithered: bool, seed: float, draw_seed: fl
     return jobs.digits.opened(model, column, dithered, seed, draw_seed, temperature, *y)
 
 
-def build(tab: gr.Tab) -> None:
+def build(door: Door) -> None:
     """Lays out the tab; nothing is loaded before it is opened."""
     hint(t("digits.intro"))
     with gr.Row():
@@ -93,7 +93,7 @@ def build(tab: gr.Tab) -> None:
     plots = [rate_plot, cost, reported_plot, learned_plot, map_plot]
     row, prior = [model, column, dithered, seed], [model, draw_seed, temperature]
     controls = [*row, draw_seed, temperature, *sliders]
-    tab.select(opened, controls, [model, strip, *sliders, shown, sheet, table, *plots], **private)
+    door.opened(opened, controls, [model, strip, *sliders, shown, sheet, table, *plots], **private)
     model.change(digits, row, strip, api_name="digits", **how)
     model.change(redraw, model, learned_plot, **private)
     for event in (column.release, dithered.change, seed.submit):

@@ -1,11 +1,11 @@
-"""The tab that opens the stream up: the entropy ladder, the channels of the latent, and what damage does."""
+"""What opens the stream up: the channels of the latent, the entropy ladder, and what corruption does."""
 
 import gradio as gr
 
 from codec.ui import jobs
 from codec.ui.names import BYTE, CHANNEL, TARGETS
 from codec.ui.texts import t
-from codec.ui.widgets import PRIVATE, QUICK, Coded, hint, opening, picture, strip
+from codec.ui.widgets import PRIVATE, QUICK, Coded, Door, hint, picture, strip
 
 HOW = {"concurrency_id": "codec", "trigger_mode": "always_last"}
 
@@ -13,6 +13,11 @@ HOW = {"concurrency_id": "codec", "trigger_mode": "always_last"}
 def inside(stream: str | None):
     """Look inside a stream (.lic). Gives the entropy ladder as HTML, and channels of the latent as PNG."""
     yield from jobs.inside.run(stream)
+
+
+def ladder(stream: str | None):
+    for rungs, _ in jobs.inside.run(stream):
+        yield rungs
 
 
 def channel(stream: str | None, rank: float):
@@ -49,42 +54,35 @@ def show_controls(target: str):
     return position, gr.update(visible=target == BYTE), gr.update(visible=target != BYTE)
 
 
-def build(tab: gr.Tab, coded: Coded) -> None:
-    """Lays out the tab and fills it whenever it is opened."""
-    opened = build_ladder(opening(tab), coded)
-    build_channel(opened, coded)
-    build_damage(coded)
-
-
-def build_ladder(opened, coded: Coded):
-    """The entropy ladder, the autoencoder of 2017 beside it, and the channels. Returns the event that filled them."""
-    gr.Markdown(f"## {t('inside.ladder')}")
-    rungs = gr.HTML(elem_id="ladder", padding=False)
-    gr.Markdown(f"### {t('inside.beside_2017')}")
-    past = gr.HTML(elem_id="ladder-2017", padding=False)
+def build_latents(door: Door, coded: Coded) -> None:
+    """The channels of the latent by their bits, then one of them with what the model predicted of it."""
     gr.Markdown(f"## {t('inside.channels')}")
     channels = strip("channels", 6)
-    filled = opened(inside, coded.stream, [rungs, channels], api_name="inside", **HOW)
-    files = [coded.stream, coded.original]
-    filled.success(inside_2017, files, past, api_name="inside_2017", concurrency_id="codec")
-    return filled
-
-
-def build_channel(opened, coded: Coded) -> None:
-    """One channel, after the event `opened`."""
+    rungs = gr.HTML(visible=False)
+    filled = door.opened(inside, coded.stream, [rungs, channels], api_name="inside", **HOW)
     gr.Markdown(f"## {t('inside.one_channel')}")
     rank = gr.Slider(1, 60, 1, step=1, label=t("inside.rank"), elem_id="channel-rank")
     maps = strip("channel-maps", 5)
     plot = gr.Plot(show_label=False, elem_id="channel-histogram")
     hint(t("inside.histogram"))
     inputs, outputs = [coded.stream, rank], [maps, plot]
-    opened.then(channel, inputs, outputs, api_name="channel", concurrency_id="codec")
+    filled.then(channel, inputs, outputs, api_name="channel", concurrency_id="codec")
     rank.release(channel, inputs, outputs, **PRIVATE, **HOW)
+
+
+def build_ladder(door: Door, coded: Coded) -> None:
+    """The entropy ladder, and the autoencoder of 2017 beside it."""
+    gr.Markdown(f"## {t('inside.ladder')}")
+    rungs = gr.HTML(elem_id="ladder", padding=False)
+    gr.Markdown(f"### {t('inside.beside_2017')}")
+    past = gr.HTML(elem_id="ladder-2017", padding=False)
+    filled = door.opened(ladder, coded.stream, rungs, **HOW, **PRIVATE)
+    files = [coded.stream, coded.original]
+    filled.success(inside_2017, files, past, api_name="inside_2017", concurrency_id="codec")
 
 
 def build_damage(coded: Coded) -> None:
     """A stream to corrupt."""
-    gr.Markdown(f"## {t('damage.title')}")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             labels = (t("damage.target_byte"), t("damage.target_value"), t("damage.target_channel"))

@@ -6,7 +6,7 @@ from codec.spec import LAMBDA_MAX, LAMBDA_MIN
 from codec.ui import examples, jobs
 from codec.ui.names import LAMBDAS
 from codec.ui.texts import t, translations
-from codec.ui.widgets import PRIVATE, Coded, picture
+from codec.ui.widgets import PRIVATE, Coded, Door, picture, tabs
 
 LIMITS = ((1, 8), (1, 64), (2, 128), (0, 1), (LAMBDA_MIN, LAMBDA_MAX), (LAMBDA_MIN, LAMBDA_MAX), (0, 1))  # of settings
 COUNT = len(LIMITS)
@@ -46,7 +46,7 @@ def control(number: int, i18n: gr.I18n):
     return gr.Slider(*LIMITS[number - 1], start, step=step, label=label, buttons=[])
 
 
-def build(demo: gr.Blocks, tab: gr.Tab, coded: Coded) -> None:
+def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
     """Lays out the tab; each step computes when it is opened, and when its control moves."""
     i18n = translated()
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
@@ -54,15 +54,15 @@ def build(demo: gr.Blocks, tab: gr.Tab, coded: Coded) -> None:
     # By name, for programs: a step's own control is a slider here and a choice there.
     step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
     program = gr.Button(visible=False)
-    with gr.Tabs(elem_id="lesson-steps"):
+    with tabs("lesson-steps"):
         for number in range(1, COUNT + 1):
-            with gr.Tab(str(number), id=number, elem_id=f"lesson-{number}") as step_tab:
+            title = f"{number} · {t(f'lesson.{number}.term')}"
+            with gr.Tab(title, id=number, elem_id=f"door-step-{number}") as step_tab:
                 setting, inputs, outputs = build_step(number, i18n, coded.original)
                 if number == 1:
                     program.click(lesson, [step, value, coded.original], outputs, api_name="lesson", **how)
-                    tab.select(lesson, inputs, outputs, **private)
                 moved = setting.release if isinstance(setting, gr.Slider) else setting.change
-                for event in (moved, step_tab.select):
+                for event in (moved, Door(f"step-{number}", (*door.tabs, step_tab)).opened):
                     event(lesson, inputs, outputs, **private)
     demo.load(None, js="() => window.codecPage.openStep()")
 
@@ -86,5 +86,4 @@ def build_step(number: int, i18n: gr.I18n, original: gr.File) -> tuple:
             gr.Markdown(i18n(f"lesson_{number}_question"), elem_classes="step-question")
             with gr.Accordion(i18n("lesson_answer"), open=False):
                 gr.Markdown(i18n(f"lesson_{number}_answer"))
-            gr.Button(i18n("lesson_link"), link=f"?step={number}", link_target="_self", size="sm")
     return setting, [gr.State(number), setting, original], [shown, figures]

@@ -3,10 +3,11 @@
 import gradio as gr
 
 from codec import results
+from codec.spec import ANCHORS, quality_index
 from codec.ui import jobs
-from codec.ui.names import CHANNELS, CROP_SIZES, DECODERS, EVERYTHING, SAMPLE_SIZES, SAMPLES
+from codec.ui.names import CHANNELS, CROP_SIZES, DECODERS, EVERYTHING, SAMPLE_SIZES, SIDE
 from codec.ui.texts import t
-from codec.ui.widgets import PRIVATE, QUICK, Coded, hint, picture, strip
+from codec.ui.widgets import PRIVATE, QUICK, Coded, Door, hint, picture, strip
 
 
 def sample(mode: str, seed: float, temperature: float, level: float, size: str, channels: float, stream: str | None,
@@ -44,19 +45,25 @@ def show_controls(mode: str):
     return [gr.update(visible=v) for v in (not channels, not channels, everything, everything, channels)]
 
 
-def build(tab: gr.Tab, coded: Coded) -> None:
-    """Lays out the tab inside the current one and connects it; it samples once when it is opened."""
-    build_samples(tab, coded)
-    build_strip(coded)
-
-
 def decoder_choice() -> gr.Radio:
     names = [(DECODERS.get(name, name), name) for name in results.decoders()]
     return gr.Radio(names, value="mse", label=t("sampling.decoder"), visible=len(names) > 1)
 
 
-def build_samples(tab: gr.Tab, coded: Coded) -> None:
-    """Samples of the prior."""
+def rate_choice(lmbda: float, **options) -> gr.Dropdown:
+    """A choice of λ whose value is a quality index, as the endpoints take it; they take any other, too."""
+    choices = [(f"λ = {v:g}", quality_index(v)) for v in ANCHORS]
+    return gr.Dropdown(
+        choices,
+        value=quality_index(lmbda),
+        label=t("sampling.level"),
+        allow_custom_value=True,
+        **options,
+    )
+
+
+def build_samples(door: Door, coded: Coded) -> None:
+    """Samples of the prior: at first those given the image's own hyper-latent, which look like something."""
     hint(t("sampling.intro"))
     several = len(results.decoders()) > 1
     with gr.Row(equal_height=False):
@@ -64,13 +71,13 @@ def build_samples(tab: gr.Tab, coded: Coded) -> None:
             shown = picture(t("sampling.alt"), elem_id="drawn", height=520, buttons=["download", "fullscreen"])
             said = gr.HTML(elem_id="drawn-said", padding=False)
         with gr.Column(scale=1, min_width=280):
-            labels = (t("sampling.everything"), t("sampling.side"), t("sampling.channels"))
-            mode = gr.Radio(list(zip(labels, SAMPLES, strict=True)), value=EVERYTHING, label=t("sampling.mode"))
+            labels = {SIDE: t("sampling.side"), EVERYTHING: t("sampling.everything"), CHANNELS: t("sampling.channels")}
+            mode = gr.Radio([(label, key) for key, label in labels.items()], value=SIDE, label=t("sampling.mode"))
             decoder = decoder_choice()
             seed = gr.Number(1, label=t("sampling.seed"), precision=0)
             temperature = gr.Slider(0, 1.5, 1.0, step=0.05, label=t("sampling.temperature"))
-            level = gr.Slider(0, 255, 120, step=1, label=t("sampling.level"))
-            size = gr.Radio(list(SAMPLE_SIZES), value="512×512", label=t("sampling.size"))
+            level = rate_choice(0.0035, visible=False)
+            size = gr.Radio(list(SAMPLE_SIZES), value="512×512", label=t("sampling.size"), visible=False)
             channels = gr.Slider(1, 320, 16, step=1, label=t("sampling.kept"), visible=False)
             button = gr.Button(t("sampling.button"), variant="primary", elem_id="draw")
             every = gr.Button(t("sampling.button_all"), elem_id="draw-all", visible=several)
@@ -81,15 +88,14 @@ def build_samples(tab: gr.Tab, coded: Coded) -> None:
     every.click(lambda: gr.update(visible=True), None, gallery, **QUICK).then(
         sample_all, inputs[:-1], gallery, api_name="sample_all", concurrency_id="codec"
     )
-    events = (mode.change, temperature.release, level.release, size.change, channels.release, seed.submit)
-    for event in (*events, decoder.change, tab.select):
+    events = (mode.change, temperature.release, level.input, size.change, channels.release, seed.submit)
+    for event in (*events, decoder.change, door.opened):
         event(sample, inputs, [shown, said], **PRIVATE, **how)
     mode.change(show_controls, mode, [seed, temperature, level, size, channels], **QUICK)
 
 
 def build_strip(coded: Coded) -> None:
     """From one image to another."""
-    gr.Markdown(f"## {t('sampling.between')}")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             second = gr.File(label=t("sampling.second"), type="filepath", height=130, elem_id="second-picture")
@@ -98,7 +104,7 @@ def build_strip(coded: Coded) -> None:
             decoder = decoder_choice()
         with gr.Column(scale=1, min_width=280):
             steps = gr.Slider(3, 9, 5, step=1, label=t("sampling.steps"))
-            level = gr.Slider(0, 255, 150, step=1, label=t("sampling.level"))
+            level = rate_choice(0.0067)
             button = gr.Button(t("sampling.button_between"), variant="primary", elem_id="draw-strip")
     shown = strip("between", 5)
     said = gr.HTML(elem_id="between-said", padding=False)
