@@ -23,6 +23,9 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SIZE = (1000, 560)  # pixels
 HIFIC_RATES = {0.14: "circle", 0.30: "square", 0.45: "diamond"}  # bpp, as marked in the perception–distortion plane
 OTHER = "#6b7280"
+SECOND = "#d55e00"  # of two: what was predicted, beside what was measured
+#: For series that are no codecs.
+SERIES = ("#0d9488", "#d97706", "#7c3aed", "#db2777", "#2563eb", "#65a30d", "#dc2626", "#0891b2", "#a16207", "#64748b")
 #: One colour a codec in every figure, after Okabe and Ito; the decoders' are in `spec`.
 COLOURS = {
     "jpeg": "#64748b",

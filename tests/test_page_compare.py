@@ -84,7 +84,7 @@ def test_every_decoder_draws_the_same_bytes(client, photo):
     if "hific" in pictures:
         between = np.asarray(package.decompress(data, decoder="hific", realism=0.25))
         assert (rgb_of(pictures["realism"]["file"]) == between).all()
-        assert {"invented", "difference"} <= set(pictures)
+        assert {"invented", "difference", "gan-share"} <= set(pictures)
 
 
 @pytest.fixture

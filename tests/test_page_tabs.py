@@ -122,11 +122,30 @@ def test_curves_of_others_are_thin_or_dashed_and_cited():
     also = [names.KODAK, names.PUBLISHED]
     for axis in (names.PSNR, names.SSIM, names.LPIPS):
         traces = rd_plot.figure([], axis, None, also).data
-        published = [t for t in traces if t.name.endswith("published")]
+        published = [t for t in traces if t.legendgroup == "published"]
         assert published and all(t.line.dash == "dash" and " at " in t.hovertemplate for t in published)
-        assert all(t.line.width == 1 and t.line.dash is None for t in traces if t.name.endswith("Kodak"))
-    assert not rd_plot.figure([], names.MSE, None, also).data
-    assert any(t.name == "this codec, Kodak" for t in rd_plot.figure([], names.PSNR, None, also).data)
+        assert all(t.line.width <= 2 and t.line.dash is None for t in traces if t.legendgroup == "kodak")
+        shown = [t.name for t in traces if t.visible is True]
+        assert {"this codec", "JPEG", "AVIF"} <= set(shown) and len(shown) <= 4
+    assert {t.legendgroup for t in rd_plot.figure([], names.MSE, None, also).data} == {"kodak"}
+
+
+def test_axes_stay_while_points_come_in_and_ours_is_first_and_thickest():
+    points = [
+        (name, k, 100, 0.2 * k, 26 + 2 * k + bonus, 100.0 / k, 0.9 + 0.01 * k, 0.4 / k)
+        for name, bonus in (("jpeg", 0), ("ours", 2), ("avif", 2.5))
+        for k in range(1, 5)
+    ]
+    for axis in names.AXES:
+        begun, ended = rd_plot.figure(points[:4], axis, None, [names.KODAK]), rd_plot.figure(points, axis, 1.0, [])
+        assert begun.layout.xaxis.range == ended.layout.xaxis.range
+        low, high = begun.layout.yaxis.range
+        assert rd_plot.figure([], axis, None, []).layout.yaxis.range == (low, high) or axis == names.MSE
+        ours = next(t for t in ended.data if t.name == "this codec")
+        assert ours.line.width == max(t.line.width for t in ended.data)
+        assert ours.legendrank == min(t.legendrank for t in ended.data) and ended.data[-1] is ours
+    far = [("ours", 0.0483, 100, 4.0, 50.0, 0.6, 0.999, 0.01)]
+    assert rd_plot.figure(far, names.PSNR, None, []).layout.xaxis.range[1] > 4
 
 
 def test_every_decoder_draws_the_same_latents(client):
@@ -311,11 +330,11 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
 def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser, url):
     page = opened(browser, f"{url}?tab=curves", width=390)
     page.locator("#curves .js-plotly-plot").wait_for()
-    for name in ("JPEG", "WebP"):  # ours alone is quickest
+    for name in ("JPEG", "AVIF"):  # ours alone is quickest
         page.locator("#beside-ours").get_by_label(name, exact=True).uncheck()
     page.locator("#sweep").click()
     page.wait_for_function(
-        "document.querySelector('#curves .js-plotly-plot')?.data?.find(t => t.name === 'this codec')?.x.length === 8",
+        "document.querySelector('#curves .js-plotly-plot')?.data?.find(t => t.legendrank === 1)?.x.length === 8",
         timeout=120_000,
     )
     page.wait_for_timeout(2500)
@@ -323,7 +342,7 @@ def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser
         """() => {
             const plot = document.querySelector('#curves .js-plotly-plot'), {xaxis, yaxis} = plot._fullLayout;
             plot.scrollIntoView({block: 'center'});
-            const ours = plot.data.find(t => t.name === 'this codec'), box = plot.getBoundingClientRect();
+            const ours = plot.data.find(t => t.legendrank === 1), box = plot.getBoundingClientRect();
             return [box.x + xaxis._offset + xaxis.l2p(ours.x[4]), box.y + yaxis._offset + yaxis.l2p(ours.y[4])];
         }"""
     )

@@ -49,7 +49,7 @@ def headline(ours: Row, q: int, lmbda: float | None, notes: list[str]) -> str:
     exact = lambda_of(q)
     rate = t("compare.lambda", value=exact)
     if lmbda is not None:
-        rate = t("compare.lambda_asked", value=lmbda, exact=exact, q=q)
+        rate = t("compare.lambda_asked", value=lmbda, exact=exact)
     small = " ".join(escape(n) for n in [t("compare.rate", rate=rate, bpp=ours.bpp), *notes])
     big = t("compare.headline", size=kilobytes(ours.bytes), ratio=smaller(ours.ratio), psnr=ours.psnr)
     return f"<div class='big'>{big}</div><div class='small'>{small}</div>"

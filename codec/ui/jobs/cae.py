@@ -11,6 +11,7 @@ from codec import results
 from codec.classroom import autoencoder
 from codec.metrics import psnr
 from codec.pictures.sandbox import read_picture
+from codec.plots import OTHER
 from codec.ui.jobs import common
 from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.names import CAE_CROPS
@@ -97,7 +98,7 @@ def progress(found: dict, experiment: str, crop: int = 64):
     plot, known = go.Figure(), found.get("progress", {})
     before, own = known.get("whole", []), known.get(autoencoder.name_of(experiment, crop), [])
     offset = before[-1]["step"] if before else 0
-    plot.add_vline(x=offset, line={"dash": "dot", "color": "#64748b"})
+    plot.add_vline(x=offset, line={"dash": "dot", "color": OTHER})
     for name in TERMS:
         values = np.concatenate([medians([s[name] for s in part]) for part in (before, own)])
         top = max(values, default=1)

@@ -17,8 +17,9 @@ from codec.ui.tables import facts, kilobytes, remark, table
 from codec.ui.texts import t
 from codec.weights import default
 
-INVENTED, DIFFERENCE = "invented", "difference"
+INVENTED, DIFFERENCE, SHARE = "invented", "difference", "gan-share"
 AMPLIFIED = 4
+WITHOUT = "hific-nogan"  # the same loss without the discriminator
 
 
 def run(stream: str | None, original: str | None, realism: float, progress):
@@ -33,7 +34,7 @@ def results(folder: Path, job: Job, realism: float, progress):
     """The work of `run`, with a folder to write to."""
     names, gan = networks(), generative()
     plan = [*names, REALISM] if gan else names
-    order = [ORIGINAL, *plan, *([INVENTED, DIFFERENCE] if gan else [])]
+    order = [ORIGINAL, *plan, *([INVENTED, DIFFERENCE] if gan else []), *([SHARE] if gan and WITHOUT in names else [])]
     name = t("compare.original")
     shown = {ORIGINAL: viewer.entry(ORIGINAL, name, kilobytes(source_of(job).bytes), job.original)}
     made, rows = {}, {}
@@ -67,6 +68,10 @@ def results(folder: Path, job: Job, realism: float, progress):
         name = DECODERS[gan]
         put(INVENTED, t("decoders.distance", name=name), t("decoders.distance_scale", top=top), over)
         put(DIFFERENCE, t("decoders.difference", name=name), t("decoders.amplified", times=AMPLIFIED), difference)
+        if WITHOUT in made:  # what is left of it is the discriminator's own
+            share = CACHE.made((*job.id, SHARE), lambda: signed(made[gan].png, made[WITHOUT].png), len)
+            said = t("decoders.share", name=name, other=DECODERS[WITHOUT])
+            put(SHARE, said, t("decoders.amplified", times=AMPLIFIED), share)
         yield now()
     for i, key in enumerate(plan):
         progress(0.5 + i / len(plan) / 2, desc=t("compare.measuring"))
@@ -83,14 +88,18 @@ def invented(gan: bytes, mse: bytes) -> tuple[bytes, bytes, float]:
     Last, the mean difference in a block of 4×4, in levels of 0…255, that is drawn brightest.
     """
     rgb = pixels(gan)
-    difference = rgb.astype(np.int16) - pixels(mse)
     height, width = rgb.shape[:2]
-    size = np.abs(difference).mean(2)
+    size = np.abs(rgb.astype(np.int16) - pixels(mse)).mean(2)
     padded = np.pad(size, ((0, -height % 4), (0, -width % 4)), mode="edge")
     blocks = padded.reshape(padded.shape[0] // 4, 4, -1, 4).mean((1, 3))
-    signed = np.clip(128 + AMPLIFIED * difference, 0, 255).astype(np.uint8)
     top = max(1.0, float(np.quantile(blocks, 0.995)))
-    return png_bytes(heatmap.over(rgb, blocks, top, 4)), png_bytes(signed), top
+    return png_bytes(heatmap.over(rgb, blocks, top, 4)), signed(gan, mse), top
+
+
+def signed(first: bytes, second: bytes) -> bytes:
+    """The difference of two PNGs as a PNG, amplified, about grey."""
+    difference = pixels(first).astype(np.int16) - pixels(second)
+    return png_bytes(np.clip(128 + AMPLIFIED * difference, 0, 255).astype(np.uint8))
 
 
 def losses() -> str:

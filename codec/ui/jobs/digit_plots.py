@@ -7,12 +7,12 @@ import plotly.graph_objects as go
 
 from codec.classroom import digits, prior
 from codec.pictures.load import png_bytes
+from codec.plots import SERIES
 from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.texts import t
 
 PLANE, UNTRAINED = "l2000-d2", "untrained"
 REPORTED = (0.01, 2, 10)  # the scales that the report draws: from, to, how many
-COLOURS = ("#0d9488", "#d97706", "#7c3aed", "#db2777", "#2563eb", "#65a30d", "#dc2626", "#0891b2", "#a16207", "#64748b")
 
 
 def data_uri(pixels) -> str:
@@ -25,8 +25,8 @@ def curves(found: dict):
     plot = go.Figure()
     points = [p for p in found.get("points", []) if p["name"] != UNTRAINED]
     lines = (
-        (t("digits.along_lambda"), [p for p in points if p["d"] == 10], "lambda", COLOURS[0]),
-        (t("digits.along_size"), [p for p in points if p["lambda"] == 2000], "d", COLOURS[1]),
+        (t("digits.along_lambda"), [p for p in points if p["d"] == 10], "lambda", SERIES[0]),
+        (t("digits.along_size"), [p for p in points if p["lambda"] == 2000], "d", SERIES[1]),
     )
     for title, line, key, colour in lines:
         line = sorted(line, key=lambda p: p["rounded"]["bits_estimated"])
@@ -78,7 +78,7 @@ def priors(scales):
             y=upper - lower,
             name=f"{scale:.2f}",
             mode="lines",
-            line={"color": COLOURS[k % len(COLOURS)], "width": 1.5},
+            line={"color": SERIES[k % len(SERIES)], "width": 1.5},
             hovertemplate=t("digits.hover_prior", k=k, scale=scale),
         )
     on_any_page(plot)
@@ -134,7 +134,7 @@ def plane(found: dict):
             y=at[:, 1],
             name=str(k),
             mode="markers",
-            marker={"color": COLOURS[k], "size": 6},
+            marker={"color": SERIES[k], "size": 6},
             hoverinfo="name",
         )
     on_any_page(plot)

@@ -12,6 +12,7 @@ from codec.device import where_it_fits
 from codec.errors import CodecError
 from codec.inside import bits, heatmap
 from codec.inside.ladder import Rung, ladder
+from codec.plots import SECOND
 from codec.spec import DECODERS
 from codec.ui.jobs import common, renditions
 from codec.ui.jobs.rd_plot import on_any_page
@@ -101,7 +102,7 @@ def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channe
         y=expected,
         name=t("inside.expected"),
         mode="lines+markers",
-        line={"color": "#d55e00", "width": 2},
+        line={"color": SECOND, "width": 2},
         marker={"symbol": "diamond", "size": 7},
     )
     on_any_page(plot)

@@ -25,6 +25,8 @@ MARKERS = {
     "ours:hific": "pentagon",
     "ours:hific-nogan": "x",
 }
+GROUPS = ("image", "kodak", "published")  # of the legend
+SEEN = ("ours", "jpeg", "avif", "vtm")  # of the reference curves at first
 #: Points (codec, setting, bytes, bpp, psnr, mse, ms_ssim, lpips) in the order in which they were measured.
 Points = list[tuple]
 
@@ -85,62 +87,69 @@ def iso_cost(points: Points, lmbda: float, axis: str) -> tuple[list[float], list
     return [r for r, _ in pairs], values, cost
 
 
+def value_of(row: dict, axis: str) -> float | None:
+    """The value on an axis of a point of a reference curve; the squared error of a mean PSNR."""
+    if axis == MSE:
+        return None if row.get("psnr") is None else 255**2 / 10 ** (row["psnr"] / 10)
+    return row.get({PSNR: "psnr", SSIM: "ms_ssim_db", LPIPS: "lpips"}[axis])
+
+
 def behind(axis: str, also: list[str] | None) -> list[dict]:
-    """The curves of other pictures: {name, x, y, colour, dash, width, said} of Kodak's means and published ones."""
-    key = {PSNR: "psnr", SSIM: "ms_ssim_db", LPIPS: "lpips"}.get(axis)
+    """The curves of other pictures: {name, group, x, y, color, dash, width, said, seen} of Kodak's means and published
+    ones. Those that are not `seen` at first are a click into the legend away."""
     found = []
-    if key and KODAK in (also or []):
+    if KODAK in (also or []):
         for name, curve in results.kodak().items():
-            rows = [p for p in curve if p.get(key) is not None]
-            said = t("curves.kodak_said", name=title(name))
-            label = t("curves.kodak_label", name=title(name))
-            found.append({"name": label, "rows": rows, "color": colour(name), "width": 1, "said": said})
-    if key and PUBLISHED in (also or []):
+            style = {"color": colour(name), "width": 2 if name == "ours" else 1, "dash": None}
+            said, seen = t("curves.kodak_said", name=title(name)), name in SEEN
+            found.append({"name": title(name), "group": "kodak", "rows": curve, "said": said, "seen": seen, **style})
+    if PUBLISHED in (also or []) and axis != MSE:
         for entry in (e for e in results.published() if e["name"] != "jpeg"):
-            rows = [p for p in entry["points"] if p.get(key) is not None]
-            label = t("curves.published_label", name=entry["label"])
-            said = f"{label}<br>{results.citation(entry)}"
+            said = f"{entry['label']}<br>{results.citation(entry)}"
             style = {"color": PUBLISHED_COLOURS.get(entry["name"], OTHER), "width": 1.2, "dash": "dash"}
-            found.append({"name": label, "rows": rows, "said": said, **style})
-    return [
-        {**c, "x": [p["bpp"] for p in c["rows"]], "y": [p[key] for p in c["rows"]]} for c in found if len(c["rows"]) > 0
-    ]
+            head = {"name": entry["label"], "group": "published", "said": said, "seen": entry["name"] in SEEN}
+            found.append({**head, "rows": entry["points"], **style})
+    for curve in found:
+        pairs = [(p["bpp"], value_of(p, axis)) for p in curve.pop("rows")]
+        known = [pair for pair in pairs if pair[1] is not None]
+        curve |= {"x": [x for x, _ in known], "y": [y for _, y in known]}
+    return [curve for curve in found if curve["x"]]
+
+
+def ranges(points: Points, axis: str) -> tuple[list[float], list[float]]:
+    """Rates and values that are shown: those of the means over Kodak, so that nothing jumps while points come in.
+
+    An image beyond them makes room for its own curve of ours.
+    """
+    reference = results.kodak()
+    rates = [1.1 * max((p["bpp"] for p in reference.get("ours", [])), default=1.0)]
+    rates += [1.05 * p[3] for p in points if p[0].startswith("ours")]
+    right = max(rates)
+    known = [value_of(p, axis) for name in SEEN for p in reference.get(name, []) if p["bpp"] <= rates[0]]
+    known += [quality(p, axis) for p in points if p[3] <= right]
+    values = [v for v in known if v is not None] or [0.0, 1.0]
+    margin = 0.05 * (max(values) - min(values) or 1)
+    return [0, right], [max(0.0, min(values) - margin), max(values) + margin]
 
 
 def figure(points: Points, axis: str, lmbda: float | None, also: list[str] | None = None):
-    """The points as curves; where λ is given and ours are there, the line of equal cost through its point."""
+    """The points as curves; where λ is given and ours are there, the line of equal cost through its point.
+
+    The legend is in three groups: this image, means over Kodak, published curves.
+    """
     plot = go.Figure()
-    rates, shown = [p[3] for p in points if p[0].startswith("ours")], []
-    right = 1.1 * max(rates, default=1.0)
     for curve in behind(axis, also):
-        style = {k: curve[k] for k in ("color", "width", "dash") if k in curve}
         plot.add_scatter(
             x=curve["x"],
             y=curve["y"],
             name=curve["name"],
             mode="lines",
-            line=style,
+            line={k: curve[k] for k in ("color", "width", "dash")},
             opacity=0.75,
+            visible=True if curve["seen"] else "legendonly",
             hovertemplate=f"{curve['said']}<br>%{{x:.3f}} bpp, %{{y:.3f}}<extra></extra>",
+            **legend(curve["group"], curve["name"] == title("ours")),
         )
-        if not points:  # else they may reach out of the picture's own range
-            shown += [v for r, v in zip(curve["x"], curve["y"], strict=True) if r <= right]
-    for name in dict.fromkeys(p[0] for p in points):
-        curve = sorted((p for p in points if p[0] == name and quality(p, axis) is not None), key=lambda p: p[3])
-        if not curve:
-            continue
-        values = [quality(p, axis) for p in curve]
-        plot.add_scatter(
-            x=[p[3] for p in curve],
-            y=values,
-            name=title(name),
-            mode="lines+markers",
-            line={"color": colour(name), "width": 3.5 if name == "ours" else 2},
-            marker={"symbol": MARKERS.get(name, "circle-open"), "size": 9},
-            customdata=[(p[1], p[2], f"{name}|{p[1]:g}") for p in curve],
-            hovertemplate=t("curves.hover", setting=word(name)),
-        )
-        shown += [v for p, v in zip(curve, values, strict=True) if p[3] <= right]
     if lmbda and axis in (PSNR, MSE) and any(p[0] == "ours" for p in points):
         rates, values, cost = iso_cost(points, lmbda, axis)
         plot.add_scatter(
@@ -148,21 +157,52 @@ def figure(points: Points, axis: str, lmbda: float | None, also: list[str] | Non
             y=values,
             name=f"R + λ·D = {cost:.2f}",
             mode="lines",
-            line={"color": "#dc2626", "dash": "dot", "width": 1.5},
+            line={"color": OTHER, "dash": "dot", "width": 2},
             hoverinfo="skip",
+            **legend("image"),
         )
-    margin = 0.05 * (max(shown) - min(shown) or 1) if shown else 0
+    for name in sorted(dict.fromkeys(p[0] for p in points), key=lambda n: n == "ours"):  # ours above the others
+        curve = sorted((p for p in points if p[0] == name and quality(p, axis) is not None), key=lambda p: p[3])
+        if not curve:
+            continue
+        plot.add_scatter(
+            x=[p[3] for p in curve],
+            y=[quality(p, axis) for p in curve],
+            name=title(name),
+            mode="lines+markers",
+            line={"color": colour(name), "width": 4.5 if name == "ours" else 2},
+            marker={"symbol": MARKERS.get(name, "circle-open"), "size": 10 if name == "ours" else 8},
+            customdata=[(p[1], p[2], f"{name}|{p[1]:g}") for p in curve],
+            hovertemplate=t("curves.hover", setting=word(name)),
+            **legend("image", name == "ours"),
+        )
     on_any_page(plot)
+    across, upwards = ranges(points, axis)
     plot.update_layout(
-        height=520,
+        height=560,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
-        xaxis={"title": {"text": t("curves.axis_rate")}, "range": [0, right]},
-        yaxis={"title": {"text": t("curves.lower_is_better", axis=axis) if axis in (LPIPS, MSE) else axis}},
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": 11}},
+        xaxis={"title": {"text": t("curves.axis_rate")}, "range": across},
+        yaxis={
+            "title": {"text": t("curves.lower_is_better", axis=axis) if axis in (LPIPS, MSE) else axis},
+            "range": upwards,
+        },
+        legend={
+            "orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": 11},
+            "tracegroupgap": 24,
+        },
         hovermode="closest",
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d", "toImage"]},
         uirevision=axis,
-    )
-    if shown:
-        plot.update_yaxes(range=[min(shown) - margin, max(shown) + margin])
+    )  # fmt: skip
     return plot
+
+
+def legend(group: str, first: bool = False) -> dict:
+    """The place of a curve in the legend."""
+    rank = 100 * GROUPS.index(group) + (1 if first else 10)
+    return {
+        "legendgroup": group,
+        "legendgrouptitle": {"text": t(f"curves.group_{group}")},
+        "legendrank": rank,
+        "showlegend": True,
+    }

@@ -47,14 +47,14 @@ def build(door: Door, coded: Coded) -> None:
         with gr.Column(scale=1, min_width=280):
             keys = *QUALITIES, *(f"ours:{n}" for n in results.decoders() if n != "mse")
             others = [(curve_title(key), key) for key in keys]
-            names = gr.CheckboxGroup(others, value=["jpeg", "webp"], label=t("curves.codecs"), elem_id="beside-ours")
+            names = gr.CheckboxGroup(others, value=["jpeg", "avif"], label=t("curves.codecs"), elem_id="beside-ours")
             axis = gr.Radio(list(AXES), value=PSNR, label=t("curves.metric"))
             behind = [(t("curves.kodak"), KODAK), (t("curves.published"), PUBLISHED)]
             also = gr.CheckboxGroup(behind, value=[KODAK, PUBLISHED], label=t("curves.reference"))
             button = gr.Button(t("curves.button"), variant="primary", elem_id="sweep")
             stop = gr.Button(t("curves.stop"), elem_id="stop-sweep")
             with gr.Row():
-                table = gr.DownloadButton(t("curves.csv"), elem_id="get-csv", min_width=110)
+                table = gr.DownloadButton(t("curves.csv"), elem_id="get-csv", min_width=110, interactive=False)
                 png = gr.Button(t("curves.png"), elem_id="get-plot", min_width=110)
             chosen = gr.Dropdown([], label=t("curves.choose"), elem_id="choose-point")
     picked = gr.Textbox(visible="hidden", elem_id="picked-point", label=t("curves.point_label"))
