@@ -144,7 +144,7 @@ def test_the_endpoints_keep_their_names(client):
         *("/decode_digit", "/sample_digits", "/cae", "/cae_decode", "/decompress", "/method"),
     }
     names = [p["parameter_name"] for p in endpoints["/compress"]["parameters"]]
-    assert names == ["path", "mode", "lmbda", "bpp", "model", "kb", "left", "right", "baseline"]
+    assert names == ["path", "mode", "lmbda", "bpp", "model", "kb", "left", "right", "baseline", "full"]
 
 
 def test_a_single_pixel_is_not_smaller_than_itself(client, tmp_path):

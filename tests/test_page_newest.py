@@ -12,6 +12,8 @@ from PIL import Image
 
 from codec.ui.hosting import queue
 from codec.ui.jobs import compare
+from codec.ui.names import BY_LAMBDA
+from codec.ui.tabs.compare import FULL
 
 SIZES = [(90, 60), (100, 70), (240, 180)]  # the last is a large picture here, and takes its time
 LARGE = 240 * 170
@@ -37,7 +39,8 @@ class Page:
 
     def ask(self, which: int, lmbda: float) -> str:
         """Asks for the picture of this number, as its upload does; gives the event's id."""
-        data = [self.files[which], self.defaults[1], lmbda, *self.defaults[3:]]
+        data = [self.files[which], BY_LAMBDA, lmbda, *self.defaults[3:]]
+        data[FULL] = True  # else no picture is a large one
         body = {"data": data, "fn_index": self.compress["id"], "session_hash": self.session, "trigger_id": 1}
         return self.http.post(f"{self.url}/queue/join", json=body).json()["event_id"]
 

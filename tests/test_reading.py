@@ -249,3 +249,32 @@ def test_sizes_of_every_kind_of_webp():
         Image.new("RGB", (301, 203)).save(buffer, "WEBP", **options)
         assert declared_pixels(buffer.getvalue(), 10**6) == 301 * 203
     assert declared_pixels(buffer.getvalue()[:29], 10**6) == 0
+
+
+def test_a_photo_is_scaled_down_while_it_is_read(tmp_path):
+    Image.fromarray(picture(1200, 900)).save(tmp_path / "large.jpg", quality=90)
+    Image.fromarray(picture(1200, 900)).save(tmp_path / "large.png")
+    for name in ("large.jpg", "large.png"):
+        whole, small = (sandbox.read_picture(tmp_path / name, most=most).rgb for most in (None, 100_000))
+        assert whole.shape == (900, 1200, 3) and 95_000 < small.shape[0] * small.shape[1] <= 100_000
+        reduced = np.asarray(Image.fromarray(whole).resize(small.shape[1::-1], Image.Resampling.LANCZOS), int)
+        assert np.abs(reduced - small).mean() < 3
+    # More than may be read otherwise: the decoder is asked for a part of the pixels only.
+    limited = sandbox.read_picture(tmp_path / "large.jpg", max_pixels=500_000, most=100_000).rgb
+    assert limited.shape == small.shape
+    with pytest.raises(ImageError, match=r"limit is 0\.5 MP"):
+        sandbox.read_picture(tmp_path / "large.png", max_pixels=500_000, most=100_000)
+    with pytest.raises(ImageError, match=r"limit is 0\.5 MP"):
+        sandbox.read_picture(tmp_path / "large.jpg", max_pixels=500_000)
+    turned = Image.fromarray(picture(1200, 900))
+    exif = turned.getexif()
+    exif[274] = 6
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    upright = sandbox.read_picture(tmp_path / "turned.jpg", most=100_000).rgb
+    assert upright.shape[0] > upright.shape[1]
+
+
+def test_a_hundred_megapixels_of_jpeg_are_read_at_two(tmp_path):
+    Image.new("L", (11_000, 9_000), 90).save(tmp_path / "huge.jpg")
+    rgb = sandbox.read_picture(tmp_path / "huge.jpg", max_pixels=30_000_000, most=2_000_000).rgb
+    assert 1_900_000 < rgb.shape[0] * rgb.shape[1] <= 2_000_000 and abs(rgb.mean() - 90) < 2

@@ -60,6 +60,7 @@ def measure(rgb: np.ndarray, large: np.ndarray) -> dict:
             result[mode] = round(statistics.median(times[1:]))
             result[mode.replace("_ms", "_measures_ms")] = round(statistics.median(measured[1:]))
         page.locator("#mode input[value='Quality (λ)']").check()
+        page.locator("#full-size input").check()
         upload(page, large, Path(folder) / "large.png")
         page.locator(LAMBDA).first.fill("0.004")
         page.evaluate(WATCH_PROGRESS)

@@ -8,6 +8,7 @@ screen.
 from __future__ import annotations
 
 import io
+import math
 import os
 import zlib
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from codec.pictures.files import (
 from codec.pictures.pixels import from_pil, on_white, rows_to_uint8
 from codec.pictures.sources import read_path, read_stream
 
+DRAFT_PIXELS = 100_000_000  # of a JPEG that is scaled down while it is decoded
 QUICK_PNG_PIXELS = 4_000_000  # above, a PNG is made five times as fast, and is some percent larger
 
 
@@ -72,20 +74,47 @@ def load_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
 
 
 def _from_bytes(data: bytes, max_pixels: int) -> LoadedImage:
-    return decoded(open_image(data, max_pixels), data, max_pixels)
+    return decoded(opened(data, max_pixels), data, max_pixels)
 
 
-def decoded(image: Image.Image, data: bytes, max_pixels: int) -> LoadedImage:
-    """The picture that `open_image` found in `data`, its pixels decoded. Raises ImageError."""
+def opened(data: bytes, max_pixels: int, most: int | None = None) -> Image.Image:
+    """As `open_image`; with `most`, a JPEG may have up to DRAFT_PIXELS, and is to be decoded at a half, a quarter or an
+    eighth of its size where that leaves `most` pixels: its decoder then computes no others. Raises ImageError."""
+    if most is None or not data.startswith(b"\xff\xd8"):
+        return open_image(data, max_pixels)
+    image = open_image(data, max(max_pixels, DRAFT_PIXELS))
+    share = math.sqrt(most / (image.width * image.height))
+    if share < 1:
+        image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
+    check_size(*image.size, max_pixels)
+    return image
+
+
+def decoded(image: Image.Image, data: bytes, max_pixels: int, most: int | None = None) -> LoadedImage:
+    """The picture that `opened` found in `data`, its pixels decoded, and scaled down to at most `most`.
+
+    Raises ImageError.
+    """
     repaired = []
     if image.format in ("JPEG", "MPO") and (whole := jpeg_with_end(data)):
-        image, data = open_image(whole, max_pixels), whole
+        image, data = opened(whole, max_pixels, most), whole
         repaired = ["Its end marker was missing, and nothing else."]
     elif image.format == "TIFF":
         image = tiff.checked(image, data)
     rgb, notes = from_pil(image, max_pixels, data)
     frames = frames_note(image, data)
+    rgb = scaled(rgb, most)
     return LoadedImage(rgb, tuple([frames] * bool(frames) + repaired + notes), NAMES.get(image.format, image.format))
+
+
+def scaled(rgb: np.ndarray, most: int | None) -> np.ndarray:
+    """uint8 (H, W, 3) at its own size, or scaled down to at most so many pixels."""
+    height, width = rgb.shape[:2]
+    if most is None or height * width <= most:
+        return rgb
+    share = math.sqrt(most / (height * width))
+    size = max(1, int(width * share)), max(1, int(height * share))
+    return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
 # --- arrays -------------------------------------------------------------------------------------------------

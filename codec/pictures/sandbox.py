@@ -23,8 +23,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from codec.errors import ImageError
-from codec.pictures.files import DAMAGED, MAX_PIXELS, NO_MEMORY, check_size, open_image, pillow_errors
-from codec.pictures.load import LoadedImage, decoded
+from codec.pictures.files import DAMAGED, MAX_PIXELS, NO_MEMORY, check_size, pillow_errors
+from codec.pictures.load import LoadedImage, decoded, opened
 from codec.pictures.sources import read_path
 
 CHILDREN = 2
@@ -123,15 +123,15 @@ def limit_resources() -> None:
 def read(request: dict, data: bytes, declare) -> tuple[dict, np.ndarray]:
     """The answer to a request and its pixels; `declare` is told the size before they are decoded."""
     data = data if "bytes" in request else read_path(request["path"])
-    limit = request["max_pixels"]
-    image = open_image(data, limit)
+    limit, most = request["max_pixels"], request.get("most")
+    image = opened(data, limit, most)
     check_size(*image.size, limit)
     declare(image.size)
     if request["what"] == "opacity":
         with pillow_errors(DAMAGED):
             opacity = np.asarray(image.convert("RGBA").getchannel("A"))
         return {"shape": opacity.shape}, np.ascontiguousarray(opacity)
-    loaded = decoded(image, data, limit)
+    loaded = decoded(image, data, limit, most)
     return {"shape": loaded.rgb.shape, "notes": loaded.notes, "format": loaded.format}, loaded.rgb
 
 
@@ -227,9 +227,11 @@ class Readers:
         for _ in range(count):
             self.free.put(None)
 
-    def ask(self, what: str, source: str | os.PathLike | bytes, max_pixels: int) -> tuple[dict, np.ndarray]:
+    def ask(
+        self, what: str, source: str | os.PathLike | bytes, max_pixels: int, most: int | None = None
+    ) -> tuple[dict, np.ndarray]:
         is_data = isinstance(source, bytes)
-        request = {"what": what, "max_pixels": max_pixels}
+        request = {"what": what, "max_pixels": max_pixels, "most": most}
         request |= {"bytes": len(source)} if is_data else {"path": os.fsdecode(source)}
         try:
             child = self.free.get(timeout=TURN_SECONDS)
@@ -284,9 +286,14 @@ READERS = Readers()
 atexit.register(lambda: READERS.close())
 
 
-def read_picture(source: str | os.PathLike | bytes, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
-    """As `codec.pictures.load.load_image` of a path or bytes, in another process. Raises ImageError."""
-    answer, rgb = READERS.ask("rgb", source, max_pixels)
+def read_picture(
+    source: str | os.PathLike | bytes, *, max_pixels: int = MAX_PIXELS, most: int | None = None
+) -> LoadedImage:
+    """As `codec.pictures.load.load_image` of a path or bytes, in another process. Raises ImageError.
+
+    most: the picture is scaled down to so many pixels, and a JPEG may have more than `max_pixels`.
+    """
+    answer, rgb = READERS.ask("rgb", source, max_pixels, most)
     return LoadedImage(rgb, tuple(map(str, answer.get("notes", ()))), str(answer.get("format", "")))
 
 

@@ -59,7 +59,8 @@ def build() -> gr.Blocks:
                 about.build(demo, tuple(links.PLACES))
         links.connect(demo, strip)
     cleanup.start(demo, *KEEP)
-    return queue.make_fair(demo, {compare.compress: 1, compare.compress_first: 1, compare.measure: 0})
+    ranks = {compare.compress: 1, compare.compress_first: 1, compare.measure: 0}
+    return queue.make_fair(demo, ranks, {compare.compress: compare.FULL, compare.compress_first: compare.FULL})
 
 
 def build_compare(demo: gr.Blocks, bar: compare.Bar) -> Coded:

@@ -133,7 +133,7 @@ async def heavy(server: Server, small: int, seconds: float) -> dict:
 
         async def greedy():
             visitor = Visitor(server.url, config, http)
-            return await visitor.call("compress", await visitor.upload("large.jpg", big))
+            return await visitor.call("compress", await visitor.upload("large.jpg", big), **{"full-size": True})
 
         large = [asyncio.create_task(greedy()) for _ in range(4)]
         await asyncio.sleep(8)

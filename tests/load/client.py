@@ -32,18 +32,21 @@ class Visitor:
         response.raise_for_status()
         return {"path": response.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
-    def inputs(self, api_name: str, file: dict) -> tuple[int, list]:
+    def inputs(self, api_name: str, file: dict, **more) -> tuple[int, list]:
         """The number of a function and its inputs: those that the page starts with, and the first file replaced."""
         function = next(d for d in self.config["dependencies"] if d["api_name"] == api_name)
         parts = {c["id"]: c for c in self.config["components"]}
         values = [parts[i]["props"].get("value") for i in function["inputs"]]
+        values = [
+            more.get(parts[i]["props"].get("elem_id") or "", v) for i, v in zip(function["inputs"], values, strict=True)
+        ]
         kinds = [parts[i]["type"] for i in function["inputs"]]
         values[next(i for i, k in enumerate(kinds) if k in ("file", "image", "downloadbutton"))] = file
         return function["id"], values
 
-    async def call(self, api_name: str, file: dict) -> Answer:
-        """Runs a function as its button does."""
-        number, data = self.inputs(api_name, file)
+    async def call(self, api_name: str, file: dict, **more) -> Answer:
+        """Runs a function as its button does; more: values of components by their elem_id."""
+        number, data = self.inputs(api_name, file, **more)
         body = {"data": data, "fn_index": number, "session_hash": self.session, "simple_format": True}
         answer, started = Answer(), time.perf_counter()
         joined = await self.http.post(f"{self.url}/queue/join", json=body)

@@ -85,7 +85,7 @@ def main() -> None:
     page.KEEP = tuple(options.keep)
     renditions.CACHE.limit = options.cache or renditions.CACHE.limit
     if options.plain:
-        queue.make_fair = lambda demo, ranks: demo.queue(max_size=256, default_concurrency_limit=2)
+        queue.make_fair = lambda demo, *_: demo.queue(max_size=256, default_concurrency_limit=2)
     page.build().launch(server_name="127.0.0.1", server_port=options.port, quiet=True, **launch_options())
 
 

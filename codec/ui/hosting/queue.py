@@ -54,6 +54,8 @@ class FairQueue(Queue):
 
     #: Functions that replace what a page shows: a newer request outdates the older ones of the same or a lower rank.
     ranks: dict[Callable, int]
+    #: Functions that scale a large image down unless the input of this number asks for all of its pixels.
+    scaling: dict[Callable, int]
     arriving: set[Arrival]
 
     async def push(self, body, request, username):
@@ -107,6 +109,8 @@ class FairQueue(Queue):
             if count >= most:
                 return False, t("hosting.busy", count=count), "queue_full"
         large = await run_sync(is_large, body.data)
+        asks = self.scaling.get(self.blocks.fns[body.fn_index].fn)
+        large = large and (asks is None or bool(body.data[asks]))
         forget_idle(self.pending_event_ids_session)
         accepted, event_id, state = await super().push(body, request, username)
         event = self.event_ids_to_events.get(event_id) if accepted else None
@@ -189,12 +193,12 @@ def pixels(path: Path) -> int:
         return 0
 
 
-def make_fair(demo: gr.Blocks, ranks: dict[Callable, int]) -> gr.Blocks:
-    """Gives a page that is complete the queue above. ranks: see `FairQueue`."""
+def make_fair(demo: gr.Blocks, ranks: dict[Callable, int], scaling: dict[Callable, int]) -> gr.Blocks:
+    """Gives a page that is complete the queue above. ranks, scaling: see `FairQueue`."""
     demo.queue(max_size=None, default_concurrency_limit=2, api_open=False)  # closed: direct calls would pass it by
     queue = queue_of(demo)
     queue.__class__ = FairQueue  # Gradio makes its queue itself and takes no other
-    queue.ranks, queue.arriving = ranks, set()
+    queue.ranks, queue.scaling, queue.arriving = ranks, scaling, set()
     queue.ANALYTICS_MAX_EVENTS = 100  # it sums up all of them after each request
     queue.pending_messages_per_session.max_size = 2 * MAX_WAITING  # answers that nobody has fetched
     return demo

@@ -10,7 +10,8 @@ import gradio as gr
 
 from codec.errors import CodecError
 from codec.metrics import bpp
-from codec.pictures.load import png_bytes
+from codec.pictures.files import declared_pixels
+from codec.pictures.load import DRAFT_PIXELS, png_bytes
 from codec.pictures.sandbox import read_picture
 from codec.ui import viewer
 from codec.ui.jobs import common, renditions
@@ -19,6 +20,9 @@ from codec.ui.names import BASELINES, BY_LAMBDA, BY_RATE, BY_SIZE, DECODERS, HIS
 from codec.ui.tables import Row, facts, headline, kilobytes, remark, table, verdict
 from codec.ui.texts import t
 from codec.weights import default
+
+#: Of a photo, unless all pixels are asked for: a JPEG of the same size exists then, and all measures come soon.
+PAGE_PIXELS = 2_000_000
 
 
 def installed() -> tuple[list[str], list[str], list[str]]:
@@ -32,22 +36,22 @@ def file_stem(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
 
 
-def run(path: str | None, rate: tuple[str, float, float, float], model: str, sides: tuple[str, str, str], progress):
+def run(path: str | None, rate: tuple, model: str, sides: tuple[str, str, str], progress, full: bool = False):
     """Yields what the tab shows of an image: see `tabs.compare.compress`.
 
-    rate: mode, λ, bits per pixel and kB; sides: left and right of the divider, and the baseline.
+    rate: mode, λ, bits per pixel and kB; sides: left and right of the divider, and the baseline. full: all pixels.
     """
     if not path:
         common.refuse("errors.no_upload")
     with common.workplace() as folder:
-        yield from results(folder, path, rate, model, sides, progress)
+        yield from results(folder, path, rate, model, sides, progress, full)
 
 
-def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress):
+def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress, full: bool = False):
     """The work of `run`, with a folder to write to: the original at once, everything else when it is there."""
     progress = common.sparing(progress)
     progress(0.0, desc=t("compare.reading"))
-    image = read_picture(path)
+    image = read_picture(path, most=None if full else PAGE_PIXELS)
     name = file_stem(path)
     mode, lmbda, rate_bpp, kb = rate
     wanted = {"lmbda": lmbda}
@@ -75,6 +79,8 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         coded = coding.result()
     CACHE.put(("encode_ms", digest(coded.data)), coded.encode_ms)
     notes = list(image.notes)
+    if declared_pixels(Path(path).read_bytes(), DRAFT_PIXELS) > image.rgb.shape[0] * image.rgb.shape[1]:
+        notes.append(t("compare.scaled", width=image.rgb.shape[1], height=image.rgb.shape[0]))
     if not coded.reached:
         notes.append(t("compare.out_of_reach", asked=asked(rate)))
     elif coded.at_top:

@@ -24,6 +24,7 @@ from codec.ui.texts import section, t
 from codec.ui.widgets import PRIVATE, QUICK, Coded, hint
 
 TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
+FULL = 9  # the input that asks for all pixels
 LAMBDA_START = 0.0035
 QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q / 100)).toPrecision(3))"
 MODEL_START, BPP_START, SIDES_START = "hific-lo", 0.14, ("jpeg", OURS, "jpeg")  # as on the first screen
@@ -36,23 +37,24 @@ SIDES = [name for name in DECODERS if name not in OPERATING_POINTS]  # each netw
 
 
 def compress(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
-             baseline: str, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+             baseline: str, full: bool = False, progress=gr.Progress()):  # fmt: skip  # noqa: B008
     """Compress an image and decode the bytes again.
 
     path: the image. mode: "Quality (λ)", "Size (bpp)" or "Size (kB)"; lmbda: 0.0005…0.0483, bpp: bits per pixel,
     kb: thousands of bytes; the mode says which of them counts. model: "mse", "perceptual", "texture", "hific-lo",
-    "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see /measure. Gives the headline, the
+    "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see /measure.
+    full: encode all pixels; else an image of more than 2 megapixels is scaled down to that. Gives the headline, the
     images to compare, the measurements as JSON and as a table, and files: the stream, the decoded image as PNG,
     the original as PNG; last, a sentence on what follows.
     """
-    yield from jobs.compare.run(path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress)
+    yield from jobs.compare.run(path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress, full)
 
 
 def compress_first(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
-                   baseline: str, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+                   baseline: str, full: bool = False, progress=gr.Progress()):  # fmt: skip  # noqa: B008
     """What the page does when it is opened: a photo of the visitor's own is still on its way."""
     if path:
-        yield from compress(path, mode, lmbda, bpp, model, kb, left, right, baseline, progress)
+        yield from compress(path, mode, lmbda, bpp, model, kb, left, right, baseline, full, progress)
     else:
         yield [gr.skip()] * 8
 
@@ -208,6 +210,8 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> Coded:
                 buttons=[],
             )
             hint(examples.credit())
+            hint(t("compare.privacy"))
+            full = gr.Checkbox(False, label=t("compare.full"), elem_id="full-size")
             about = gr.HTML(explained(MODEL_START), elem_id="about-model", padding=False)
             everything = gr.Checkbox(False, label=t("compare.everything"), elem_id="everything")
             with gr.Row():
@@ -217,7 +221,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> Coded:
             original_file, numbers = gr.File(visible=False), gr.JSON(visible=False)
 
     quick = {**QUICK, "show_progress": "hidden"}
-    inputs = [bar.upload, bar.mode, bar.lmbda, bar.bpp, bar.model, bar.kb, left, right, baseline]
+    inputs = [bar.upload, bar.mode, bar.lmbda, bar.bpp, bar.model, bar.kb, left, right, baseline, full]
     outputs = [headline, pictures, numbers, figures, stream_file, png_file, original_file, verdict]
     how = {
         "concurrency_id": "codec",
@@ -238,7 +242,15 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> Coded:
     named = bar.example.input(file_of, bar.example, bar.upload, **quick)
     bar.upload.upload(lambda: None, None, bar.example, **quick)
     chosen = bar.model.input(choose_model, [bar.model, bar.mode, bar.bpp], [about, bar.mode, bar.bpp], **quick)
-    events = [bar.upload.upload, bar.quality.release, bar.bpp.release, bar.mode.input, bar.lmbda.submit, bar.kb.submit]
+    events = [
+        bar.upload.upload,
+        bar.quality.release,
+        bar.bpp.release,
+        bar.mode.input,
+        bar.lmbda.submit,
+        bar.kb.submit,
+        full.input,
+    ]
     events += [pick.then, named.then, chosen.then]
     runs = [bar.button.click(compress, inputs, outputs, api_name="compress", **how)]
     runs.append(first.then(compress_first, inputs, outputs, **how, **PRIVATE))
