@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.ui import examples, links
+from codec.ui import address, examples
 from codec.ui.texts import t
 
 
@@ -61,5 +61,5 @@ def test_no_photograph_has_the_blocks_of_a_jpeg_file():
 def test_without_scikit_image_there_are_the_drawings(without_scikit_image):
     assert tuple(examples.sources()) == examples.DRAWN == tuple(name for _, name in examples.thumbnails())
     assert "scikit-image" not in examples.credit() and "CC0" in examples.credit()
-    assert links.parse({"example": "portrait"}, 8) == {}
-    assert links.parse({"example": "night"}, 8) == {"example": examples.DRAWN.index("night")}
+    assert address.parse({"example": "portrait"}) == {}
+    assert address.parse({"example": "night"}) == {"example": "night"}

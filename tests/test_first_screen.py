@@ -12,7 +12,7 @@ from PIL import Image
 import codec as package
 from codec.metrics import psnr
 from codec.pictures.load import load_image
-from codec.ui import examples, front, links
+from codec.ui import examples, front
 from codec.ui.texts import accepted
 
 MOST_BYTES = 2_500_000  # of all pictures together
@@ -71,7 +71,7 @@ def test_passers_by_get_files_and_nothing_else(url):
     assert first.status_code == 200 and "gradio" not in first.text.lower()
     assert httpx.get(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     assert 'lang="fr"' in httpx.get(f"{url}?lang=fr").text and 'lang="zh"' in httpx.get(f"{url}?lang=zh&fbclid=1").text
-    picture = httpx.get(f"{url}{front.address(point()['jpeg']['file'])}")
+    picture = httpx.get(f"{url}{front.located(point()['jpeg']['file'])}")
     assert picture.content == front.files()[point()["jpeg"]["file"]] and picture.headers["content-type"] == "image/jpeg"
     assert "immutable" in picture.headers["cache-control"]
     assert httpx.head(url).content == b"" and httpx.head(url).status_code == 200
@@ -146,8 +146,8 @@ def test_it_is_moved_by_keys_and_keeps_its_state_in_the_address(screen, url):
     assert screen.locator("#divider").input_value() == "0"
     screen.locator("#numbers summary").click()
     assert f"{known['hific']['dists']:.3f}" in screen.locator("#rows").inner_text()
-    state = links.parse(dict(httpx.URL(screen.locator("#numbers a").evaluate("a => a.href")).params), 10)
-    assert state["bpp"] == 0.30 and state["example"] == list(examples.sources()).index("portrait")
+    state = address.parse(dict(httpx.URL(screen.locator("#numbers a").evaluate("a => a.href")).params))
+    assert state["bpp"] == 0.30 and state["example"] == "portrait"
     hold = screen.locator("#hold")
     hold.focus()
     screen.keyboard.press("Enter")

@@ -14,12 +14,12 @@ from test_page import compress
 
 import codec as package
 from codec import results, spec
-from codec.ui import links, names
+from codec.ui import address, names
 from codec.ui.jobs import rd_plot
 from codec.ui.tabs import about
 from codec.weights import Weights
 
-TABS = tuple(links.PLACES)
+TABS = tuple(address.PLACES)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     assert f"Up to {spec.MAX_PIXELS // 10**6} megapixels" in words
     assert "![" not in words and "docs/" not in words and results.manifest()["trunk"] in words
     models = re.search(r"`model=` \((.*?)\)", words)[1].replace("`", "").split(", ")
-    assert all(links.parse({"model": model}, 0) == {"model": model} for model in models)
+    assert all(address.parse({"model": model}) == {"model": model} for model in models)
     monkeypatch.setattr(results, "shipped", lambda name: tmp_path / name)
     monkeypatch.setattr(results.weights, "default", lambda: Weights(tmp_path))
     assert "not measured yet" in about.text(TABS) and "cannot be read" in about.text(TABS)
@@ -207,7 +207,7 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
     [
         ({}, {}),
         ({"tab": "bits", "example": "2", "model": "mse", "lambda": "0.01"},
-         {"tab": "bits", "example": 1, "model": "mse", "lambda": 0.01}),
+         {"tab": "bits", "example": "portrait", "model": "mse", "lambda": 0.01}),
         ({"bpp": "0.3"}, {"bpp": 0.3}),
         ({"bpp": "900", "lambda": "0"}, {"bpp": 2.0, "lambda": 0.0005}),
         ({"tab": "<script>", "example": "0", "model": "x", "lambda": "nan", "bpp": "many"}, {}),
@@ -217,11 +217,13 @@ def test_the_method_names_what_is_there_and_what_is_not(client, monkeypatch, tmp
         ({"tab": "curves", "sub": "ladder"}, {"tab": "curves"}),
         ({"tab": "generative", "sub": "open"}, {"tab": "latents", "sub": "sampling"}),
         ({"tab": "method"}, {"tab": "about"}),
-        ({"step": "3"}, {"tab": "course"}),
+        ({"step": "3"}, {"tab": "course", "step": 3}),
+        ({"step": "9", "tab": "curves", "realism": "2", "divider": "30"},
+         {"tab": "curves", "realism": 1.0, "divider": 30.0}),
     ],
 )  # fmt: skip
 def test_a_link_opens_what_it_can(query, state):  # those of before the tabs were put together among them
-    assert links.parse(query, 5) == state
+    assert address.parse(query) == state
 
 
 def test_a_link_opens_its_state_in_large_type(browser, url):

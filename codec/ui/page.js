@@ -9,6 +9,36 @@
     history.replaceState(history.state, "", url);
   }
 
+  // The address follows what is set: `names` are its keys, and "mode" says which of the rates holds.
+  page.state = (names, values, modes) => {
+    if (!page.opened || !page.coded) return;
+    const state = Object.fromEntries(names.map((name, i) => [name, values[i]])), rate = modes[state.mode];
+    for (const name of names)
+      if (name !== "mode") remember(name, state[name] === null || name in Object.fromEntries(Object.values(modes)
+        .filter(other => other !== rate).map(other => [other, 1])) ? null : short(state[name]));
+  };
+  const short = value => typeof value === "number" ? String(Number(value.toPrecision(6))) : value;
+
+  // A picture of what is compared, with the sizes and the address, and the link to it.
+  page.share = async () => {
+    const of = selector => document.querySelector(`#comparison ${selector}`), link = location.href;
+    const picture = await window.compose({
+      left: of(".over"), right: of(".under"), at: of("input.divider").value / 100, title: document.title,
+      line: document.querySelector("#verdict").innerText.trim() || document.querySelector("#headline .big").innerText,
+      captions: [of(".tag.left").textContent, of(".tag.right").textContent], address: location.host + location.pathname,
+    });
+    await navigator.clipboard?.writeText(link).catch(() => {});
+    const saved = Object.assign(document.createElement("a"), { href: URL.createObjectURL(picture), download: "comparison.png" });
+    saved.click();
+    setTimeout(() => URL.revokeObjectURL(saved.href), 60000);
+    const button = document.querySelector("#share-comparison"), before = button.textContent;
+    button.textContent = words.shared;
+    setTimeout(() => { button.textContent = before; }, 4000);
+  };
+  document.addEventListener("change", event => {
+    if (event.target.matches?.("#comparison input.divider")) remember("divider", event.target.value);
+  }, true);
+
   page.lecture = (on = !root.classList.contains("lecture")) => {
     root.classList.toggle("lecture", on);
     remember("lecture", on ? "1" : null);
@@ -72,12 +102,22 @@
 
   // The photo that was chosen on the first screen. Without one, as after going back and forth, the example is shown.
   if (new URLSearchParams(location.search).get("own")) (async () => {
+    const hidden = document.createElement("style"); // what the page shows without a photo
+    hidden.textContent = "#comparison .viewer > *, #figures, #headline, #verdict { visibility: hidden; }";
+    document.head.append(hidden);
+    setTimeout(() => hidden.remove(), 30000);
     await new Promise(done => setTimeout(done)); // the rest of this script
     const file = await window.takeOver().catch(() => null);
     if (!file) { remember("own", null); location.reload(); return; }
-    while (!document.querySelector("#upload input[type=file]")) await new Promise(done => setTimeout(done, 50));
+    while (!page.coded) await new Promise(done => setTimeout(done, 50)); // until the page has read its address
+    page.coded = false;
     remember("own", null);
     give(file);
+    document.querySelector("#headline .big").textContent = words.own;
+    const before = document.querySelector("#comparison .under").getAttribute("src");
+    while (document.querySelector("#comparison .under").getAttribute("src") === before && hidden.isConnected)
+      await new Promise(done => setTimeout(done, 50));
+    hidden.remove();
   })();
 
   // A plot as a PNG for a slide, on white whatever the page's colours are.
@@ -98,6 +138,30 @@
     try { await page.made(); } finally { busy.delete(name); }
     if (!document.querySelector(`#door-${name}`)?.offsetParent) return never();
   };
+  // On a phone the bar is a line at the foot of the screen, which says what is set and unfolds.
+  page.unfold = (on) => {
+    const bar = document.querySelector("#bar");
+    const open = bar?.toggleAttribute("data-open", on ?? !bar.hasAttribute("data-open"));
+    document.querySelector("#bar-line")?.setAttribute("aria-expanded", !!open);
+  };
+  document.addEventListener("click", event => {
+    if (event.target.closest?.("#bar-line")) page.unfold();
+    else if (event.target.closest?.("#compress") || !event.target.closest?.("#bar, .options")) page.unfold(false);
+    if (event.target.closest?.("#compress") && matchMedia("(max-width: 640px)").matches)
+      document.querySelector("#comparison")?.scrollIntoView({ behavior: "smooth", block: "center" });
+  });
+  function summary() {
+    const line = document.querySelector("#bar-line");
+    if (!line?.offsetParent) return;
+    const of = selector => document.querySelector(selector)?.value;
+    const file = document.querySelector("#upload .filename")?.textContent.trim();
+    const mode = [...document.querySelectorAll("#mode input")].findIndex(input => input.checked);
+    const [id, say] = [["#lambda", v => `λ ${v}`], ["#bpp", v => `${v} bpp`], ["#kilobytes", v => `${v} kB`]][mode] ?? [];
+    const rate = of(`${id} input:not([type=range])`);
+    const text = [of("#example input") || file, of("#model input"), rate && say(rate)].filter(Boolean).join(" · ");
+    if (text && line.textContent !== text) line.textContent = text;
+  }
+
   page.again = () => { // another image has been made: what is seen of it is filled again
     page.coded = true;
     for (const button of document.querySelectorAll("[id^=again-]"))
@@ -149,6 +213,7 @@
     connectPlot();
     describe();
     name();
+    summary();
     const open = document.querySelector("#tabs > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
     const now = new URLSearchParams(location.search);
     if (!open || !page.opened) return;
@@ -157,5 +222,8 @@
     if (open !== now.get("tab")) remember("tab", open);
     const wanted = chosen && chosen !== strip[0] ? sub : null;
     if (wanted !== now.get("sub")) remember("sub", wanted);
+    const steps = open === "course" && !wanted && document.querySelector("#lesson-steps [role=tab][aria-selected=true]");
+    const step = steps ? steps.dataset.tabId : null;
+    if (step !== now.get("step")) remember("step", step);
   }, 400);
 })();

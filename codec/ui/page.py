@@ -9,7 +9,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from codec.pictures import sandbox
-from codec.ui import jobs, links, viewer
+from codec.ui import address, jobs, links, viewer
 from codec.ui.hosting import cleanup, first_screen, gradio_private, guard, queue, sessions
 from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
 from codec.ui.texts import t
@@ -49,30 +49,32 @@ def build() -> gr.Blocks:
         links.masthead()
         bar = compare.build_bar()
         with tabs("tabs") as strip:
-            coded = build_compare(demo, bar)
+            coded, parts = build_compare(demo, bar)
             build_course(demo, coded)
             with place("curves", t("tabs.curves")) as door:
                 curves.build(door, coded)
             build_bits(coded)
             build_latents(coded)
             with place("about", t("tabs.about")):
-                about.build(demo, tuple(links.PLACES))
-        links.connect(demo, strip)
+                about.build(demo, tuple(address.PLACES))
+        links.connect(demo, strip, parts["realism"])
+        links.follow(parts)
     cleanup.start(demo, *KEEP)
     ranks = {compare.compress: 1, compare.compress_first: 1, compare.measure: 0}
     return queue.make_fair(demo, ranks, {compare.compress: compare.FULL, compare.compress_first: compare.FULL})
 
 
-def build_compare(demo: gr.Blocks, bar: compare.Bar) -> Coded:
-    """One stream by one decoder, by all of them, and anybody's stream."""
+def build_compare(demo: gr.Blocks, bar: compare.Bar) -> tuple[Coded, dict]:
+    """One stream by one decoder, by all of them, and anybody's stream; and what of it the address says, by its key."""
     with below("compare") as tab:
         with place("one", t("places.one"), tab):
-            coded = compare.build(demo, bar, links.opening)
+            coded, sides = compare.build(demo, bar, links.opening)
         with place("decoders", t("places.decoders"), tab) as door:
-            decoders.build(demo, door, coded)
+            realism = decoders.build(demo, door, coded)
         with place("open", t("places.open"), tab):
             open_stream.build()
-    return coded
+    rates = {"mode": bar.mode, "lambda": bar.lmbda, "bpp": bar.bpp, "kb": bar.kb}
+    return coded, {"example": bar.example, "model": bar.model, **rates, **sides, "realism": realism}
 
 
 def build_course(demo: gr.Blocks, coded: Coded) -> None:
@@ -126,7 +128,7 @@ def launch_options() -> dict:
         "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
         "app_kwargs": {
-            "middleware": [Middleware(guard.Guard), Middleware(first_screen.FirstScreen, keys=links.KEYS)],
+            "middleware": [Middleware(guard.Guard), Middleware(first_screen.FirstScreen, keys=address.KEYS)],
             "lifespan": sessions.lifespan,
         },
         "show_error": False,

@@ -31,8 +31,8 @@ def ready(example: int, bpp: float | None, model: str, sides: tuple[str, str, st
     )
     source = row(point, ORIGINAL, t("compare.original"), point["original_bytes"], {})
     entries = [
-        viewer.stored(OURS, ours.name, remark(ours), front.address(point["hific"]["file"])),
-        viewer.stored("jpeg", BASELINES["jpeg"], remark(jpeg), front.address(point["jpeg"]["file"])),
+        viewer.stored(OURS, ours.name, remark(ours), front.located(point["hific"]["file"])),
+        viewer.stored("jpeg", BASELINES["jpeg"], remark(jpeg), front.located(point["jpeg"]["file"])),
     ]
     return {
         "pictures": examples.shown(example, left, right, tuple(entries)),

@@ -10,11 +10,12 @@ import json
 from html import escape
 from pathlib import Path
 from string import Template
+from urllib.parse import urlencode
 
 from codec import results
-from codec.ui import examples
+from codec.ui import address, examples
 from codec.ui.tables import kilobytes
-from codec.ui.texts import LANGUAGE, LANGUAGES, t
+from codec.ui.texts import ENGLISH, LANGUAGE, LANGUAGES, t
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
@@ -49,25 +50,25 @@ def files() -> dict[str, bytes]:
 
 
 @functools.cache
-def address(name: str) -> str:
+def located(name: str) -> str:
     """Where a picture lies, relative to the page; a changed picture has another address."""
     return f"{ROUTE}{name}?{hashlib.sha256(files()[name]).hexdigest()[:10]}"
 
 
 def link(point: dict, **more: str) -> str:
     """The same state in the page of the codec."""
-    state = {"tab": "compare", "example": point["image"], "bpp": f"{point['target_bpp']:g}", "model": "hific-lo"}
-    query = "&".join(f"{k}={v}" for k, v in (state | {"left": "jpeg", "right": "ours"} | more | language()).items())
-    return f"./?{query}"
+    state = {"tab": "compare", "example": point["image"], "model": "hific-lo", "bpp": point["target_bpp"]}
+    return relative(state | {"left": "jpeg", "right": "ours"} | more)
 
 
-def language() -> dict[str, str]:
-    """The part of an address that keeps the language."""
-    return {} if LANGUAGE.get() == "en" else {"lang": LANGUAGE.get()}
+def relative(state: dict) -> str:
+    """The address of a state relative to the page, in the language of the request."""
+    language = {} if LANGUAGE.get() == ENGLISH else {"lang": LANGUAGE.get()}
+    return f"./?{urlencode(address.query(state | language))}"
 
 
 def door(tab: str) -> str:
-    return "./?" + "&".join(f"{k}={v}" for k, v in ({"tab": tab} | language()).items())
+    return relative({"tab": tab})
 
 
 def claim(point: dict) -> str:
@@ -112,13 +113,13 @@ def scenes() -> list[dict]:
     found: dict[str, dict] = {}
     for point in points():
         name, title = point["image"], t(f"front.scene_{point['image']}")
-        scene = {"name": name, "title": title, "original": address(point["original"]["file"]), "sizes": []}
+        scene = {"name": name, "title": title, "original": located(point["original"]["file"]), "sizes": []}
         scene = found.setdefault(name, scene | {"focus": FOCUS.get(name, "50%")})
         scene["sizes"].append(
             {
                 "percent": round(100 * point["target_bpp"]),
-                "left": address(point["jpeg"]["file"]),
-                "right": address(point["hific"]["file"]),
+                "left": located(point["jpeg"]["file"]),
+                "right": located(point["hific"]["file"]),
                 "left_alt": f"{title}: {t('front.caption_jpeg', size=kilobytes(point['jpeg']['bytes']))}",
                 "right_alt": f"{title}: {t('front.caption_generative', size=kilobytes(point['bytes']))}",
                 "texts": texts(point),
@@ -144,7 +145,7 @@ def page(origin: str) -> str:
     data = {
         "scenes": known,
         "language": LANGUAGE.get(),
-        "own": door("compare") + "&own=1",
+        "own": relative({"tab": "compare", "own": 1}),
         "words": {key: t(f"front.{key}") for key in ("shared", "shared_by_hand", "original_alt")},
     }
     heads = ["image", "bytes", "bpp", "psnr", "ms_ssim", "lpips"]
@@ -160,7 +161,7 @@ def page(origin: str) -> str:
         "language": LANGUAGE.get(),
         "title": escape(t("page.title")),
         "origin": escape(origin),
-        "preview": address(PREVIEW),
+        "preview": located(PREVIEW),
         "css": (HERE / "front.css").read_text(encoding="utf-8"),
         "script": script,
         "data": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
@@ -194,7 +195,7 @@ def thumb(scene: dict, pressed: bool) -> str:
     """A button that shows a scene."""
     return (
         f"<button type='button' data-scene='{scene['name']}' aria-pressed='{str(pressed).lower()}'>"
-        f"<img src='{address(scene['name'] + SMALL)}' alt='' width='42' height='42'>{escape(scene['title'])}</button>"
+        f"<img src='{located(scene['name'] + SMALL)}' alt='' width='42' height='42'>{escape(scene['title'])}</button>"
     )
 
 

@@ -119,7 +119,7 @@ def preview(page: bytes, origin: str) -> bytes:
         "og:title": t("page.title"),
         "og:description": t("front.description"),
         "og:url": origin,
-        "og:image": origin + front.address(front.PREVIEW),
+        "og:image": origin + front.located(front.PREVIEW),
         "og:image:width": "1200",
         "og:image:height": "630",
     }

@@ -31,7 +31,7 @@ MODEL_START, BPP_START, SIDES_START = "hific-lo", 0.14, ("jpeg", OURS, "jpeg")  
 #: What a link may set.
 START = (
     "upload", "example", "pictures", "headline", "verdict", "figures", "model", "about", "mode", "quality", "lmbda",
-    "bpp", "left", "right", "baseline",
+    "bpp", "kb", "left", "right", "baseline",
 )  # fmt: skip
 SIDES = [name for name in DECODERS if name not in OPERATING_POINTS]  # each network once
 
@@ -178,8 +178,8 @@ def build_bar() -> Bar:
     return Bar(upload, example, model, mode, by_lambda, quality, lmbda, bpp, kb, button)
 
 
-def build(demo: gr.Blocks, bar: Bar, opening) -> Coded:
-    """Lays out the place inside the current one and connects it.
+def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
+    """Lays out the place inside the current one and connects it. Returns the sides by their names, too.
 
     opening: a function of the request that gives what the page starts with, by the names of START.
     """
@@ -214,6 +214,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> Coded:
             full = gr.Checkbox(False, label=t("compare.full"), elem_id="full-size")
             about = gr.HTML(explained(MODEL_START), elem_id="about-model", padding=False)
             everything = gr.Checkbox(False, label=t("compare.everything"), elem_id="everything")
+            share = gr.Button(t("compare.share"), elem_id="share-comparison")
             with gr.Row():
                 stream_file = gr.DownloadButton(t("compare.stream_file"), elem_id="get-stream", min_width=120)
                 png_file = gr.DownloadButton(t("compare.png_file"), elem_id="get-png", min_width=120)
@@ -269,7 +270,8 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> Coded:
     for done in runs:
         done.success(measure, compared, shown, **slowly, **PRIVATE)
         done.success(None, js="() => window.codecPage.again()", **QUICK)
+    share.click(None, js="() => window.codecPage.share()", **QUICK)
     bar.upload.clear(queue.call_off, **quick)
     bar.quality.input(None, bar.quality, bar.lmbda, js=QUALITY_JS, **PRIVATE)
     bar.mode.change(show_target, bar.mode, [bar.by_lambda, bar.bpp, bar.kb], **quick)
-    return Coded(stream_file, original_file, bar.lmbda)
+    return Coded(stream_file, original_file, bar.lmbda), {"left": left, "right": right, "baseline": baseline}

@@ -22,8 +22,8 @@ def what_is_here():
     return losses, gr.update(visible=realism)
 
 
-def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
-    """Lays out the place and fills it whenever it is opened."""
+def build(demo: gr.Blocks, door: Door, coded: Coded) -> gr.Slider:
+    """Lays out the place and fills it whenever it is opened. Returns the realism."""
     hint(t("decoders.intro"))
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -40,3 +40,4 @@ def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
     door.opened(decoders, inputs, outputs, api_name="decoders", **how)
     realism.release(decoders, inputs, outputs, **PRIVATE, **how)
     demo.load(what_is_here, None, [about, realism], **QUICK, show_progress="hidden")
+    return realism

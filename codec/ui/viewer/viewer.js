@@ -23,6 +23,8 @@ function put(image, tag, key) {
     name.textContent = p.name;
     tag.append(name, " " + p.remark);
   } else tag.textContent = "…";
+  const below = find(`.captions .${tag.classList.contains("left") ? "left" : "right"}`); // for narrow screens
+  below.replaceChildren(...[...tag.childNodes].map((node) => node.cloneNode(true)));
 }
 
 function divide(percent) {
@@ -34,12 +36,13 @@ function divide(percent) {
 }
 
 // A picture that fits is shown in whole multiples of its pixels: at 1.1 times every tenth row would stand there twice.
+// Where that would cost more than 15 % of the width, it fills the width, smoothed.
 function widest() {
   const v = value(), dots = window.devicePixelRatio || 1;
   if (!v) return;
   const room = Math.min(stage.parentElement.clientWidth / v.width, Math.min(0.62 * innerHeight, 560) / v.height);
-  const times = Math.floor(room * dots) / dots;
-  stage.style.setProperty("--most", times ? times * v.width + "px" : "100%");
+  const whole = Math.floor(room * dots) / dots, times = whole >= 0.85 * room ? whole : room;
+  stage.style.setProperty("--most", times * v.width + "px");
 }
 
 // --- zoom: both pictures by the same transform, about a point that stays where it is
@@ -55,7 +58,8 @@ function move() {
   for (const image of [under, over]) Object.assign(image.style, {
     width: size[0] + "px", height: size[1] + "px", transform: `translate(${Math.round(pan[0])}px, ${Math.round(pan[1])}px)`,
   });
-  stage.classList.toggle("large", fit * zoom * (window.devicePixelRatio || 1) >= 1);
+  const dots = fit * zoom * (window.devicePixelRatio || 1); // of the screen for a pixel of the picture
+  stage.classList.toggle("large", dots >= 3 || (dots > 0.99 && Math.abs(dots - Math.round(dots)) < 0.01));
   stage.classList.toggle("zoomed", zoom > 1);
   find(".zoom output").textContent = zoom > 1 ? Math.round(100 * fit * zoom) + " %" : words.fit;
   frameAt();
@@ -218,6 +222,7 @@ stage.addEventListener("keydown", (e) => {
   place();
 });
 range.addEventListener("input", () => divide(Number(range.value)));
+stage.addEventListener("pointerup", () => range.dispatchEvent(new Event("change", { bubbles: true })));
 for (const button of scales.children) {
   button.onclick = () => {
     scale = Number(button.dataset.scale);
@@ -243,5 +248,5 @@ const resized = new ResizeObserver(() => { widest(); move(); place(); });
 resized.observe(element);
 resized.observe(stage);
 watch("value", show);
-divide(50);
+divide(Number(element.closest("#comparison") && (new URLSearchParams(location.search).get("divider") ?? 50)) || 50);
 show();
