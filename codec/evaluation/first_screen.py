@@ -83,11 +83,11 @@ def as_close(rgb: np.ndarray, distance: Closeness, wanted: float, quality: float
 
 def measured(rgb: np.ndarray, decoded: np.ndarray, distance: Closeness) -> dict:
     values = {"psnr": psnr, "ms_ssim": ms_ssim, "lpips": lpips}
-    found = {name: round(float(of(rgb, decoded)), 5) for name, of in values.items()}
-    return found | {"dists": round(distance(decoded), 5)}
+    measures = {name: round(float(of(rgb, decoded)), 5) for name, of in values.items()}
+    return measures | {"dists": round(distance(decoded), 5)}
 
 
-def shown(rgb: np.ndarray, path: Path) -> dict:
+def stored(rgb: np.ndarray, path: Path) -> dict:
     """Writes a picture for the page; the file's name, and its PSNR from what it shows."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "AVIF", quality=SHOWN_QUALITY, subsampling="4:4:4", speed=3)
@@ -109,7 +109,7 @@ def scene(name: str, targets: list[float], backbones: str, folder: Path):
     height, width = rgb.shape[:2]
     distance, y = Closeness(rgb, backbones), codec.analyse(rgb)
     head = {"image": name, "width": width, "height": height, "original_bytes": path.stat().st_size}
-    head |= {"original": shown(rgb, folder / f"{name}.avif")}
+    head |= {"original": stored(rgb, folder / f"{name}.avif")}
     for target in targets:
         coded, result = encode(rgb, bpp=target, codec=codec, y=y)
         size = len(coded.data)
@@ -121,7 +121,7 @@ def scene(name: str, targets: list[float], backbones: str, folder: Path):
         row |= {"reached": result.reached, "lambda": round(lambda_of(coded.q), 6)}
         row["jpeg"] = {"bytes": len(jpeg.data), "setting": jpeg.setting, "fits": jpeg.fits, "file": f"{stem}.jpg"}
         row["jpeg"] |= measured(rgb, jpeg.rgb, distance)
-        row["hific"] = shown(decoded["hific"], folder / f"{stem}.avif") | measured(rgb, decoded["hific"], distance)
+        row["hific"] = stored(decoded["hific"], folder / f"{stem}.avif") | measured(rgb, decoded["hific"], distance)
         row["mse"] = measured(rgb, decoded["mse"], distance)
         quality = float(jpeg.setting.split()[1].rstrip(","))
         row["jpeg_as_close"] = as_close(rgb, distance, row["hific"]["dists"], quality, row["jpeg"]["dists"])

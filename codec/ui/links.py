@@ -99,5 +99,6 @@ def masthead() -> None:
     """The page's name, and the button for large type."""
     with gr.Row(elem_id="masthead"):
         gr.Markdown(f"# [{t('page.title')}](./)\n{t('page.intro')}", elem_id="title")
+        gr.HTML(front.languages(), elem_id="languages", padding=False)
         button = gr.Button(t("page.lecture"), size="sm", min_width=110, elem_id="lecture", scale=0)
     button.click(None, js="() => window.codecPage.lecture()", **QUICK)

@@ -39,6 +39,15 @@
     if (event.target.matches?.("#comparison input.divider")) remember("divider", event.target.value);
   }, true);
 
+  // Another language is another page; it opens what this one shows.
+  document.addEventListener("click", event => {
+    const link = event.target.closest?.("#languages a");
+    if (!link) return;
+    event.preventDefault();
+    remember("lang", link.lang);
+    location.reload();
+  });
+
   page.lecture = (on = !root.classList.contains("lecture")) => {
     root.classList.toggle("lecture", on);
     remember("lecture", on ? "1" : null);

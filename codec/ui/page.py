@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 from codec.pictures import sandbox
 from codec.ui import address, jobs, links, viewer
-from codec.ui.hosting import cleanup, first_screen, gradio_private, guard, queue, sessions
+from codec.ui.hosting import cleanup, first_screen, gradio_private, guard, languages, queue, sessions
 from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
 from codec.ui.texts import t
 from codec.ui.widgets import Coded, place, tabs
@@ -45,7 +45,15 @@ def build() -> gr.Blocks:
     gradio_private.check()
     sessions.share_arenas()  # before there are threads
     threading.Thread(target=warm_up, daemon=True).start()
-    with gr.Blocks(title=t("page.title"), delete_cache=KEEP, analytics_enabled=False) as demo:
+    demo = languages.build(layout, links.head)
+    cleanup.start(demo, *KEEP)
+    ranks = {compare.compress: 1, compare.compress_first: 1, compare.measure: 0}
+    return queue.make_fair(demo, ranks, {compare.compress: compare.FULL, compare.compress_first: compare.FULL})
+
+
+def layout() -> languages.Page:
+    """The page in the language of `texts.LANGUAGE`."""
+    with languages.Page(title=t("page.title"), delete_cache=KEEP, analytics_enabled=False) as demo:
         links.masthead()
         bar = compare.build_bar()
         with tabs("tabs") as strip:
@@ -59,9 +67,7 @@ def build() -> gr.Blocks:
                 about.build(demo, tuple(address.PLACES))
         links.connect(demo, strip, parts["realism"])
         links.follow(parts)
-    cleanup.start(demo, *KEEP)
-    ranks = {compare.compress: 1, compare.compress_first: 1, compare.measure: 0}
-    return queue.make_fair(demo, ranks, {compare.compress: compare.FULL, compare.compress_first: compare.FULL})
+    return demo
 
 
 def build_compare(demo: gr.Blocks, bar: compare.Bar) -> tuple[Coded, dict]:
@@ -125,7 +131,6 @@ def launch_options() -> dict:
         "theme": theme(),
         "css": CSS + viewer.CSS,
         "head": links.head(),
-        "i18n": lesson.translated(),
         "max_file_size": guard.MAX_UPLOAD,
         "app_kwargs": {
             "middleware": [Middleware(guard.Guard), Middleware(first_screen.FirstScreen, keys=address.KEYS)],

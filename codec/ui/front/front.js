@@ -45,6 +45,8 @@
     show();
   }
   addEventListener("hashchange", recall);
+  for (const link of document.querySelectorAll(".languages a")) // keeps what is shown
+    link.addEventListener("click", () => { link.href = link.href.split("#")[0] + location.hash; });
 
   divider.addEventListener("input", () => divide(divider.value));
   divider.addEventListener("change", remember);
@@ -61,7 +63,7 @@
   const hold = find("hold");
   function original(on) {
     const image = find("original");
-    if (on && !image.src) Object.assign(image, { src: scene.original, alt: words.original });
+    if (on && !image.src) Object.assign(image, { src: scene.original, alt: words.original_alt });
     image.hidden = !on;
     hold.setAttribute("aria-pressed", on);
   }

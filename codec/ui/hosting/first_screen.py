@@ -12,7 +12,8 @@ from html import escape
 from urllib.parse import parse_qs
 
 from codec.ui import front
-from codec.ui.texts import accepted, t
+from codec.ui.hosting.languages import of_request
+from codec.ui.texts import LANGUAGE, LANGUAGES, t
 
 mimetypes.add_type("image/avif", ".avif")
 ORIGIN = "https://origin.invalid/"  # stands in the page that is kept, for the address that it is asked for by
@@ -27,7 +28,16 @@ class FirstScreen:
         self.app, self.keys = app, keys
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not front.points():
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        token = LANGUAGE.set(of_request(scope))  # for all that answers this request
+        try:
+            await self.answered(scope, receive, send)
+        finally:
+            LANGUAGE.reset(token)
+
+    async def answered(self, scope, receive, send):
+        if scope["method"] not in ("GET", "HEAD") or not front.points():
             return await self.app(scope, receive, send)
         path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/")).lstrip("/")
         if path.startswith(front.ROUTE):
@@ -37,9 +47,7 @@ class FirstScreen:
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if self.keys & query.keys():
             return await self.app(scope, receive, with_preview(origin_of(scope), send))
-        headers = dict(scope["headers"])
-        language = accepted(query.get("lang", [""])[0], headers.get(b"accept-language", b"").decode("latin-1"))
-        await page(language, scope, headers, send)
+        await page(LANGUAGE.get(), scope, dict(scope["headers"]), send)
 
 
 async def picture(name: str, scope, send) -> None:
@@ -125,4 +133,11 @@ def preview(page: bytes, origin: str) -> bytes:
     }
     lines = [f'<meta property="{name}" content="{escape(text)}">' for name, text in tags.items()]
     lines.append('<meta name="twitter:card" content="summary_large_image">')
+    # Gradio's own words follow the browser's language: here it is the page's.
+    own = (
+        f"<script>Object.defineProperty(navigator, 'language', {{ get: () => '{LANGUAGES[LANGUAGE.get()]}' }})</script>"
+    )
+    head = head.replace(b'lang="en"', f'lang="{LANGUAGE.get()}"'.encode(), 1).replace(
+        b"<head>", b"<head>" + own.encode(), 1
+    )
     return head + "".join(lines).encode() + mark + rest

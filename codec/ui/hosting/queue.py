@@ -31,7 +31,8 @@ from codec.ui.hosting.gradio_private import (
     queue_of,
     skipped,
 )
-from codec.ui.texts import t
+from codec.ui.hosting.languages import of_request
+from codec.ui.texts import LANGUAGE, t
 
 LARGE_PIXELS = 4_000_000
 LARGE = "large"  # the lane's name among Gradio's concurrency ids
@@ -79,6 +80,12 @@ class FairQueue(Queue):
         if event and (arrival.outdated or self.of_session(arrival.session, 99, rank + 1)):
             self.call_off(event)
         return answer
+
+    async def process_events(self, events, *args, **options) -> None:
+        """As in Gradio; the texts of the answer are in the language of the request."""
+        if events[0].request is not None:
+            LANGUAGE.set(of_request(events[0].request.scope))
+        await super().process_events(events, *args, **options)
 
     def of_session(self, session: str, most: int, least: int = 0) -> list[Event]:
         """The waiting and running events of a session's page whose ranks lie between the two."""

@@ -1,21 +1,16 @@
-"""The lesson: seven steps from pixels to synthesised detail, on the student's own image, in three languages."""
+"""The lesson: seven steps from pixels to synthesised detail, on the student's own image."""
 
 import gradio as gr
 
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN
 from codec.ui import examples, jobs
 from codec.ui.names import LAMBDAS
-from codec.ui.texts import t, translations
+from codec.ui.texts import t
 from codec.ui.widgets import PRIVATE, Coded, Door, picture, tabs
 
 LIMITS = ((1, 8), (1, 64), (2, 128), (0, 1), (LAMBDA_MIN, LAMBDA_MAX), (LAMBDA_MIN, LAMBDA_MAX), (0, 1))  # of settings
 COUNT = len(LIMITS)
 SLIDERS = {1: (8, 1), 2: (6, 1), 3: (24, 2), 5: (0.0067, 0.0001), 7: (0, 0.05)}  # where each starts, and its steps
-
-
-def translated() -> gr.I18n:
-    """What `launch(i18n=…)` takes."""
-    return gr.I18n(**translations("lesson"))
 
 
 def lesson(step: float, value: float, original: str | None):
@@ -35,11 +30,11 @@ def lesson(step: float, value: float, original: str | None):
     yield from jobs.lesson.run(number, value, original or examples.files()[0])
 
 
-def control(number: int, i18n: gr.I18n):
+def control(number: int):
     """The control of a step."""
-    label = i18n(f"lesson_{number}_control")
+    label = t(f"lesson.{number}.control")
     if number == 4:
-        return gr.Radio([(i18n("lesson_all"), 0), (i18n("lesson_each"), 1)], value=0, label=label)
+        return gr.Radio([(t("lesson.all"), 0), (t("lesson.each"), 1)], value=0, label=label)
     if number == 6:
         return gr.Radio([(f"λ = {v:g}", v) for v in LAMBDAS], value=LAMBDAS[1], label=label)
     start, step = SLIDERS[number]
@@ -48,7 +43,6 @@ def control(number: int, i18n: gr.I18n):
 
 def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
     """Lays out the tab; each step computes when it is opened, and when its control moves."""
-    i18n = translated()
     how = {"concurrency_id": "codec", "trigger_mode": "always_last"}
     private = how | PRIVATE
     # By name, for programs: a step's own control is a slider here and a choice there.
@@ -58,7 +52,7 @@ def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
         for number in range(1, COUNT + 1):
             title = f"{number} · {t(f'lesson.{number}.term')}"
             with gr.Tab(title, id=number, elem_id=f"door-step-{number}") as step_tab:
-                setting, inputs, outputs = build_step(number, i18n, coded.original)
+                setting, inputs, outputs = build_step(number, coded.original)
                 if number == 1:
                     program.click(lesson, [step, value, coded.original], outputs, api_name="lesson", **how)
                 moved = setting.release if isinstance(setting, gr.Slider) else setting.change
@@ -67,9 +61,9 @@ def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
     demo.load(None, js="() => window.codecPage.openStep()")
 
 
-def build_step(number: int, i18n: gr.I18n, original: gr.File) -> tuple:
+def build_step(number: int, original: gr.File) -> tuple:
     """One step: its picture, words and control. Returns the control, and the inputs and outputs of `lesson`."""
-    gr.Markdown(i18n(f"lesson_{number}_title"), elem_classes="step-title")
+    gr.Markdown(t(f"lesson.{number}.title"), elem_classes="step-title")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             shown = picture(
@@ -81,9 +75,9 @@ def build_step(number: int, i18n: gr.I18n, original: gr.File) -> tuple:
             )
             figures = gr.HTML(elem_classes="step-figures", padding=False)
         with gr.Column(scale=2, min_width=300):
-            gr.Markdown(i18n(f"lesson_{number}_text"))
-            setting = control(number, i18n)
-            gr.Markdown(i18n(f"lesson_{number}_question"), elem_classes="step-question")
-            with gr.Accordion(i18n("lesson_answer"), open=False):
-                gr.Markdown(i18n(f"lesson_{number}_answer"))
+            gr.Markdown(t(f"lesson.{number}.text"))
+            setting = control(number)
+            gr.Markdown(t(f"lesson.{number}.question"), elem_classes="step-question")
+            with gr.Accordion(t("lesson.answer"), open=False):
+                gr.Markdown(t(f"lesson.{number}.answer"))
     return setting, [gr.State(number), setting, original], [shown, figures]

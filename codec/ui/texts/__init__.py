@@ -24,9 +24,12 @@ LANGUAGE: ContextVar[str] = ContextVar("language", default=ENGLISH)
 @functools.cache
 def texts(language: str) -> dict[str, str]:
     """All texts of a language by their whole key, the English one where it has none of its own."""
-    tables = tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
-    own = flat(tables)
-    return own if language == ENGLISH else texts(ENGLISH) | own
+    return own(language) if language == ENGLISH else texts(ENGLISH) | own(language)
+
+
+def own(language: str) -> dict[str, str]:
+    """What the file of a language has."""
+    return flat(tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8")))
 
 
 def flat(table: dict, prefix: str = "") -> dict[str, str]:
@@ -61,11 +64,3 @@ def section(name: str) -> dict[str, str]:
     """The texts whose keys begin with a table's name, by the rest of their keys, in the order of the file."""
     start = f"{name}."
     return {key[len(start) :]: text for key, text in texts(LANGUAGE.get()).items() if key.startswith(start)}
-
-
-def translations(name: str) -> dict[str, dict[str, str]]:
-    """A table for `gr.I18n`, whose keys may have no dot: "1.title" of [lesson] is "lesson_1_title"."""
-    return {
-        gradio: {key.replace(".", "_"): text for key, text in texts(ours).items() if key.startswith(f"{name}.")}
-        for ours, gradio in LANGUAGES.items()
-    }
