@@ -52,6 +52,7 @@ _SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15, "jxl": 0.02
 # below its limit. In between, the tables are scaled by libjpeg's own rule; the search stops this near to the limit.
 _JPEG_TOLERANCE = 0.005
 _JPEG_FINER_ENCODES = 3
+_JPEG2000_QUALITIES = tuple(float(quality) for quality in np.arange(15, 60.5, 0.5))  # dB aimed at
 _AVIF_SPEED = 6  # of 0, the slowest, to 10
 _JPEG2000_TOLERANCE = 0.005  # its rate is continuous: stop this near below the size
 _JPEG2000_ENCODES = 6
@@ -93,6 +94,36 @@ def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int) -> BaselineResul
     details = {"webp": "method 6", "avif": f"speed {_AVIF_SPEED}, 4:2:0", "heic": "4:2:0", "jxl": "effort 7"}[codec]
     setting = f"quality {quality:g}"
     return _result(codec, data, decode(data), f"{setting}, {details}", max_bytes, f"{setting} is")
+
+
+def encode_as_good(rgb: np.ndarray, codec: str, is_as_good: Callable[[np.ndarray], bool]) -> BaselineResult:
+    """The smallest encoding of `rgb` whose decoded picture is as good as asked, by bisection over the qualities.
+
+    is_as_good: of a decoded picture, uint8 (H, W, 3); True from some quality on. Of JPEG with 4:2:0 and with 4:4:4 the
+    smaller one is taken. Where even the highest quality is not as good, it comes back with `fits` False. Errors are
+    those of `encode_at_most`.
+    """
+    _check(rgb, codec)
+    best = None
+    for subsampling in ("4:2:0", "4:4:4") if codec == "jpeg" else ("4:2:0",):
+        qualities = _JPEG2000_QUALITIES if codec == "jpeg2000" else _QUALITIES[codec]
+        low, high = -1, len(qualities) - 1
+        highest = data = encode(rgb, codec, qualities[high], subsampling=subsampling)
+        while high - low > 1:
+            middle = (low + high) // 2
+            attempt = encode(rgb, codec, qualities[middle], subsampling=subsampling)
+            if is_as_good(decode(attempt)):
+                high, data = middle, attempt
+            else:
+                low = middle
+        fits = data is not highest or is_as_good(decode(data))
+        unit = " dB" if codec == "jpeg2000" else ""
+        setting = f"quality {qualities[high]:g}{unit}" + (f", {subsampling}" if codec == "jpeg" else "")
+        note = "" if fits else f"{NAMES[codec]} does not get there: this is its highest quality."
+        made = BaselineResult(codec, data, decode(data), setting, fits, note)
+        if best is None or (made.fits, -len(made.data)) > (best.fits, -len(best.data)):
+            best = made
+    return best
 
 
 def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0") -> bytes:

@@ -12,7 +12,7 @@ from PIL import Image
 import codec as package
 from codec.metrics import psnr
 from codec.pictures.load import load_image
-from codec.ui import examples, front
+from codec.ui import address, examples, front
 from codec.ui.texts import accepted
 
 MOST_BYTES = 2_500_000  # of all pictures together
@@ -139,9 +139,9 @@ def test_it_is_moved_by_keys_and_keeps_its_state_in_the_address(screen, url):
     screen.wait_for_function("name => document.getElementById('right').src.includes(name)", arg=known["hific"]["file"])
     assert f"{known['bytes'] / 1000:.1f} kB" in screen.locator("#lead").inner_text()
     assert screen.evaluate("location.hash") == "#portrait-30-0"
-    address = screen.evaluate("location.href")
+    link = screen.evaluate("location.href")
     screen.goto("about:blank")
-    screen.goto(address)
+    screen.goto(link)
     screen.wait_for_function("name => document.getElementById('right').src.includes(name)", arg=known["hific"]["file"])
     assert screen.locator("#divider").input_value() == "0"
     screen.locator("#numbers summary").click()

@@ -11,7 +11,7 @@ from conftest import picture
 from PIL import Image
 
 import codec as package
-from codec import metrics, spec
+from codec import baselines, metrics, spec
 from codec.classroom import autoencoder, store
 from codec.ui import names
 from codec.ui.jobs import compare as compare_work
@@ -58,6 +58,23 @@ def test_the_table_measures_what_the_files_hold(client, photo):
         assert row["lpips"] == pytest.approx(metrics.lpips(original, rgb), abs=1e-4)
     assert Path(file).suffix == ".webp" and Path(file).stat().st_size == rows["webp"]["bytes"]
     assert (rgb_of(file) == rgb_of(shown["pictures"][2]["file"])).all()
+
+
+@pytest.mark.parametrize(("equal", "sign"), [("psnr", 1), ("ms_ssim", 1), ("lpips", -1)])
+def test_another_codec_gets_the_bytes_that_it_needs_for_the_same_quality(client, photo, equal, sign):
+    from gradio_client import handle_file
+
+    made = compress(client, photo)
+    files = handle_file(made["stream"]), handle_file(made["original"])
+    said, _, rows, _, file = client.predict(*files, "jpeg", "ours", "jpeg", False, equal, api_name="/measure")
+    ours, jpeg = ({r["key"]: r for r in rows}[key] for key in ("ours", "jpeg"))
+    assert sign * jpeg[equal] >= sign * ours[equal] - 1e-4
+    assert Path(file).stat().st_size == jpeg["bytes"] and f"{jpeg['bytes'] / ours['bytes']:.2f}×" in said
+    quality = float(jpeg["name"].split("quality ")[1].split(",")[0])
+    worse = baselines.encode(np.array(Image.open(photo)), "jpeg", quality - 1)
+    measured = {"psnr": metrics.psnr, "ms_ssim": metrics.ms_ssim, "lpips": metrics.lpips}[equal]
+    if "4:2:0" in jpeg["name"]:  # one quality less is not as good
+        assert sign * measured(np.array(Image.open(photo)), baselines.decode(worse)) < sign * ours[equal] + 1e-4
 
 
 def test_everything_means_every_decoder_and_codec(client, tmp_path):

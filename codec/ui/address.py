@@ -7,7 +7,7 @@ import math
 
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
 from codec.ui import examples
-from codec.ui.names import BASELINES, DECODERS, HISTORICAL, MODELS, ORIGINAL, OURS
+from codec.ui.names import BASELINES, DECODERS, EQUALS, HISTORICAL, MODELS, ORIGINAL, OURS
 from codec.ui.texts import LANGUAGES
 
 #: The tabs, and what each has below it; the first of these is what it opens on.
@@ -33,7 +33,7 @@ RETIRED = {
 AGAINST = (*BASELINES, *HISTORICAL)
 SHOWN = (ORIGINAL, OURS, *(name for name in DECODERS if name not in OPERATING_POINTS), *AGAINST)
 #: What a key may be: one of these words …
-WORDS = {"model": MODELS, "left": SHOWN, "right": SHOWN, "baseline": AGAINST, "lang": tuple(LANGUAGES)}
+WORDS = {"model": MODELS, "left": SHOWN, "right": SHOWN, "baseline": AGAINST, "equal": EQUALS, "lang": tuple(LANGUAGES)}
 #: … or a number between these; of the three rates one holds.
 NUMBERS = {
     "lambda": (LAMBDA_MIN, LAMBDA_MAX),

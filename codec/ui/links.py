@@ -7,7 +7,7 @@ import gradio as gr
 
 from codec.errors import CodecError
 from codec.ui import address, examples, front, ready
-from codec.ui.names import BY_LAMBDA, BY_RATE, BY_SIZE, MODES
+from codec.ui.names import BY_BYTES, BY_LAMBDA, BY_RATE, BY_SIZE, MODES
 from codec.ui.tabs import compare
 from codec.ui.texts import section, t
 from codec.ui.widgets import QUICK
@@ -52,6 +52,7 @@ def opening(request: gr.Request) -> dict:
     if request.query_params.get("own"):  # the browser brings the photo itself
         waiting = {"headline": f"<div class='big'>{t('script.own')}</div>", "verdict": "", "figures": ""}
         return found | waiting | {"upload": None, "example": None, "pictures": {}}
+    found["equal"] = state.get("equal", BY_BYTES)
     rate = found["bpp"] if found["mode"] == BY_RATE else None
     return found | ready.ready(names.index(name), rate, model, sides)
 

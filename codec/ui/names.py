@@ -15,6 +15,8 @@ BASELINES = {name: NAMES[name] for name in CODECS}
 HISTORICAL = {"cae-2017": "1"} | {f"cae-2017-{name}": name for name in ("2", "3", "4")}
 #: What a rate is given by: the values of an endpoint.
 BY_LAMBDA, BY_RATE, BY_SIZE = MODES = "Quality (λ)", "Size (bpp)", "Size (kB)"
+#: What another codec has in common with a stream that it is compared with: values of an endpoint.
+BY_BYTES, *_ = EQUALS = ("size", "psnr", "ms_ssim", "lpips")
 #: What a curve is drawn over, and which others are drawn beside it: values of endpoints.
 PSNR, SSIM, LPIPS, MSE = AXES = ("PSNR, dB", "MS-SSIM, dB", "LPIPS", "mean squared error")
 KODAK, PUBLISHED = "Kodak means", "published for Kodak"

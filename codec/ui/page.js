@@ -48,12 +48,42 @@
     location.reload();
   });
 
+  // --- present: one thing a screen, in large type, without what is set; arrows go on, Esc ends it
   page.lecture = (on = !root.classList.contains("lecture")) => {
     root.classList.toggle("lecture", on);
     remember("lecture", on ? "1" : null);
-    window.dispatchEvent(new Event("resize")); // plots take their width and letters anew
+    remember("present", null);
+    document.querySelector("#lecture")?.setAttribute("aria-pressed", on);
+    window.dispatchEvent(new Event("resize")); // plots and images take their room anew
   };
-  if (new URLSearchParams(location.search).get("lecture") === "1") root.classList.add("lecture");
+  const asked_for = new URLSearchParams(location.search);
+  if (["lecture", "present"].some(key => asked_for.get(key) === "1")) root.classList.add("lecture");
+  document.addEventListener("keydown", event => {
+    if (!root.classList.contains("lecture") || event.ctrlKey || event.metaKey || event.altKey || document.fullscreenElement)
+      return;
+    if (event.key === "Escape") return page.lecture(false);
+    const by = { ArrowRight: 1, ArrowLeft: -1, PageDown: 1, PageUp: -1 }[event.key];
+    if (!by || event.target.closest?.("input, textarea, select, .stage, [role=tab], .js-plotly-plot")) return;
+    const strips = ["#lesson-steps", "#compare-places", "#bits-places", "#latents-places", "#tabs"];
+    for (const strip of strips.map(id => document.querySelector(id)).filter(strip => strip?.offsetParent)) {
+      const all = [...strip.querySelectorAll(":scope > .tab-wrapper [role=tab]")];
+      const next = all[all.findIndex(tab => tab.getAttribute("aria-selected") === "true") + by];
+      if (next) { event.preventDefault(); return next.click(); }
+    }
+  });
+  // Letters and lines of plots grow with the page's.
+  function enlarge() {
+    const on = root.classList.contains("lecture");
+    for (const plot of document.querySelectorAll(".js-plotly-plot")) {
+      if (!window.Plotly || !plot.layout || !plot.offsetParent || plot.lectured === (on ? plot.data : false)) continue;
+      if (!on && !plot.lectured) continue;
+      const size = on ? 20 : 12, times = on ? 1.6 : 1 / 1.6;
+      const widths = plot.data.map(trace => (trace.line?.width ?? 2) * (plot.lectured && on ? 1 : times));
+      plot.lectured = false;
+      window.Plotly.update(plot, { "line.width": widths }, { "font.size": size, "legend.font.size": on ? 16 : 11 })
+        .then(() => { plot.lectured = on ? plot.data : false; });
+    }
+  }
 
   // Tabs show what the first one makes: one that is opened, by hand or by a link, while that is at work, or a picture
   // on its way to it, waits. Half a second passes before an upload is to be seen, and there are moments of rest until
@@ -109,12 +139,15 @@
     }, 100);
   }
 
+  // What the page has ready is not what every address asks for: it waits until the page has read its own.
+  const hidden = document.createElement("style"), asks = new URLSearchParams(location.search);
+  hidden.textContent = "#comparison .viewer > *, #figures, #headline, #verdict { visibility: hidden; }";
+  if (["own", "example", "model", "lambda", "bpp", "kb", "left", "right"].some(key => asks.has(key))) document.head.append(hidden);
+  setTimeout(() => hidden.remove(), 30000);
+  page.started = () => { if (!asks.has("own")) hidden.remove(); };
+
   // The photo that was chosen on the first screen. Without one, as after going back and forth, the example is shown.
   if (new URLSearchParams(location.search).get("own")) (async () => {
-    const hidden = document.createElement("style"); // what the page shows without a photo
-    hidden.textContent = "#comparison .viewer > *, #figures, #headline, #verdict { visibility: hidden; }";
-    document.head.append(hidden);
-    setTimeout(() => hidden.remove(), 30000);
     await new Promise(done => setTimeout(done)); // the rest of this script
     const file = await window.takeOver().catch(() => null);
     if (!file) { remember("own", null); location.reload(); return; }
@@ -223,6 +256,9 @@
     describe();
     name();
     summary();
+    enlarge();
+    const button = document.querySelector("#lecture"), on = String(root.classList.contains("lecture"));
+    if (button && button.getAttribute("aria-pressed") !== on) button.setAttribute("aria-pressed", on);
     const open = document.querySelector("#tabs > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
     const now = new URLSearchParams(location.search);
     if (!open || !page.opened) return;

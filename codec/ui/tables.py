@@ -37,6 +37,7 @@ COLUMNS = (
     ("encode_ms", ".0f", -1),
     ("decode_ms", ".0f", -1),
 )
+FORMS = {field: form for field, form, _ in COLUMNS}
 SLOW = ("ms_ssim", "lpips")
 
 
@@ -62,10 +63,15 @@ def smaller(ratio: float) -> str:
     return t("compare.smaller", times=f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}")
 
 
-def verdict(ours: Row, other: Row, name: str, note: str) -> str:
-    """This codec against the chosen one in one line."""
+def verdict(ours: Row, other: Row, name: str, note: str, equal: str = "size") -> str:
+    """This codec against the chosen one in one line. equal: what both have in common, the size or a measure."""
     if note:
         return f"<div class='big'>{escape(note)}</div>"
+    if equal != "size" and not other.own_rate:
+        times, value = other.bytes / ours.bytes, getattr(ours, equal)
+        known = "" if value is None else f" ({value:{FORMS[equal]}})"
+        said = t("compare.equal_needs", name=name, size=kilobytes(other.bytes), times=f"{times:.2f}")
+        return f"<div class='big'>{escape(said)} {t('compare.equal_measure', measure=t(f'table.{equal}'))}{known}</div>"
     measures = [t("compare.against_psnr", other=other.psnr, ours=ours.psnr)]
     if ours.lpips is not None and other.lpips is not None:
         measures.append(t("compare.against_lpips", other=other.lpips, ours=ours.lpips))

@@ -8,9 +8,10 @@ the older ones whose answers it would replace, in whatever lane they are: they s
 """
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import gradio as gr
 from anyio.to_thread import run_sync
@@ -56,7 +57,7 @@ class FairQueue(Queue):
     #: Functions that replace what a page shows: a newer request outdates the older ones of the same or a lower rank.
     ranks: dict[Callable, int]
     #: Functions that scale a large image down unless the input of this number asks for all of its pixels.
-    scaling: dict[Callable, int]
+    scaling: Mapping[Callable, int] = MappingProxyType({})
     arriving: set[Arrival]
 
     async def push(self, body, request, username):
@@ -116,8 +117,8 @@ class FairQueue(Queue):
             if count >= most:
                 return False, t("hosting.busy", count=count), "queue_full"
         large = await run_sync(is_large, body.data)
-        asks = self.scaling.get(self.blocks.fns[body.fn_index].fn)
-        large = large and (asks is None or bool(body.data[asks]))
+        asks = self.scaling.get(self.blocks.fns[body.fn_index].fn) if large else None
+        large = large and (asks is None or any(body.data[asks : asks + 1]))
         forget_idle(self.pending_event_ids_session)
         accepted, event_id, state = await super().push(body, request, username)
         event = self.event_ids_to_events.get(event_id) if accepted else None

@@ -16,7 +16,18 @@ from codec.pictures.sandbox import read_picture
 from codec.ui import viewer
 from codec.ui.jobs import common, renditions
 from codec.ui.jobs.renditions import CACHE, MEASURED_PIXELS, SUFFIXES, Job, digest, encoding, historical, networks
-from codec.ui.names import BASELINES, BY_LAMBDA, BY_RATE, BY_SIZE, DECODERS, HISTORICAL, MODELS, ORIGINAL, OURS
+from codec.ui.names import (
+    BASELINES,
+    BY_BYTES,
+    BY_LAMBDA,
+    BY_RATE,
+    BY_SIZE,
+    DECODERS,
+    HISTORICAL,
+    MODELS,
+    ORIGINAL,
+    OURS,
+)
 from codec.ui.tables import Row, facts, headline, kilobytes, remark, table, verdict
 from codec.ui.texts import t
 from codec.weights import default
@@ -134,7 +145,14 @@ def source_of(job: Job) -> Row:
     return known or row_of(job, ORIGINAL, t("compare.original"), job.original.stat().st_size)
 
 
-def measure(stream: str | None, original: str | None, sides: tuple[str, str, str], everything: bool, progress):
+def measure(
+    stream: str | None,
+    original: str | None,
+    sides: tuple[str, str, str],
+    everything: bool,
+    progress,
+    equal: str = BY_BYTES,
+):
     """Yields the comparison as it grows: see `tabs.compare.measure`."""
     if not (stream and original):
         common.refuse("errors.compress_first")
@@ -147,10 +165,12 @@ def measure(stream: str | None, original: str | None, sides: tuple[str, str, str
         keys = [k for k in dict.fromkeys(keys) if k != ORIGINAL]
         if job.decoder(OURS) in keys and not {left, right} & {job.decoder(OURS)}:
             keys.remove(job.decoder(OURS))  # it is "ours" already
-        yield from comparison(folder, job, keys, left, right, baseline, progress)
+        yield from comparison(folder, job, keys, left, right, baseline, progress, equal)
 
 
-def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, baseline: str, progress):
+def comparison(
+    folder: Path, job: Job, keys: list[str], left: str, right: str, baseline: str, progress, equal: str = BY_BYTES
+):
     """The work of `measure`: every picture first, and then every slow number."""
     progress = common.sparing(progress)
     source = source_of(job)
@@ -160,13 +180,15 @@ def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, b
     def now():
         entries = [viewer.entry(ORIGINAL, t("compare.original"), kilobytes(source.bytes), job.original)]
         for key, m in made.items():
-            path = folder / f"{name}.{'decoded' if key == OURS else key}.png"  # ours as `run` names it: the same URL
+            same = "decoded" if key == OURS else key if equal == BY_BYTES else f"{key}-{equal}"
+            path = folder / f"{name}.{same}.png"  # ours as `run` names it: the same URL
             if not path.exists():
                 path.write_bytes(m.png)
             entries.append(viewer.entry(key, short(key, m.name), remark(rows[key]), path))
         said = "<div class='big'>…</div>"
         if baseline in made:
-            said = verdict(rows[OURS], rows[baseline], short(baseline, made[baseline].name), made[baseline].note)
+            name_ = short(baseline, made[baseline].name)
+            said = verdict(rows[OURS], rows[baseline], name_, made[baseline].note, equal)
         if missing:
             said = said if baseline in made else ""
             said += "".join(f"<div class='big'>{escape(why)}</div>" for why in dict.fromkeys(missing.values()))
@@ -183,7 +205,7 @@ def comparison(folder: Path, job: Job, keys: list[str], left: str, right: str, b
         step = t("compare.at_same_size", name=BASELINES[key]) if key in BASELINES else t("compare.decoding")
         progress(i / len(keys) / 2, desc=step)
         try:
-            m = made[key] = renditions.rendition(job, key)
+            m = made[key] = renditions.rendition(job, key, equal=equal)
         except CodecError as error:
             if key not in HISTORICAL:
                 raise

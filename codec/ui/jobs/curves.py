@@ -23,22 +23,16 @@ def run(original: str | None, names: list[str], axis: str, also: list[str] | Non
     """Yields the plot as it grows: see `tabs.curves.sweep`."""
     common.need(original)
     points: Points = []
-    none = gr.update(value=None, interactive=False)  # until there is a table of these points
     with common.workplace() as folder:
         for points, total in each_where_it_fits(lambda device: sweep(original, names or [], device)):
             progress(len(points) / total, desc=t("curves.progress", done=len(points), total=total))
-            yield rd_plot.figure(points, axis, None, also), points, gr.skip(), none
+            yield rd_plot.figure(points, axis, None, also), points, gr.skip(), gr.skip()
         path = folder / "rate-distortion.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             writer.writerows(points)
-        yield (
-            rd_plot.figure(points, axis, None, also),
-            points,
-            bd_rates(points),
-            gr.update(value=str(path), interactive=True),
-        )
+        yield rd_plot.figure(points, axis, None, also), points, bd_rates(points), str(path)
 
 
 def sweep(original: str, names: list[str], device: str):

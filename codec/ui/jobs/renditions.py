@@ -6,6 +6,7 @@ They are kept, up to a limit, by what they were made from: a class that clicks o
 
 import functools
 import hashlib
+import operator
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ from codec.errors import CodecError
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures.load import load_image, png_bytes
 from codec.pictures.sandbox import read_picture
+from codec.ui.hosting.queue import is_called_off
 from codec.ui.jobs import common
-from codec.ui.names import BASELINES, DECODERS, HISTORICAL, OURS
+from codec.ui.names import BASELINES, BY_BYTES, DECODERS, HISTORICAL, OURS
 from codec.ui.texts import t
 from codec.weights import default
 
@@ -187,12 +189,15 @@ def trained(key: str) -> str:
     return t("cae.trained", key=key, steps=found["steps"], batch=found["batch"], start=found["start"])
 
 
-def rendition(job: Job, key: str, realism: float | None = None, progress=None) -> Rendition:
-    """The picture of this key: a decoder's name, "ours", a classical codec's, or "cae-2017". Raises CodecError."""
+def rendition(job: Job, key: str, realism: float | None = None, progress=None, equal: str = BY_BYTES) -> Rendition:
+    """The picture of this key: a decoder's name, "ours", a classical codec's, or "cae-2017". Raises CodecError.
+
+    equal: what a classical codec has in common with the stream: one of EQUALS.
+    """
     if key in HISTORICAL:
         return CACHE.made((job.id[1], key), lambda: of_autoencoder(job, key), weight)
     if key in BASELINES:
-        return CACHE.made((*job.id, key), lambda: of_baseline(job, key), weight)
+        return CACHE.made((*job.id, key, equal), lambda: of_baseline(job, key, equal), weight)
     name = job.decoder(key)
     return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, progress), weight)
 
@@ -221,10 +226,13 @@ def of_decoder(job: Job, name: str, realism: float | None, progress=None) -> Ren
     )
 
 
-def of_baseline(job: Job, name: str) -> Rendition:
+def of_baseline(job: Job, name: str, equal: str) -> Rendition:
     timer = Timer()
     with timer.stage("encode"):
-        made = baselines.encode_at_most(job.rgb, name, len(job.stream))
+        if equal == BY_BYTES:
+            made = baselines.encode_at_most(job.rgb, name, len(job.stream))
+        else:
+            made = baselines.encode_as_good(job.rgb, name, as_good(job, equal))
     with timer.stage("decode"):
         baselines.decode(made.data)
     return Rendition(
@@ -238,6 +246,26 @@ def of_baseline(job: Job, name: str) -> Rendition:
         made.data,
         made.note,
     )
+
+
+def as_good(job: Job, equal: str):
+    """A function of a decoded picture: is it at least as good as what the stream decodes to, by this measure?"""
+    ours = rendition(job, OURS)
+    of, better = {
+        "psnr": (psnr, operator.ge),
+        "ms_ssim": (ms_ssim, operator.ge),
+        "lpips": (lpips, operator.le),
+    }[equal]
+    wanted = of(job.rgb, pixels(ours.png))
+    if wanted is None or job.rgb.shape[0] * job.rgb.shape[1] > MEASURED_PIXELS:
+        raise CodecError(t("compare.not_equal_here"))
+
+    def is_as_good(decoded: np.ndarray) -> bool:
+        if is_called_off():
+            raise CodecError(t("errors.called_off"))
+        return better(of(job.rgb, decoded), wanted)
+
+    return is_as_good
 
 
 def of_autoencoder(job: Job, key: str) -> Rendition:

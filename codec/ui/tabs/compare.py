@@ -12,8 +12,10 @@ from codec.ui import examples, jobs, ready, viewer
 from codec.ui.hosting import queue
 from codec.ui.names import (
     BASELINES,
+    BY_BYTES,
     BY_RATE,
     DECODERS,
+    EQUALS,
     HISTORICAL,
     MODELS,
     MODES,
@@ -31,7 +33,7 @@ MODEL_START, BPP_START, SIDES_START = "hific-lo", 0.14, ("jpeg", OURS, "jpeg")  
 #: What a link may set.
 START = (
     "upload", "example", "pictures", "headline", "verdict", "figures", "model", "about", "mode", "quality", "lmbda",
-    "bpp", "kb", "left", "right", "baseline",
+    "bpp", "kb", "left", "right", "baseline", "equal",
 )  # fmt: skip
 SIDES = [name for name in DECODERS if name not in OPERATING_POINTS]  # each network once
 
@@ -60,22 +62,23 @@ def compress_first(path: str | None, mode: str, lmbda: float, bpp: float, model:
 
 
 def measure(stream: str | None, original: str | None, left: str, right: str, baseline: str, everything: bool,
-            progress=gr.Progress()):  # fmt: skip  # noqa: B008
+            equal: str = BY_BYTES, progress=gr.Progress()):  # fmt: skip  # noqa: B008
     """Compare a stream with other decoders of its bytes, with classical codecs of the same size, and with cae-2017.
 
     stream: a .lic file; original: the image it was made of. left, right: what to show, "original", "ours", a
     decoder ("mse", "perceptual", "texture", "hific"), a codec ("jpeg", "webp", "avif", "jpeg2000", "heic"), or
     "cae-2017", an autoencoder that has one rate, its own. baseline: the codec to compare with. everything: measure
-    all of them. Gives a sentence, the images, the measurements as JSON and as a table, and the baseline's file; fast
-    numbers first, MS-SSIM and LPIPS after them.
+    all of them. equal: what the classical codecs have in common with the stream: "size", or "psnr", "ms_ssim" or
+    "lpips"; then each gets the bytes that it needs for that. Gives a sentence, the images, the measurements as JSON
+    and as a table, and the baseline's file; fast numbers first, MS-SSIM and LPIPS after them.
     """
-    yield from jobs.compare.measure(stream, original, (left, right, baseline), everything, progress)
+    yield from jobs.compare.measure(stream, original, (left, right, baseline), everything, progress, equal)
 
 
 def side_choices(names: list[str], past: list[str]) -> list[tuple[str, str]]:
     """What either side of the divider can be: (label, key). names: decoders; past: experiments of 2017."""
     decoders = [(t("compare.side_decoder", name=DECODERS[n]), n) for n in names]
-    codecs = [(t("compare.side_codec", name=name), key) for key, name in BASELINES.items()]
+    codecs = [(name, key) for key, name in BASELINES.items()]
     ours = [(t("compare.original"), ORIGINAL), (t("compare.ours"), OURS)]
     return [*ours, *decoders, *codecs, *past_choices(past)]
 
@@ -194,8 +197,10 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
                 left = dropdown(sides, SIDES_START[0], "compare.left", elem_id="left-side")
                 right = dropdown(sides, SIDES_START[1], "compare.right", elem_id="right-side")
                 baseline = dropdown(baseline_choices(past), SIDES_START[2], "compare.baseline", elem_id="baseline")
+                equals = [(t(f"compare.equal_{name}"), name) for name in EQUALS]
+                equal = dropdown(equals, BY_BYTES, "compare.equal", elem_id="equal")
             figures = gr.HTML(begun["figures"], elem_id="figures", elem_classes="figures", padding=False)
-        with gr.Column(scale=1, min_width=300):
+        with gr.Column(scale=1, min_width=300, elem_id="beside"):
             gallery = gr.Gallery(
                 value=examples.thumbnails(),
                 label=t("compare.examples"),
@@ -236,8 +241,9 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
         return [values.get(name, gr.skip()) for name in START]
 
     parts = {**bar._asdict(), "pictures": pictures, "headline": headline, "verdict": verdict, "figures": figures}
-    parts |= {"about": about, "left": left, "right": right, "baseline": baseline}
+    parts |= {"about": about, "left": left, "right": right, "baseline": baseline, "equal": equal}
     first = demo.load(start, None, [parts[name] for name in START], **quick)
+    first.then(None, js="() => window.codecPage.started()", **QUICK)
     demo.load(what_is_here, None, [bar.model, left, right, baseline], **quick)
     pick = gallery.select(pick_example, None, [bar.upload, bar.example], **quick)
     named = bar.example.input(file_of, bar.example, bar.upload, **quick)
@@ -257,7 +263,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
     runs.append(first.then(compress_first, inputs, outputs, **how, **PRIVATE))
     runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events]
     # Slow numbers follow in a lane of their own, once the page has the files.
-    compared = [stream_file, original_file, left, right, baseline, everything]
+    compared = [stream_file, original_file, left, right, baseline, everything, equal]
     shown = [verdict, pictures, numbers, figures, baseline_file]
     slowly = {
         "concurrency_id": "measure",
@@ -265,7 +271,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
         "show_progress": "hidden",
         "trigger_mode": "multiple",
     }
-    changes = [left.select, right.select, baseline.select, everything.input]
+    changes = [left.select, right.select, baseline.select, everything.input, equal.select]
     gr.on(changes, measure, compared, shown, api_name="measure", **slowly)
     for done in runs:
         done.success(measure, compared, shown, **slowly, **PRIVATE)
@@ -274,4 +280,9 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
     bar.upload.clear(queue.call_off, **quick)
     bar.quality.input(None, bar.quality, bar.lmbda, js=QUALITY_JS, **PRIVATE)
     bar.mode.change(show_target, bar.mode, [bar.by_lambda, bar.bpp, bar.kb], **quick)
-    return Coded(stream_file, original_file, bar.lmbda), {"left": left, "right": right, "baseline": baseline}
+    return Coded(stream_file, original_file, bar.lmbda), {
+        "left": left,
+        "right": right,
+        "baseline": baseline,
+        "equal": equal,
+    }

@@ -69,6 +69,9 @@ def build(door: Door, coded: Coded) -> None:
         concurrency_id="codec",
         show_progress_on=plot,
     )
+    # There is a table of these points at the end, and of no others before.
+    button.click(lambda: gr.update(value=None, interactive=False), None, table, **QUICK)
+    sweeping.success(lambda: gr.update(interactive=True), None, table, **QUICK)
     drawn = ([points, axis, coded.lmbda, also], plot)
     for done in (sweeping, stop.click(None, cancels=[sweeping], **QUICK)):
         done.then(redraw, *drawn, **QUICK).then(choices, points, chosen, **QUICK)

@@ -40,7 +40,7 @@ function divide(percent) {
 function widest() {
   const v = value(), dots = window.devicePixelRatio || 1;
   if (!v) return;
-  const room = Math.min(stage.parentElement.clientWidth / v.width, Math.min(0.62 * innerHeight, 560) / v.height);
+  const room = Math.min(stage.parentElement.clientWidth / v.width, (document.documentElement.classList.contains("lecture") ? 0.8 * innerHeight : Math.min(0.62 * innerHeight, 560)) / v.height);
   const whole = Math.floor(room * dots) / dots, times = whole >= 0.85 * room ? whole : room;
   stage.style.setProperty("--most", times * v.width + "px");
 }
