@@ -37,7 +37,7 @@ def test_no_word_of_the_page_stands_outside_the_files(marked):
             continue
         for text in words_of(component):
             if isinstance(text, str):
-                bare = re.sub(r"<[^>]*>|⟦.*?⟧|EN|FR|λ = \S+", "", text)
+                bare = re.sub(r"<[^>]*>|⟦.*?⟧|EN|FR|λ = \S+|JPEG( \(quality [^)]*\))?", "", text)
                 if re.search(r"[A-Za-z]{2,}", bare) and bare.strip() not in SAME:
                     found.add(bare.strip())
     assert not found

@@ -1,8 +1,8 @@
 """Four loads, each bounded in count and time, all on loopback; every one adds its part to the file of results.
 
-crowd: N visitors click at once, each with a picture of its own. large: one visitor with pictures of 24 megapixels,
-the others with small ones, under the page's queue and under Gradio's own. long: thousands of requests in a row.
-vote: phones that vote, while visitors have images coded.
+passers: N visitors open the first screen at once, and only look. crowd: N visitors click at once, each with a picture of
+its own. large: one visitor with pictures of 24 megapixels, the others with small ones, under the page's queue and under
+Gradio's own. long: thousands of requests in a row.
 """
 
 import argparse
@@ -74,6 +74,30 @@ async def visit(url: str, config: dict, http, number: int, width: int, height: i
     said["mixed"] = number_in(decoded) != number or decoded.shape[:2] != (height, width)
     said["stream"] = stream
     return said
+
+
+async def passers(server: Server, clients: int) -> dict:
+    """Visitors who open the first screen at once: the page, then its two pictures."""
+
+    async def open_it(http) -> float:
+        started = time.perf_counter()
+        page = await http.get(server.url)
+        wanted = [line.split('href="')[1].split('"')[0] for line in page.text.splitlines() if 'rel="preload"' in line]
+        pictures = await asyncio.gather(*(http.get(f"{server.url}/{address}") for address in wanted))
+        assert len(pictures) == 2 and all(answer.status_code == 200 for answer in (page, *pictures))
+        return time.perf_counter() - started
+
+    async with httpx.AsyncClient(timeout=600, limits=LIMITS) as http:
+        await open_it(http)  # warm
+        before = server.processor_seconds()
+        seconds = await asyncio.gather(*(open_it(http) for _ in range(clients)))
+        used = server.processor_seconds() - before
+    return {
+        "clients": clients,
+        "until_both_pictures": spread(seconds),
+        "processor_seconds": round(used, 2),
+        "traceback_lines_in_the_log": server.errors(),
+    }
 
 
 async def watch(server: Server, peak: list[int]) -> None:
@@ -213,7 +237,11 @@ async def votes(server: Server, phones: int, width: int, height: int) -> dict:
 async def measure(options) -> dict:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        if options.what == "crowd":
+        if options.what == "passers":
+            with Server(options.port, Path(folder)) as server:
+                for clients in options.clients:
+                    found[str(clients)] = await passers(server, clients)
+        elif options.what == "crowd":
             with Server(options.port, Path(folder), "--keep", "5", "900") as server:
                 for clients in options.clients:
                     found[str(clients)] = await crowd(server, clients, *options.size)
@@ -236,7 +264,7 @@ async def measure(options) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("what", choices=("crowd", "large", "long", "vote"))
+    parser.add_argument("what", choices=("passers", "crowd", "large", "long"))
     parser.add_argument("--clients", type=int, nargs="+", default=[30, 100])
     parser.add_argument("--size", type=int, nargs=2, default=(768, 512), help="width and height of a crowd's pictures")
     parser.add_argument("--count", type=int, default=2000, help="requests in a row")

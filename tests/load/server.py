@@ -54,6 +54,11 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split(field + ":")[1].split()[0]) // 1024
 
+    def processor_seconds(self) -> float:
+        """What the process has computed so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def files(self) -> list[str]:
         """What its temporary folders hold, empty folders included, that was not there when it had started."""
         return [p for p in self.everything() if p not in self.at_start]

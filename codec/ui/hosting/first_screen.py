@@ -5,6 +5,7 @@ links in place of Gradio's.
 """
 
 import functools
+import gzip
 import hashlib
 import mimetypes
 import re
@@ -61,18 +62,27 @@ async def picture(name: str, scope, send) -> None:
 
 async def page(language: str, scope, asked: dict, send) -> None:
     """The first screen in a language."""
-    whole = kept(language).replace(ORIGIN, escape(origin_of(scope))).encode()
-    etag = f'"{hashlib.sha256(whole).hexdigest()[:16]}"'.encode()
-    headers = [(b"etag", etag), (b"cache-control", b"no-cache"), (b"vary", b"Accept-Language")]
+    whole, small, etag = kept(language, origin_of(scope))
+    vary = b"Accept-Language, Accept-Encoding"
+    headers = [(b"etag", etag), (b"cache-control", b"no-cache"), (b"vary", vary)]
     if asked.get(b"if-none-match") == etag:
         return await answer(scope, send, 304, b"", headers)
     headers.append((b"content-type", b"text/html; charset=utf-8"))
+    if b"gzip" in asked.get(b"accept-encoding", b""):
+        whole, headers = small, [*headers, (b"content-encoding", b"gzip")]
     await answer(scope, send, 200, whole, headers)
 
 
 @functools.cache
-def kept(language: str) -> str:
+def made(language: str) -> str:
     return front.html(language, ORIGIN)
+
+
+@functools.lru_cache(maxsize=16)  # of the addresses that the page is asked for by
+def kept(language: str, origin: str) -> tuple[bytes, bytes, bytes]:
+    """The first screen, the same compressed, and its tag."""
+    whole = made(language).replace(ORIGIN, escape(origin)).encode()
+    return whole, gzip.compress(whole, 6), f'"{hashlib.sha256(whole).hexdigest()[:16]}"'.encode()
 
 
 def origin_of(scope) -> str:
