@@ -1,8 +1,8 @@
 """Four loads, each bounded in count and time, all on loopback; every one adds its part to the file of results.
 
-passers: N visitors open the first screen at once, and only look. crowd: N visitors click at once, each with a picture of
-its own. large: one visitor with pictures of 24 megapixels, the others with small ones, under the page's queue and under
-Gradio's own. long: thousands of requests in a row.
+passers: N visitors open the first screen at once, and only look. crowd: N visitors click at once, each with a picture
+of its own. large: one visitor with pictures of 24 megapixels, the others with small ones, under the page's queue and
+under Gradio's own. long: thousands of requests in a row.
 """
 
 import argparse
