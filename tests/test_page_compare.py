@@ -220,6 +220,9 @@ def test_the_best_is_bold_and_the_original_competes_in_nothing():
     html = table([*rows, Row("original", "Original", 9000, 24, 1)], "A caption")
     assert "<b>30.00</b>" in html and "<b>90</b>" in html and "<b>0.200</b>" not in html and "<b>1</b>" not in html
     assert "&lt;4:2:0&gt;" in html and "<caption>A caption" in html
+    alike = [Row("ours", "Ours", 100, 0.1, 50, 30.0), Row("jpeg", "JPEG", 99, 0.099, 51, 25.0)]
+    assert "<b>99</b>" not in table(alike) and "<b>30.00</b>" in table(alike)  # equal sizes are nobody's merit
+    assert "<b>30.00</b>" not in table(alike, equal="psnr")
     assert "<td>…</td>" in table([Row("ours", "Ours", 100, 0.1, 50, pending=True)])
     assert facts([Row("ours", "Ours", 100, 0.1, 50, float("inf"))])[0]["psnr"] is None
 

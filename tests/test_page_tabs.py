@@ -353,5 +353,9 @@ def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser
     page.mouse.click(x, y)
     page.locator("#point-said p").wait_for()
     assert "this codec at λ 0.0067" in page.locator("#point-said p").inner_text()
+    with page.expect_download() as download:
+        page.locator("#get-svg").click()
+    svg = Path(download.value.path()).read_text(encoding="utf-8")
+    assert svg.startswith("<svg") and "tab=curves" in svg  # where it is from
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

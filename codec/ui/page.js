@@ -162,14 +162,16 @@
     hidden.remove();
   })();
 
-  // A plot as a PNG for a slide, on white whatever the page's colours are.
-  page.savePlot = (selector, filename) => {
+  // A plot for a slide, on white whatever the page's colours are, with where it is from.
+  page.savePlot = (selector, filename, format = "png") => {
     const plot = document.querySelector(`${selector} .js-plotly-plot`);
     if (!plot || !window.Plotly) return;
     const white = { paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { ...plot.layout.font, color: "#222" } };
-    const layout = { ...plot.layout, width: 1200, height: 700, ...white };
-    window.Plotly.downloadImage({ data: plot.data, layout },
-      { format: "png", width: 1200, height: 700, scale: 2, filename });
+    const source = { text: `${document.title} · ${location.href}`, showarrow: false, font: { size: 11, color: "#555" },
+      xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 6 };
+    const layout = { ...plot.layout, width: 1200, height: 700, margin: { ...plot.layout.margin, t: 40 }, ...white,
+      annotations: [...(plot.layout.annotations ?? []), source] };
+    window.Plotly.downloadImage({ data: plot.data, layout }, { format, width: 1200, height: 700, scale: 2, filename });
   };
 
   // --- places: what a tab, or one below it, shows is filled when it comes to be seen, once the image is made

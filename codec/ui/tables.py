@@ -38,6 +38,7 @@ COLUMNS = (
     ("decode_ms", ".0f", -1),
 )
 FORMS = {field: form for field, form, _ in COLUMNS}
+SIZES = ("bytes", "bpp", "ratio")
 SLOW = ("ms_ssim", "lpips")
 
 
@@ -74,7 +75,8 @@ def verdict(ours: Row, other: Row, name: str, note: str, equal: str = "size") ->
         return f"<div class='big'>{escape(said)} {t('compare.equal_measure', measure=t(f'table.{equal}'))}{known}</div>"
     measures = [t("compare.against_psnr", other=other.psnr, ours=ours.psnr)]
     if ours.lpips is not None and other.lpips is not None:
-        measures.append(t("compare.against_lpips", other=other.lpips, ours=ours.lpips))
+        times = f"{other.lpips / max(ours.lpips, 1e-6):.1f}"
+        measures.append(t("compare.against_lpips", times=times, other=other.lpips, ours=ours.lpips))
     size = t("compare.same_size", size=kilobytes(other.bytes))
     if other.own_rate:
         size = t("compare.own_size", size=kilobytes(other.bytes), ours=kilobytes(ours.bytes))
@@ -87,12 +89,18 @@ def remark(row: Row) -> str:
     return said if row.lpips is None else f"{said}, LPIPS {row.lpips:.3f}"
 
 
-def table(rows: list[Row], caption: str = "") -> str:
-    """The rows as HTML, the best of each column in bold as far as it is shown; the original competes in none."""
+def table(rows: list[Row], caption: str = "", equal: str = "size") -> str:
+    """The rows as HTML, the best of each column in bold as far as it is shown; the original competes in none.
+
+    equal: what the rows have in common, the size or a measure: there nothing is the best.
+    """
     best = {}
     for field, form, sign in COLUMNS:
         values = [getattr(r, field) for r in rows if competes(r) and getattr(r, field) is not None]
-        if len(values) > 1 and len({format(v, form) for v in values}) > 1:
+        same = field == equal or (
+            field in SIZES and equal == "size" and max(values, default=1) <= 1.03 * min(values, default=1)
+        )
+        if len(values) > 1 and len({format(v, form) for v in values}) > 1 and not same:
             best[field] = format(max(values, key=lambda v: sign * v), form)
     head = "".join(f"<th scope='col'>{t(f'table.{field}')}</th>" for field, _, _ in COLUMNS)
     caption = f"<caption>{escape(caption)}</caption>" if caption else ""

@@ -199,7 +199,7 @@ def comparison(
         crops = [key for key in (ORIGINAL, OURS, baseline) if key not in missing]
         value = viewer.value(job.id[1], job.rgb, entries, *sides, crops)
         file = str(baseline_file) if baseline_file.exists() else None
-        return said, value, facts(lines), table(lines, " ".join(remarks)), file
+        return said, value, facts(lines), table(lines, " ".join(remarks), equal), file
 
     for i, key in enumerate(keys):
         step = t("compare.at_same_size", name=BASELINES[key]) if key in BASELINES else t("compare.decoding")

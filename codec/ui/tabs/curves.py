@@ -56,6 +56,7 @@ def build(door: Door, coded: Coded) -> None:
             with gr.Row():
                 table = gr.DownloadButton(t("curves.csv"), elem_id="get-csv", min_width=110, interactive=False)
                 png = gr.Button(t("curves.png"), elem_id="get-plot", min_width=110)
+                svg = gr.Button(t("curves.svg"), elem_id="get-svg", min_width=110)
             chosen = gr.Dropdown([], label=t("curves.choose"), elem_id="choose-point")
     picked = gr.Textbox(visible="hidden", elem_id="picked-point", label=t("curves.point_label"))
     said = gr.HTML(elem_id="point-said", padding=False)
@@ -77,7 +78,8 @@ def build(door: Door, coded: Coded) -> None:
         done.then(redraw, *drawn, **QUICK).then(choices, points, chosen, **QUICK)
     for event in (door.opened, axis.change, also.change):
         event(redraw, *drawn, **QUICK)
-    png.click(None, js="() => window.codecPage.savePlot('#curves', 'rate-distortion')", **QUICK)
+    for kind, save in (("png", png), ("svg", svg)):
+        save.click(None, js=f"() => window.codecPage.savePlot('#curves', 'rate-distortion', '{kind}')", **QUICK)
     chosen.input(None, chosen, picked, js="v => v", **QUICK)
     picked.change(
         point, [coded.original, picked], [pair, said], api_name="point", concurrency_id="codec", show_progress_on=said
