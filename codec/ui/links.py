@@ -26,7 +26,10 @@ def head() -> str:
     paths = Path(__file__).with_name("page.js"), *(front.HERE / f"{name}.js" for name in ("handover", "compose"))
     script = "".join(path.read_text(encoding="utf-8") for path in paths)
     texts = json.dumps(section("script"), ensure_ascii=False).replace("<", "\\u003c")
-    return f"<script>window.codecTexts = {texts};\n{script}</script>"
+    start = {"example": next(iter(examples.sources())), "model": compare.MODEL_START, "bpp": compare.BPP_START}
+    start |= dict(zip(SIDES, compare.SIDES_START, strict=True))
+    given = f"window.codecStart = {json.dumps(address.query(start))}; window.codecTexts = {texts};"
+    return f"<script>{given}\n{script}</script>"
 
 
 def opening(request: gr.Request) -> dict:

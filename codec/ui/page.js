@@ -142,7 +142,8 @@
   // What the page has ready is not what every address asks for: it waits until the page has read its own.
   const hidden = document.createElement("style"), asks = new URLSearchParams(location.search);
   hidden.textContent = "#comparison .viewer > *, #figures, #headline, #verdict { visibility: hidden; }";
-  if (["own", "example", "model", "lambda", "bpp", "kb", "left", "right"].some(key => asks.has(key))) document.head.append(hidden);
+  if (["own", "example", "model", "lambda", "bpp", "kb", "left", "right"].some(key => asks.has(key) &&
+    asks.get(key) !== window.codecStart[key])) document.head.append(hidden);
   setTimeout(() => hidden.remove(), 30000);
   page.started = () => { if (!asks.has("own")) hidden.remove(); };
 

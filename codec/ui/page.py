@@ -136,6 +136,7 @@ def launch_options() -> dict:
             "middleware": [Middleware(guard.Guard), Middleware(first_screen.FirstScreen, keys=address.KEYS)],
             "lifespan": sessions.lifespan,
         },
+        "ssr_mode": False,  # a Space would else render the page in Node, before `first_screen` sees the request
         "show_error": False,
         "run_history": False,
         "state_session_capacity": 200,
