@@ -106,7 +106,7 @@ def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url, browser):
     page.get_by_text("Réponse").locator("visible=true").click()
     page.get_by_text("quatre fois plus").locator("visible=true").wait_for(timeout=30_000)
     if shipped("mnist"):
-        page.get_by_role("tab", name="Digits").click()
+        page.get_by_role("tab", name="Chiffres").click()
         page.locator("#one-digit img").wait_for(timeout=90_000)
         assert page.locator("#digit-row figure").count() == 10
         before = page.locator("#one-digit img").get_attribute("src")
@@ -117,8 +117,8 @@ def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url, browser):
         for plot in ("digit-curves", "prior-reported", "prior-learned", "digit-plane"):
             page.locator(f"#{plot} .main-svg").first.wait_for(timeout=90_000)
     if shipped("cae"):
-        page.get_by_role("tab", name="2017 autoencoder").click()
+        page.get_by_role("tab", name="Autoencodeur de 2017").click()
         page.locator("#cae-table table").wait_for(timeout=90_000)
-        page.get_by_text("2: with entropy and features").locator("visible=true").first.click()
+        page.get_by_text("2 : avec entropie et caractéristiques").locator("visible=true").first.click()
         page.locator("#cae-curves .main-svg").first.wait_for(timeout=90_000)
     page.close()

@@ -44,9 +44,9 @@ def build() -> gr.Blocks:
     """The page as Gradio blocks, ready to `launch(**launch_options())`."""
     gradio_private.check()
     sessions.share_arenas()  # before there are threads
-    threading.Thread(target=warm_up, daemon=True).start()
     demo = languages.build(layout, links.head)
     cleanup.start(demo, *KEEP)
+    threading.Thread(target=warm_up, daemon=True).start()
     ranks = {compare.compress: 1, compare.compress_first: 1, compare.measure: 0}
     return queue.make_fair(demo, ranks, {compare.compress: compare.FULL, compare.compress_first: compare.FULL})
 
