@@ -246,7 +246,9 @@ def test_k_is_where_the_falling_curve_meets_the_value():
     assert worth.k_of(0.3, factors, curve) == pytest.approx(2.0)
     assert worth.k_of(0.25, factors, curve) == pytest.approx(2 * 2**0.5, abs=1e-3)  # halfway in the logarithm
     assert worth.k_of(0.41, factors, curve) == "<1.00" and worth.k_of(0.1, factors, curve) == ">4.00"
-    assert 1 < worth.k_of(0.32, factors, [0.4, 0.25, 0.3]) < 2  # where noise makes a curve rise, the lowest so far counts
+    assert (
+        1 < worth.k_of(0.32, factors, [0.4, 0.25, 0.3]) < 2
+    )  # where noise makes a curve rise, the lowest so far counts
 
 
 def failing(name, data, number):

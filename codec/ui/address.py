@@ -17,6 +17,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "curves": (),
     "bits": ("map", "region"),
     "latents": ("channels", "ladder", "sampling", "between", "corrupt"),
+    "vote": (),
     "about": (),
 }
 #: Names that tabs had before, and what took their content.

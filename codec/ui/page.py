@@ -11,8 +11,22 @@ from starlette.middleware import Middleware
 from codec.pictures import sandbox
 from codec.ui import address, jobs, links, viewer
 from codec.ui.hosting import cleanup, first_screen, gradio_private, guard, languages, queue, sessions
-from codec.ui.tabs import about, bits, cae, compare, curves, decoders, digits, inside, lesson, open_stream, sampling
+from codec.ui.tabs import (
+    about,
+    bits,
+    cae,
+    compare,
+    curves,
+    decoders,
+    digits,
+    inside,
+    lesson,
+    open_stream,
+    sampling,
+    vote,
+)
 from codec.ui.texts import t
+from codec.ui.vote.routes import Votes
 from codec.ui.widgets import Coded, place, tabs
 
 KEEP = (300, 1800)  # seconds: how often files are looked through, and how old they become
@@ -63,6 +77,8 @@ def layout() -> languages.Page:
                 curves.build(door, coded)
             build_bits(coded)
             build_latents(coded)
+            with place("vote", t("tabs.vote")):
+                vote.build()
             with place("about", t("tabs.about")):
                 about.build(demo, tuple(address.PLACES))
         links.connect(demo, strip, parts["realism"])
@@ -135,6 +151,7 @@ def launch_options() -> dict:
         "app_kwargs": {
             "middleware": [Middleware(guard.Guard), Middleware(first_screen.FirstScreen, keys=address.KEYS)],
             "lifespan": sessions.lifespan,
+            "routes": Votes().routes(),
         },
         "ssr_mode": False,  # a Space would else render the page in Node, before `first_screen` sees the request
         "show_error": False,

@@ -1,8 +1,9 @@
-"""Four loads, each bounded in count and time, all on loopback; every one adds its part to the file of results.
+"""Five loads, each bounded in count and time, all on loopback; every one adds its part to the file of results.
 
 passers: N visitors open the first screen at once, and only look. crowd: N visitors click at once, each with a picture
 of its own. large: one visitor with pictures of 24 megapixels, the others with small ones, under the page's queue and
 under Gradio's own. long: thousands of requests in a row.
+vote: phones that vote, while visitors have images coded.
 """
 
 import argparse
@@ -264,7 +265,7 @@ async def measure(options) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("what", choices=("passers", "crowd", "large", "long"))
+    parser.add_argument("what", choices=("passers", "crowd", "large", "long", "vote"))
     parser.add_argument("--clients", type=int, nargs="+", default=[30, 100])
     parser.add_argument("--size", type=int, nargs=2, default=(768, 512), help="width and height of a crowd's pictures")
     parser.add_argument("--count", type=int, default=2000, help="requests in a row")

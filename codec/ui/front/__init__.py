@@ -22,7 +22,7 @@ PICTURES = HERE / "pictures"
 PREVIEW, SMALL = "preview.jpg", "-small.avif"  # of a link; of a scene, after its name
 ROUTE = "first/"  # of the pictures, relative to the page
 #: The tabs that the first screen has a door to.
-DOORS = ("compare", "course", "curves", "bits", "latents", "about")
+DOORS = ("compare", "course", "curves", "bits", "latents", "vote", "about")
 #: Where a picture is cut that is taller than the screen, percent from above.
 FOCUS = {"portrait": "18%", "coffee": "32%"}
 MEASURES = (("psnr", ".1f"), ("ms_ssim", ".3f"), ("lpips", ".3f"), ("dists", ".3f"))
@@ -153,7 +153,7 @@ def page(origin: str) -> str:
     values |= {
         key: escape(t(f"front.{key}"))
         for key in (
-            "languages_label", "present", "divider", "measure", "own", "how", "share", "examples_label", "size",
+            "languages_label", "present", "divider", "measure", "own", "how", "tell", "share", "examples_label", "size",
             "numbers_title", "numbers_note", "settings", "doors_label", "privacy", "description",
         )
     }  # fmt: skip
@@ -169,6 +169,7 @@ def page(origin: str) -> str:
         "present_link": escape(first["links"]["present"]),
         "compare_link": escape(first["links"]["compare"]),
         "course_link": escape(door("course")),
+        "tell_link": "vote/me" + ("" if LANGUAGE.get() == ENGLISH else f"?lang={LANGUAGE.get()}"),
         "left": first["left"],
         "right": first["right"],
         "left_alt": escape(first["left_alt"]),
