@@ -200,7 +200,10 @@ def test_the_page_reads_no_strangers_picture_itself():
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name.rpartition(".")[2] in ("load_image", "open_image", "from_pil") or name == "Image.open":
                 found.add(path.name)
-    assert found <= {"examples.py", "renditions.py"}, "these read what the page itself has drawn or decoded"
+    # vote/routes.py reads the page's own examples; what a host uploads or loads goes to the readers.
+    assert found <= {"examples.py", "renditions.py", "routes.py"}, (
+        "these read what the page itself has drawn or decoded"
+    )
 
 
 def test_gradio_opens_no_strangers_picture_before_us(monkeypatch):

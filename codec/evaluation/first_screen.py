@@ -26,6 +26,7 @@ from codec.results import OURS, WITH_GAN, read_json, write_json
 from codec.spec import lambda_of
 from codec.ui.examples import sources
 from codec.ui.front import PICTURES, PREVIEW, SMALL
+from codec.weights import default
 
 SCENES = ("coffee", "portrait", "foliage", "night", "text")  # the last is what the generative decoder is bad at
 TARGETS = (0.14, 0.30, 0.45)  # bpp, those of HiFiC (Mentzer et al. 2020)
@@ -164,13 +165,14 @@ def evaluate(out: Path, backbones: str, folder: Path = PICTURES) -> dict:
         raise FileNotFoundError(f"There is no example {', '.join(missing)}: pip install scikit-image.")
     worth.networks(backbones)  # says at once what is missing
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: model_digest(codec) for name, codec in (("mse", OURS), ("hific", WITH_GAN))}
+    models = {name: model_digest(codec) for name, codec in (("mse", OURS), ("hific", WITH_GAN))}
     old = read_json(out)
-    points = old["points"] if old.get("weights") == weights else []
+    points = old["points"] if old.get("models") == models else []
     result = {
         "command": "python -m codec.evaluation first-screen --out results/first-screen.json --backbones VGG",
         "measure": "DISTS",
-        "weights": weights,
+        "weights": default().current,
+        "models": models,
         "versions": versions(),
     }
     for name in SCENES:
