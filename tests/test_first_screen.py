@@ -168,12 +168,24 @@ def test_share_makes_a_picture_of_both_halves(screen, url, tmp_path):
 
 
 def test_ones_own_photo_goes_straight_to_the_codec(screen, url, photo):
+    screen.add_init_script("""
+        window.shown = [];
+        window.errors = [];
+        new MutationObserver(() => {
+            const both = [...document.querySelectorAll("#comparison :is(.over, .under):not([hidden])")];
+            window.shown.push(both.map((image) => image.dataset.key).join(" "));
+            window.errors.push(...[...document.querySelectorAll(".toast-body.error")].map((e) => e.textContent));
+        }).observe(document, { subtree: true, childList: true, attributes: true });
+    """)
     screen.goto(url)
     with screen.expect_file_chooser() as chooser:
         screen.locator("#own").click()
     chooser.value.set_files(str(photo))
     screen.wait_for_function("() => document.querySelector('#comparison .under')?.naturalWidth === 300")
+    screen.wait_for_function("() => document.querySelector('#comparison .under').dataset.key === 'ours'")
     assert "own=" not in screen.evaluate("location.search")
+    # Until then the original stands in both places, and nothing that was not asked for has failed.
+    assert "original original" in screen.evaluate("window.shown") and screen.evaluate("window.errors") == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -108,7 +108,7 @@ def decoded(image: Image.Image, data: bytes, max_pixels: int, most: int | None =
 
 
 def scaled(rgb: np.ndarray, most: int | None) -> np.ndarray:
-    """uint8 (H, W, 3) at its own size, or scaled down to at most so many pixels."""
+    """uint8 (H, W, 3) at its own size, or scaled down to at most `most` pixels."""
     height, width = rgb.shape[:2]
     if most is None or height * width <= most:
         return rgb

@@ -218,7 +218,7 @@ def sizes(answer: Any, dimensions: tuple[int, ...], max_pixels: int) -> tuple[in
 
 
 class Readers:
-    """At most so many children; they are started when first needed, and replaced when they end."""
+    """At most `count` children; they are started when first needed, and replaced when they end."""
 
     def __init__(self, count: int = CHILDREN, program: str = PROGRAM):
         self.program = program
@@ -291,7 +291,7 @@ def read_picture(
 ) -> LoadedImage:
     """As `codec.pictures.load.load_image` of a path or bytes, in another process. Raises ImageError.
 
-    most: the picture is scaled down to so many pixels, and a JPEG may have more than `max_pixels`.
+    most: the most pixels that the picture is scaled down to, and a JPEG may have more than `max_pixels`.
     """
     answer, rgb = READERS.ask("rgb", source, max_pixels, most)
     return LoadedImage(rgb, tuple(map(str, answer.get("notes", ()))), str(answer.get("format", "")))

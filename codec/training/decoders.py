@@ -25,7 +25,7 @@ from codec.training import data as datasets
 from codec.training import losses
 from codec.training.discriminator import Discriminator
 from codec.training.latents import DecoderInput, Pool, decoder_entry, halved, load_trunk, read_decoder, ready
-from codec.training.loop import Loop, Plan, power
+from codec.training.loop import Loop, Plan
 from codec.training.optimizers import Optimizers, averaged, decoder_optimizers
 from codec.training.recipes import Networks, Recipe, Seen, View, adjusted, total
 from codec.training.trunk import factors, whole_regions
@@ -229,16 +229,7 @@ class Trainer:
             self.learner.compile()
         self._pool: Pool | None = None
         self._held_out: list[tuple[Tensor, list[DecoderInput]]] = []
-        plan = Plan(
-            s.steps,
-            60 * s.minutes,
-            curve=power(s.decay),
-            final=s.final,
-            warmup=s.warmup,
-            log_every=log_every,
-            save_seconds=60 * s.save_minutes,
-            validate_seconds=60 * s.validate_minutes,
-        )
+        plan = Plan.of(s, log_every=log_every)
         self.loop = Loop(self, plan, self.folder)
 
     def _start(self, mse: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict, dict[str, Tensor] | None]:

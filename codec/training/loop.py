@@ -70,6 +70,14 @@ class Plan:
     save_seconds: float = math.inf
     validate_seconds: float = math.inf
 
+    @classmethod
+    def of(cls, settings, **options) -> "Plan":
+        """What the settings of a training ask for: minutes, steps, warmup, decay, final, save and validate minutes."""
+        s = settings
+        seconds = {"seconds": s.minutes, "save_seconds": s.save_minutes, "validate_seconds": s.validate_minutes}
+        times = {name: 60 * minutes for name, minutes in seconds.items()}
+        return cls(s.steps, curve=power(s.decay), final=s.final, warmup=s.warmup, **times, **options)
+
     def progress(self, step: int, elapsed: float) -> float:
         return min(1.0, max(step / self.steps, elapsed / self.seconds if self.seconds else 1.0))
 

@@ -14,7 +14,7 @@ from codec.networks.model import CodecModel
 from codec.paths import replacing
 from codec.training import data as datasets
 from codec.training.export import shipped_state, widened
-from codec.training.loop import Loop, Plan, power
+from codec.training.loop import Loop, Plan
 from codec.training.losses import rate_distortion
 from codec.training.optimizers import averaged, trunk_optimizers
 from codec.training.resident import Resident, trunk_levels
@@ -198,15 +198,7 @@ def train(settings: Settings) -> None:
     task = TrunkRun(
         *(s, model, store, held_out(s.validation), s.batch, s.crop, s.lr, s.adam_lr, s.ema, s.compile), before=before
     )
-    plan = Plan(
-        s.steps,
-        60 * s.minutes,
-        curve=power(s.decay),
-        final=s.final,
-        warmup=s.warmup,
-        save_seconds=60 * s.save_minutes,
-        validate_seconds=60 * s.validate_minutes,
-    )
+    plan = Plan.of(s)
     task.loop = Loop(task, plan, run)
     torch.manual_seed(s.seed + task.loop.step)
     task.loop.run()

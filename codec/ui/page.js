@@ -97,7 +97,7 @@
     for (let start = Date.now(), quiet = 0; Date.now() - start < 60000;) {
       if (document.querySelector("#upload .uploading")) asked = Date.now();
       quiet = document.querySelector(busy) || Date.now() - asked < 500 ? 0 : quiet + 1;
-      const enough = Date.now() - asked < 10000 ? 10 : 2; // looks, of which there are 20 in a second
+      const enough = Date.now() - asked < 10000 ? 10 : 2; // looks, 20 in a second
       if (quiet >= (page.coded ? enough : 200)) return;
       await new Promise(done => setTimeout(done, 50));
     }
@@ -152,6 +152,12 @@
     await new Promise(done => setTimeout(done)); // the rest of this script
     const file = await window.takeOver().catch(() => null);
     if (!file) { remember("own", null); location.reload(); return; }
+    // The photo itself stands in its place from the first moment; a browser that cannot draw it shows the sentence.
+    hidden.textContent += `#comparison { min-height: calc(60vh + 3rem); position: relative; }
+      #comparison::before, #comparison::after { position: absolute; inset: 0 0 auto 0; }
+      #comparison::before { content: ${JSON.stringify(words.own)}; font-size: 1.4rem; font-weight: 700; }
+      #comparison::after { content: ""; top: 3rem; height: 60vh;
+        background: url("${URL.createObjectURL(file)}") center / contain no-repeat; }`;
     while (!page.coded) await new Promise(done => setTimeout(done, 50)); // until the page has read its address
     page.coded = false;
     remember("own", null);

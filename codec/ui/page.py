@@ -61,7 +61,7 @@ def build() -> gr.Blocks:
     demo = languages.build(layout, links.head)
     cleanup.start(demo, *KEEP)
     threading.Thread(target=warm_up, daemon=True).start()
-    ranks = {compare.compress: 1, compare.compress_first: 1, compare.measure: 0}
+    ranks = {compare.compress: 1, compare.compress_first: 1, compare.measure: 0, compare.measure_coded: 0}
     return queue.make_fair(demo, ranks, {compare.compress: compare.FULL, compare.compress_first: compare.FULL})
 
 

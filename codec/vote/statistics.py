@@ -26,7 +26,7 @@ POWER = 0.8
 
 
 def binomial(wins: int, losses: int) -> float:
-    """Exact two-sided p of so many wins against chance, ties left out; 1 where there is no vote."""
+    """Exact two-sided p of a number of wins against chance, ties left out; 1 where there is no vote."""
     return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
@@ -111,7 +111,7 @@ def resampled(voters: int, rng: np.random.Generator, samples: int = SAMPLES) -> 
 
 
 def interval(values: np.ndarray, voters: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """The expanded percentile interval of bootstrap values (samples, …) over so many voters.
+    """The expanded percentile interval of bootstrap values (samples, …) over a number of voters.
 
     Plain percentiles are too narrow for few voters, as if t were normal and the variance had no n - 1; the tails are
     widened for both (Hesterberg, "What teachers should know about the bootstrap", The American Statistician 2015).

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.classroom import store
+from codec.classroom.cae import Residual
 from codec.classroom.history import container, exact
 from codec.errors import CodecError, StreamError
 
@@ -40,18 +41,6 @@ VARIANTS = {
     "fixed-high": (0.5, None),
     "li": (0.3, "li"),
 }
-
-
-class Residual(nn.Module):
-    """x + conv(relu(conv(x))), shapes unchanged."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(x)))
 
 
 class Trunk(nn.Module):
@@ -115,7 +104,7 @@ class Network(nn.Module):
         return self.decoder(z_hat) * 0.25 + 0.45
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x -> x_hat, the bits of each symbol (B, K, h, w), and the mask, of which 1 counts towards MC."""
+        """x -> x_hat, the bits of each symbol (B, K, h, w), and the mask, the share of each that counts towards MC."""
         z, mask = self.analyse(x)
         z_hat, symbols = self.quantise(z * (mask + (mask.ceil() - mask).detach()))
         logits = self.p(z_hat)

@@ -182,7 +182,7 @@ def code(coder: exact.Coder | exact.Reader, model: BitModel, codes: np.ndarray, 
 
 
 def flags(share: int, count: int) -> np.ndarray:
-    """The distribution of `count` flags "sends on", of which about share / 255 are set."""
+    """The distribution of `count` flags "sends on"; about share / 255 of them are set."""
     p = share * 257 / exact.TOTAL
     return np.tile(np.array([1 - p, p], np.float32), (count, 1))
 
@@ -233,7 +233,7 @@ def encode(rgb: np.ndarray, net: Network, steps: int, target: float | None) -> t
 
 
 def compress(rgb: np.ndarray, *, steps: int = 8, target: float | None = None, variant: str = "primed") -> bytes:
-    """uint8 (H, W, 3) -> the file. steps: at most so many, of 0.125 bpp each before the model of bits.
+    """uint8 (H, W, 3) -> the file. steps: at most, of 0.125 bpp each before the model of bits.
 
     target: the PSNR in dB at which a tile sends no more (SABR); None: all tiles send at every step. Raises CodecError,
     WeightsError.

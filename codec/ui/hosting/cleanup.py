@@ -17,7 +17,7 @@ from codec.ui.hosting.gradio_private import files_of_the_page, get_upload_folder
 
 
 def sweep(root: Path, older_than: float, keep: set[str] = frozenset()) -> None:
-    """Removes files below `root` that were neither made nor touched for so many seconds, and folders left empty."""
+    """Removes files below `root` older than `older_than` seconds, and folders left empty."""
     limit = time.time() - older_than
     for folder, _, names in os.walk(root, topdown=False):
         for path in (os.path.join(folder, name) for name in names):

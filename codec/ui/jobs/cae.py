@@ -20,7 +20,7 @@ from codec.ui.texts import t
 
 RESULTS = "classroom-cae"  # of results/
 TERMS = ("mse", "entropy", "vgg2", "vgg5", "gram2", "gram5")  # of the loss; the text "cae.term_NAME" says which
-AROUND = 9  # batches, of which the plot shows the median
+AROUND = 9  # batches; the plot shows their median
 
 
 def run(original: str | None, experiment: str, crop: int):

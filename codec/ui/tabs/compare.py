@@ -75,6 +75,15 @@ def measure(stream: str | None, original: str | None, left: str, right: str, bas
     yield from jobs.compare.measure(stream, original, (left, right, baseline), everything, progress, equal)
 
 
+def measure_coded(stream: str | None, original: str | None, left: str, right: str, baseline: str, everything: bool,
+                  equal: str = BY_BYTES, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+    """What follows an encoding; nothing where there was none, since a photo is still on its way."""
+    if stream:
+        yield from measure(stream, original, left, right, baseline, everything, equal, progress)
+    else:
+        yield [gr.skip()] * 5
+
+
 def side_choices(names: list[str], past: list[str]) -> list[tuple[str, str]]:
     """What either side of the divider can be: (label, key). names: decoders; past: experiments of 2017."""
     decoders = [(t("compare.side_decoder", name=DECODERS[n]), n) for n in names]
@@ -274,7 +283,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
     changes = [left.select, right.select, baseline.select, everything.input, equal.select]
     gr.on(changes, measure, compared, shown, api_name="measure", **slowly)
     for done in runs:
-        done.success(measure, compared, shown, **slowly, **PRIVATE)
+        done.success(measure_coded, compared, shown, **slowly, **PRIVATE)
         done.success(None, js="() => window.codecPage.again()", **QUICK)
     share.click(None, js="() => window.codecPage.share()", **QUICK)
     bar.upload.clear(queue.call_off, **quick)

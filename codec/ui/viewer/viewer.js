@@ -11,9 +11,10 @@ const waits = () => shown === value().id;
 const picture = (key) => value()?.pictures.find((p) => p.key === key);
 
 function put(image, tag, key) {
-  const p = picture(key);
+  let p = picture(key);
   if (!p && waits() && image.dataset.key === key) return;
-  image.dataset.key = key;
+  p ??= picture("original"); // stands where another is still to come, and says so in its tag
+  image.dataset.key = p?.key ?? key;
   image.hidden = !p;
   tag.replaceChildren();
   if (p) {

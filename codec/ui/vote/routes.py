@@ -63,7 +63,7 @@ MIN_IMAGES, MAX_IMAGES = 4, 8
 MAX_MINUTES = 180
 MAX_HANDS = 500
 
-#: How many requests of a kind one address may send in so many seconds. A class sits behind one router.
+#: Requests of a kind that one address may send, and the seconds in which. A class sits behind one router.
 RATES = {"join": (700, 600), "room": (30, 3600), "image": (60, 3600), "vote": (20_000, 600), "solo": (600, 600)}
 LANES = {"vote": 4, "image": 2, "host": 4}  # threads for requests of a kind
 VOTES_PER_TOKEN = (60, 60)  # a trial takes seconds; a phone that comes back sends a dozen at once
