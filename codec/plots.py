@@ -34,6 +34,10 @@ COLOURS = {
     "avif": "#0072b2",
     "heic": "#cc79a7",
     "jxl": "#999933",
+    "cae-2017": "#a16207",
+    "rnn-2018": "#0f766e",
+    "importance-2018": "#4d7c0f",
+    "attention-2021": "#6d28d9",
 }
 PUBLISHED_COLOURS = {
     "bpg": "#cc79a7",  # x265, as HEIC

@@ -12,6 +12,7 @@ from codec import weights
 from codec.errors import WeightsError
 from codec.metrics import ms_ssim_db
 from codec.paths import PACKAGE, atomic_write, shipped
+from codec.spec import HISTORY
 
 OURS = "ours"
 WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"
@@ -23,7 +24,7 @@ NAMES = {
     "avif": "AVIF",
     "heic": "HEIC (x265 intra)",
     "jxl": "JPEG XL",
-}
+} | {name: name for name in HISTORY}
 
 
 def is_ours(codec: str) -> bool:

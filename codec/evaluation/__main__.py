@@ -1,21 +1,26 @@
-"""Command line: `python -m codec.evaluation rd | iso | worth | jpeg | plot | sheet | weak | first-screen | bd | speed |
-checks | report`.
+"""Command line: `python -m codec.evaluation rd | iso | worth | history | jpeg | plot | sheet | weak | first-screen | bd |
+speed | checks | report`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
 
 from codec import plots
 from codec.baselines import CODECS
+from codec.classroom.history import systems
 from codec.errors import CodecError
-from codec.evaluation import equal_size, first_screen, jpeg, promises, rd, report, sheet, speed, worth
+from codec.evaluation import equal_size, first_screen, history, jpeg, promises, rd, report, sheet, speed, worth
 from codec.evaluation.curves import bd_table
 from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
+from codec.spec import HISTORY
 from codec.weights import default
+
+CODECS_HELP = f"ours, ours:DECODER, {', '.join((*CODECS, *HISTORY))}, with commas; default: ours and the classical ones"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
     for name, text in (("rd", "rate–distortion points, curves, BD-rates"), ("iso", "every codec at equal sizes")):
         command = over_folder(name, text)
-        command.add_argument("--codecs", help="ours, ours:DECODER, jpeg, webp, jpeg2000, avif, heic, jxl; default: all")
+        command.add_argument("--codecs", help=CODECS_HELP)
         command.add_argument("--workers", type=int, help="processes; default: one a core")
         command.add_argument("--engine", choices=("pool", "ray"), default="pool")
         command.add_argument("--ray-address", help="address of a running cluster; default: start Ray on this machine")
@@ -40,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     command = over_folder("worth", "k: HEIC at k times the size looks as close, by LPIPS on two networks and DISTS")
     command.add_argument("--workers", type=int, help="processes; default: one a core")
     command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help="the folder with VGG-16")
+    command = over_folder("history", "what each system of history claims")
+    command.add_argument("--workers", type=int, help="processes; default: one a core")
     over_folder("jpeg", "compare our JPEG curve with the published one and name each cause")
     over_folder("sheet", "crops of Kodak images by every decoder, as a lossless WebP")
     command = commands.add_parser("weak", help="crops of example images that the decoders are bad at")
@@ -84,9 +91,11 @@ def codecs(wanted: str | None, own: list[str]) -> list[str]:
     for name in names:
         if is_ours(name):
             default().check(decoder_of(name), realism_of(name))
+        elif name in HISTORY:
+            systems.check(name)
         elif name not in CODECS:
             advice = " (pip install pillow-jxl-plugin)" if name == "jxl" else ""
-            raise CodecError(f"There is no codec '{name}'{advice}; choose of {', '.join([OURS, *CODECS])}.")
+            raise CodecError(f"There is no codec '{name}'{advice}; choose of {', '.join([OURS, *CODECS, *HISTORY])}.")
     return list(dict.fromkeys(names))
 
 
@@ -103,6 +112,9 @@ def main() -> int:
 def dispatch(args: argparse.Namespace) -> int:
     if args.command in ("rd", "iso"):
         return over_pictures(args)
+    if args.command == "history":
+        print(json.dumps(history.evaluate(args.folder, args.out, args.workers)["claims"], indent=1))
+        return 0
     if args.command == "worth":
         return print_worth(worth.evaluate(args.folder, args.out, args.backbones, args.workers))
     if args.command == "bd":

@@ -8,17 +8,15 @@ subsampling; the file says how far each is from what was really decoded.
 import io
 import math
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
-from torch import Tensor
 
 from codec import baselines
 from codec.api import encode, load
 from codec.evaluation import worth
 from codec.evaluation.measure import model_digest
+from codec.evaluation.worth import Original
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures.load import load_image
 from codec.provenance import versions
@@ -35,31 +33,7 @@ SHOWN_QUALITY = 90  # of AVIF 4:4:4, for the pictures that are no JPEG
 PREVIEW_SIZE, PREVIEW_QUALITY = (1200, 630), 88  # pixels, as sites that show a preview of a link ask for
 
 
-class Closeness:
-    """DISTS from one picture, uint8 (H, W, 3), whose features are computed once."""
-
-    def __init__(self, rgb: np.ndarray, backbones: str):
-        self.network = worth.networks(backbones)[1]
-        self.once = self.network.forward_once
-        self.original = batch(rgb)
-        with torch.inference_mode():
-            self.features = self.once(self.original)
-
-    @torch.inference_mode()
-    def __call__(self, decoded: np.ndarray) -> float:
-        def once(x: Tensor) -> list[Tensor]:
-            return self.features if x is self.original else self.once(x)
-
-        with mock.patch.object(self.network, "forward_once", once):
-            return self.network(self.original, batch(decoded)).item()
-
-
-def batch(rgb: np.ndarray) -> Tensor:
-    """(1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
-
-
-def as_close(rgb: np.ndarray, distance: Closeness, wanted: float, quality: float, value: float) -> dict | None:
+def as_close(original: Original, wanted: float, quality: float, value: float) -> dict | None:
     """The smallest JPEG with a DISTS of at most `wanted`: its quality, bytes and DISTS; None where 95 is not enough.
 
     quality, value: of a JPEG that is known. Whole qualities at 4:2:0, which suits JPEG where bytes are few.
@@ -73,8 +47,8 @@ def as_close(rgb: np.ndarray, distance: Closeness, wanted: float, quality: float
         share = (low[1] - wanted) / max(1e-6, low[1] - high[1])
         guess = math.exp(math.log(max(low[0], 0.5)) * (1 - share) + math.log(high[0]) * share)
         middle = min(max(round(guess), low[0] + 1), high[0] - 1)
-        data = baselines.encode(rgb, "jpeg", middle)
-        value = distance(baselines.decode(data))
+        data = baselines.encode(original.rgb, "jpeg", middle)
+        value = original.dists(baselines.decode(data))
         if value <= wanted:
             high, best = (middle, value), {"quality": middle, "bytes": len(data), "dists": round(value, 5)}
         else:
@@ -82,10 +56,10 @@ def as_close(rgb: np.ndarray, distance: Closeness, wanted: float, quality: float
     return best
 
 
-def measured(rgb: np.ndarray, decoded: np.ndarray, distance: Closeness) -> dict:
+def measured(original: Original, decoded: np.ndarray) -> dict:
     values = {"psnr": psnr, "ms_ssim": ms_ssim, "lpips": lpips}
-    measures = {name: round(float(of(rgb, decoded)), 5) for name, of in values.items()}
-    return measures | {"dists": round(distance(decoded), 5)}
+    measures = {name: round(float(of(original.rgb, decoded)), 5) for name, of in values.items()}
+    return measures | {"dists": round(original.dists(decoded), 5)}
 
 
 def stored(rgb: np.ndarray, path: Path) -> dict:
@@ -108,7 +82,7 @@ def scene(name: str, targets: list[float], backbones: str, folder: Path):
     rgb, codec = load_image(path).rgb, load()
     thumbnail(rgb, folder / f"{name}{SMALL}")
     height, width = rgb.shape[:2]
-    distance, y = Closeness(rgb, backbones), codec.analyse(rgb)
+    original, y = Original(rgb, backbones), codec.analyse(rgb)
     head = {"image": name, "width": width, "height": height, "original_bytes": path.stat().st_size}
     head |= {"original": stored(rgb, folder / f"{name}.avif")}
     for target in targets:
@@ -121,11 +95,11 @@ def scene(name: str, targets: list[float], backbones: str, folder: Path):
         row = head | {"target_bpp": target, "bytes": size, "bpp": round(bpp(size, width, height), 4)}
         row |= {"reached": result.reached, "lambda": round(lambda_of(coded.q), 6)}
         row["jpeg"] = {"bytes": len(jpeg.data), "setting": jpeg.setting, "fits": jpeg.fits, "file": f"{stem}.jpg"}
-        row["jpeg"] |= measured(rgb, jpeg.rgb, distance)
-        row["hific"] = stored(decoded["hific"], folder / f"{stem}.avif") | measured(rgb, decoded["hific"], distance)
-        row["mse"] = measured(rgb, decoded["mse"], distance)
+        row["jpeg"] |= measured(original, jpeg.rgb)
+        row["hific"] = stored(decoded["hific"], folder / f"{stem}.avif") | measured(original, decoded["hific"])
+        row["mse"] = measured(original, decoded["mse"])
         quality = float(jpeg.setting.split()[1].rstrip(","))
-        row["jpeg_as_close"] = as_close(rgb, distance, row["hific"]["dists"], quality, row["jpeg"]["dists"])
+        row["jpeg_as_close"] = as_close(original, row["hific"]["dists"], quality, row["jpeg"]["dists"])
         print(name, target, size, row["jpeg_as_close"], flush=True)
         yield row
 

@@ -15,13 +15,15 @@ from tqdm import tqdm
 
 from codec import baselines, bitstream
 from codec.api import encode, load
+from codec.classroom.history import systems
 from codec.device import Timer, threads
 from codec.evaluation import perception
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures import pool
 from codec.pictures.load import load_image
 from codec.provenance import codec_versions, data_set, folder_digest, machine, pictures_in, versions
-from codec.results import decoder_of, is_ours, read_json, realism_of, write_json
+from codec.results import OURS, decoder_of, is_ours, read_json, realism_of, write_json
+from codec.spec import HISTORY
 from codec.weights import default
 
 METRICS = ("psnr", "ms_ssim", "lpips")
@@ -30,9 +32,12 @@ KEYS = ("bytes", "bpp", *METRICS, "encode_ms", "decode_ms")  # without all of th
 
 
 def rd_points(name: str, data: bytes, codec: str, settings: list[float]) -> list[dict]:
-    """The points of a picture for a codec at some settings: λ's for "ours" and "ours:DECODER", else qualities."""
+    """The points of a picture for a codec at some settings: λ's for "ours" and "ours:DECODER", else qualities, or the
+    settings of a system of history."""
     rgb = load_image(data).rgb
     with threads(1):
+        if codec in HISTORY:
+            return [_of_history(name, rgb, codec, made) for made in systems.points(rgb, codec, tuple(settings))]
         return [(_ours if is_ours(codec) else _classical)(name, rgb, codec, setting) for setting in settings]
 
 
@@ -48,6 +53,11 @@ def _ours(name: str, rgb: np.ndarray, codec: str, lmbda: float) -> dict:
         "estimate_bytes": round(coded.estimate_bytes, 1),
         "payload": coded.payload_bytes,
     }
+
+
+def _of_history(name: str, rgb: np.ndarray, codec: str, made: systems.Point) -> dict:
+    row = point(name, codec, made.setting, rgb, made.data, made.rgb, made.encode_ms, made.decode_ms)
+    return row | {"model": model_digest(codec)}
 
 
 def _classical(name: str, rgb: np.ndarray, codec: str, quality: float) -> dict:
@@ -91,6 +101,13 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
                 decoded = model.decode(bitstream.read(coded.data), decoder_of(codec), realism_of(codec), timer=timer)
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
                 row |= {"fits": search.reached, "weights": model.trunk.id}
+            elif codec in HISTORY:
+                setting, made = systems.at_most(rgb, codec, limit)
+                searched = time.perf_counter()
+                decoded = systems.decompress(made)
+                times = (1e3 * (searched - start), 1e3 * (time.perf_counter() - searched))
+                row = point(name, codec, target, rgb, made, decoded, *times)
+                row |= {"fits": len(made) <= limit, "with": setting}
             else:
                 best = baselines.encode_at_most(rgb, codec, limit)
                 searched = time.perf_counter()
@@ -104,7 +121,7 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
                 terms = {k: float(f"{v:.5g}") for k, v in perception.distances(seen, original).items()}
                 row |= terms | {"regions": perception.regions(seen)}
             # What the limit came from: other weights mean another limit for every codec.
-            rows.append(row | {"limit": limit, "model": model_digest(codec)})
+            rows.append(row | {"limit": limit, "model": iso_digest(codec)})
     if original is not None and rows:
         rows[0]["original_regions"] = perception.regions(original)
     return rows
@@ -192,17 +209,17 @@ def over_folder(
 def keep(old: dict, codecs: list[str]) -> list[dict]:
     """The points of a results file that still hold, and of other codecs all of them."""
     before, now = old.get("versions", {}), codec_versions()
-    current = {codec: model_digest(codec) for codec in codecs}
+    current = {codec: {model_digest(codec), iso_digest(codec)} for codec in codecs}
 
     def holds(r: dict) -> bool:
         codec = r["codec"]
         if codec not in codecs:
             return True
         library = f"codec {codec}"
-        if is_ours(codec):
-            fresh = r.get("model") == current[codec]
+        if is_ours(codec) or codec in HISTORY:
+            fresh = r.get("model") in current[codec]
         else:  # its points on a curve depend on no model
-            fresh = before.get(library) == now[library] and r.get("model", current[codec]) == current[codec]
+            fresh = before.get(library) == now[library] and r.get("model", model_digest(codec)) in current[codec]
         return fresh and all(key in r for key in KEYS)
 
     return [r for r in old.get("points", []) if holds(r)]
@@ -211,9 +228,12 @@ def keep(old: dict, codecs: list[str]) -> list[dict]:
 def model_digest(codec: str) -> str:
     """Eight digits of a hash over every weights file that a codec's bytes and pictures depend on.
 
-    Of "ours[:NAME]" those are the trunk's and the decoder's, of a classical codec, which gets as many bytes as ours,
-    the trunk's. The trunk's id is that of its entropy files alone: analysis and decoder can change without it.
+    Of "ours[:NAME]" those are the trunk's and the decoder's, of a system of history its own, of a classical codec,
+    which gets as many bytes as ours, the trunk's. The trunk's id is that of its entropy files alone: analysis and
+    decoder can change without it.
     """
+    if codec in HISTORY:
+        return systems.model_digest(codec)
     weights = default()
     entries = [weights.trunk_entry()]
     if is_ours(codec):
@@ -223,3 +243,8 @@ def model_digest(codec: str) -> str:
             entries.append(weights.resolve(weights.partner(decoder))[1])
     hashes = sorted(sha256 for entry in entries for sha256 in entry["files"].values())
     return hashlib.sha256("".join([*hashes, str(entries[0].get("rdo"))]).encode()).hexdigest()[:8]
+
+
+def iso_digest(codec: str) -> str:
+    """The same at equal sizes, where a system of history depends on the trunk, too: it sets the limit."""
+    return f"{model_digest(codec)}-{model_digest(OURS)}" if codec in HISTORY else model_digest(codec)

@@ -1,6 +1,7 @@
 """Rate–distortion points of our codec and of classical ones on every picture of a folder.
 
-A point is one picture at one setting. Classical codecs run over qualities, ours over the anchor λ's. For
+A point is one picture at one setting. Classical codecs run over qualities, ours over the anchor λ's, the systems of
+history over their networks, or steps. For
 JPEG a setting is a quality at 4:2:0, whose size then goes to the better of 4:2:0 and 4:4:4 by PSNR. For
 JPEG 2000 it is a PSNR to aim at, so that hard pictures get more bits, as they do from a quality. It is an even
 harsher rule than that, and costs it a little in means over pictures; at equal sizes it is not so (see `iso`).
@@ -8,10 +9,11 @@ harsher rule than that, and costs it a little in means over pictures; at equal s
 
 from pathlib import Path
 
+from codec.classroom.history import systems
 from codec.evaluation.curves import summarize
 from codec.evaluation.measure import over_folder, rd_points
 from codec.results import is_ours
-from codec.spec import ANCHORS
+from codec.spec import ANCHORS, HISTORY
 
 QUALITIES = {
     "jpeg": (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90),
@@ -24,6 +26,8 @@ QUALITIES = {
 
 
 def settings_of(codec: str) -> tuple[float, ...]:
+    if codec in HISTORY:
+        return systems.settings(codec)
     return ANCHORS if is_ours(codec) else QUALITIES[codec]
 
 

@@ -60,36 +60,56 @@ def networks(backbones: str) -> tuple[nn.Module, nn.Module]:
 
 
 class Original:
-    """An image that many decoded ones are compared with: its features are computed once."""
+    """An image that many decoded ones are compared with: its features are computed once.
+
+    The packages take images; here their networks are handed features, first the original's, then the decoded's.
+    """
 
     def __init__(self, rgb: np.ndarray, backbones: str):
         """rgb: uint8 (H, W, 3), sides at least 64."""
-        self.rgb, (self.distance, self.texture) = rgb, networks(backbones)
-        with torch.no_grad():
-            self.lpips_vgg, self.dists = self.features(rgb)
-
-    def features(self, rgb: np.ndarray) -> tuple[list[Tensor], list[Tensor]]:
-        """What the networks of LPIPS and of DISTS see."""
-        x = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
-        return list(self.distance.net(self.distance.scaling_layer(2 * x - 1))), self.texture.forward_once(x)
+        self.rgb, (self.lpips_network, self.dists_network) = rgb, networks(backbones)
 
     @torch.no_grad()
-    def measures(self, decoded: np.ndarray) -> dict[str, float]:
-        """Every measure of a decoded image of the same shape, and its PSNR.
+    def lpips_features(self, rgb: np.ndarray) -> list[Tensor]:
+        return list(self.lpips_network.net(self.lpips_network.scaling_layer(2 * batch(rgb) - 1)))
 
-        The packages take images; here their networks are handed features, first the original's, then the decoded's.
-        """
-        lpips_vgg, dists = self.features(decoded)
-        with mock.patch.object(self.distance.net, "forward", side_effect=[self.lpips_vgg, lpips_vgg]):
-            vgg = self.distance(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)).item()
-        with mock.patch.object(self.texture, "forward_once", side_effect=[self.dists, dists]):
-            texture = self.texture(None, None).item()
+    @torch.no_grad()
+    def dists_features(self, rgb: np.ndarray) -> list[Tensor]:
+        return self.dists_network.forward_once(batch(rgb))
+
+    @functools.cached_property
+    def _lpips(self) -> list[Tensor]:
+        return self.lpips_features(self.rgb)
+
+    @functools.cached_property
+    def _dists(self) -> list[Tensor]:
+        return self.dists_features(self.rgb)
+
+    def lpips_vgg(self, decoded: np.ndarray) -> float:
+        """LPIPS on VGG-16 of a decoded image, uint8 of the same shape."""
+        features, none = [self._lpips, self.lpips_features(decoded)], torch.zeros(1, 3, 64, 64)
+        with mock.patch.object(self.lpips_network.net, "forward", side_effect=features):
+            return self.lpips_network(none, none).item()
+
+    def dists(self, decoded: np.ndarray) -> float:
+        """DISTS of a decoded image, uint8 of the same shape."""
+        features = [self._dists, self.dists_features(decoded)]
+        with mock.patch.object(self.dists_network, "forward_once", side_effect=features):
+            return self.dists_network(None, None).item()
+
+    def measures(self, decoded: np.ndarray) -> dict[str, float]:
+        """Every measure of a decoded image of the same shape, and its PSNR."""
         return {
             "psnr": psnr(self.rgb, decoded),
             "lpips": lpips(self.rgb, decoded),
-            "lpips_vgg": vgg,
-            "dists": texture,
+            "lpips_vgg": self.lpips_vgg(decoded),
+            "dists": self.dists(decoded),
         }
+
+
+def batch(rgb: np.ndarray) -> Tensor:
+    """uint8 (H, W, 3) -> float32 (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
 
 
 def points(name: str, data: bytes, target: float, codecs: list[str], backbones: str) -> list[dict]:

@@ -121,7 +121,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x -> x_hat, and the bits of each symbol; with noise for rounding in training."""
-        y = self.analyse(x)
+        y = self.analyse(x).float()
         y_hat = y + torch.rand_like(y) - 0.5 if self.training else torch.round(y)
         return self.synthesise(y_hat), self.prior.bits(y_hat)
 

@@ -89,7 +89,7 @@ class Network(nn.Module):
         z = self.to_z(h)
         if self.to_map is None:
             return z, torch.ones_like(z)
-        y = CHANNELS * torch.sigmoid(self.to_map(h))
+        y = CHANNELS * torch.sigmoid(self.to_map(h).float())
         return z, (y - torch.arange(CHANNELS, device=y.device).view(-1, 1, 1)).clamp(0, 1)
 
     def quantise(self, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -113,7 +113,7 @@ class Network(nn.Module):
         """The bits of a step, ±1."""
         for _ in range(self.runs(step)):
             code = self.encode(residual, state)
-        return Binarizer.apply(code, self.training)
+        return Binarizer.apply(code.float(), self.training)
 
     def receive(self, bits: Tensor, state: State, step: int) -> Tensor:
         """x_hat after a step."""
@@ -218,18 +218,17 @@ def sent(rgb: np.ndarray, net: Network, steps: int, target: float | None) -> Ite
         residual = x - net.receive(bits, state, step)
 
 
-def encode(rgb: np.ndarray, net: Network, steps: int, target: float | None) -> tuple[list[bytes], float]:
-    """uint8 (H, W, 3) -> a segment for each step, and the bits that the model says they take; see `compress`."""
-    segments, bits, before = [], 0.0, None
+def encode(rgb: np.ndarray, net: Network, steps: int, target: float | None) -> Iterator[tuple[bytes, float]]:
+    """uint8 (H, W, 3) -> of each step a segment, and the bits that the model says it takes; see `compress`."""
+    before = None
     for step, (codes, active) in enumerate(sent(rgb, net, steps, target)):
         coder, share = exact.Coder(), 255  # all tiles send on, and nothing is said of it
         if step and (active != before).any():
             share = min(max(round(255 * active.sum() / before.sum()), 1), 254)
             coder.put(active[before].astype(np.int64), flags(share, before.sum()))
         code(coder, net.model, codes, step, active)
-        segments.append(bytes([share]) + coder.finish())
-        bits, before = bits + coder.bits, active
-    return segments, bits
+        yield bytes([share]) + coder.finish(), coder.bits
+        before = active
 
 
 def compress(rgb: np.ndarray, *, steps: int = 8, target: float | None = None, variant: str = "primed") -> bytes:
@@ -241,7 +240,7 @@ def compress(rgb: np.ndarray, *, steps: int = 8, target: float | None = None, va
     if not 1 <= steps <= STEPS or variant not in VARIANTS:
         raise CodecError(f"{NAME} takes 1 to {STEPS} steps and one of the networks {', '.join(VARIANTS)}.")
     container.check_size(rgb.shape[1], rgb.shape[0])
-    segments, _ = encode(rgb, load(variant), steps, target)
+    segments = [segment for segment, _ in encode(rgb, load(variant), steps, target)]
     return container.write(NAME, [*VARIANTS].index(variant), rgb.shape[1], rgb.shape[0], segments)
 
 

@@ -1,6 +1,8 @@
-"""Trains the systems of history, each network from random weights or from another, by the one loop.
+"""Trains the systems of history by the one loop.
 
-A network is trained whole, then for a fifth as many steps again with weights of few bits (`coarse`), as it is shipped.
+The networks of a system differ in a rate or in a term of the loss. They start from one that is trained for all of them
+and then take equally many steps each, so that what differs in the end is due to that. A fifth more steps are taken with
+weights of few bits (`coarse`), as they are shipped.
 """
 
 import json
@@ -11,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pytorch_msssim import ssim
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from codec.classroom import coarse
@@ -32,7 +34,8 @@ class Settings:
     run: str = "runs/history"
     system: str = "rnn-2018"
     variants: str = ""  # of the system, separated by commas; all by default
-    start: str = ""  # the variant that those not yet trained start from; random weights by default
+    start: str = ""  # the variant as which the network is trained that all start from; random weights by default
+    start_steps: int = 6000
     steps: int = 6000
     minutes: float = 1000.0  # of each network, at most
     batch: int = 8
@@ -40,16 +43,18 @@ class Settings:
     lr: float = 1e-3
     bit_crops: int = 64  # whose bits the model of rnn-2018's bits learns from
     bit_steps: int = 3000
+    bfloat16: bool = False  # in the networks; what is measured of their pictures stays float32
     seed: int = 0
     device: str = "cpu"
 
 
 def similarity(x_hat: Tensor, x: Tensor) -> Tensor:
     """SSIM of crops at three scales, averaged by SCALES: MS-SSIM proper needs more than 160 pixels for its five."""
-    x_hat, total = x_hat.clamp(0, 1), 0.0
-    for scale, weight in enumerate(SCALES):
-        pooled = (F.avg_pool2d(p, 2**scale) for p in (x_hat, x))
-        total = total + weight * ssim(*pooled, data_range=1.0)
+    x_hat, total = x_hat.float().clamp(0, 1), 0.0
+    with torch.autocast(x.device.type, enabled=False):  # a variance is a small difference of large numbers
+        for scale, weight in enumerate(SCALES):
+            pooled = (F.avg_pool2d(p, 2**scale) for p in (x_hat, x))
+            total = total + weight * ssim(*pooled, data_range=1.0)
     return total
 
 
@@ -67,7 +72,7 @@ class RnnTask:
         last = torch.where(torch.rand(len(x), 1, 1, 1) < 0.3, torch.randint(1, steps + 1, tiles), steps).to(x.device)
         for step in range(steps):
             bits = self.net.send(residual, state, step) * (last > step)
-            x_hat = self.net.receive(bits, state, step)
+            x_hat = self.net.receive(bits, state, step).float()
             residual = x - x_hat
             error = residual.abs()
             total = total + ((self.weight(x_hat, x) * error).mean() if self.by_ssim else error.mean())
@@ -94,6 +99,7 @@ class ImportanceTask:
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         x_hat, bits, mask = self.net(x)
+        x_hat = x_hat.float()
         pixels = x.shape[0] * x.shape[2] * x.shape[3]
         cost, masked = bits.sum() / pixels, (bits * mask).sum() / pixels
         mse, similar = 255**2 * (x_hat - x).square().mean(), similarity(x_hat, x)
@@ -111,12 +117,14 @@ class AttentionTask:
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         x_hat, bits = self.net(x)
+        x_hat = x_hat.float()
         bpp = bits.sum() / (x.shape[0] * x.shape[2] * x.shape[3])
         mse = 255**2 * (x_hat - x).square().mean()
         if not self.three:
             return {"loss": mse / 100 + self.rate * bpp, "bpp": bpp, "mse": mse}
         mae, similar = 255 * (x_hat - x).abs().mean(), similarity(x_hat, x)
-        lpips = self.lpips(2 * x_hat.clamp(0, 1) - 1, 2 * x - 1).mean()
+        with torch.autocast(x.device.type, enabled=False):
+            lpips = self.lpips(2 * x_hat.clamp(0, 1) - 1, 2 * x - 1).mean()
         loss = 0.1 * mae + 10 * (1 - similar) + 2 * lpips + self.rate * bpp
         return {"loss": loss, "bpp": bpp, "mse": mse, "ssim": similar, "lpips": lpips}
 
@@ -130,7 +138,9 @@ class Training:
         self.optimizers = Optimizers(torch.optim.Adam(self.net.parameters(), settings.lr, fused=True), clip=1.0)
 
     def step(self, number: int, factor: float) -> dict[str, Tensor]:
-        row = self.task.loss(self.store.sample(self.settings.batch, self.settings.crop))
+        x = self.store.sample(self.settings.batch, self.settings.crop)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.settings.bfloat16):
+            row = self.task.loss(x)
         row["loss"].backward()
         return row | {"norm": self.optimizers.step(factor)}
 
@@ -164,20 +174,21 @@ def train(settings: Settings) -> None:
     module, task_of, build = SYSTEMS[settings.system]
     log_file = run / "log.json"
     store = Resident([settings.data], settings.device, max(settings.crop, 256), {"art": 0.5})
+    before, start = {}, "random weights"
+    if settings.start:
+        net = begun(build, settings.start, settings)
+        fit(net, task_of, settings.start, store, settings, run / "start", settings.start_steps, 1.0)
+        before, start = net.state_dict(), f"{settings.start_steps} steps as '{settings.start}'"
     for variant in settings.variants.split(",") if settings.variants else module.VARIANTS:
         if (run / f"{variant}.safetensors").exists():
             continue
-        torch.manual_seed(settings.seed)
-        net = build(variant)
-        if settings.start and settings.start != variant:
-            before = load_file(run / f"{settings.start}.whole.safetensors")
-            net.load_state_dict({k: before.get(k, v) for k, v in net.state_dict().items()})
-        net.to(settings.device)
-        rows = fit(net, task_of, variant, store, settings, run / variant, settings.steps, 1.0)
-        save_file({k: v.cpu().contiguous() for k, v in net.state_dict().items()}, run / f"{variant}.whole.safetensors")
+        net = begun(build, variant, settings)
+        net.load_state_dict({k: before.get(k, v) for k, v in net.state_dict().items()})
+        share = 0.5 if before else 1.0
+        rows = fit(net, task_of, variant, store, settings, run / variant, settings.steps, share)
         for part in (child for name, child in net.named_children() if f"{name}." not in EXACT):
             coarse.constrain(part, COARSENESS, COARSENESS)
-        rows += fit(net, task_of, variant, store, settings, run / f"{variant}.coarse", settings.steps // 5, 0.3)
+        rows += fit(net, task_of, variant, store, settings, run / f"{variant}.coarse", settings.steps // 5, 0.2)
         stored = coarse.settle(net.cpu())
         net.load_state_dict(to_float(stored))
         if isinstance(net, rnn_2018.Network):
@@ -188,9 +199,15 @@ def train(settings: Settings) -> None:
             stored["tables"] = torch.from_numpy(attention_2021.tables_of(net.prior)).int()
         save_file({k: v.contiguous() for k, v in stored.items()}, run / f"{variant}.safetensors")
         log = json.loads(log_file.read_text()) if log_file.exists() else {}
-        log[variant] = {"start": settings.start or "random weights", "steps": settings.steps, "batch": settings.batch}
+        log[variant] = {"start": start, "steps": settings.steps, "batch": settings.batch}
         log[variant] |= {"crop": settings.crop, "lr": settings.lr, "seed": settings.seed, "progress": rows}
         log_file.write_text(json.dumps(log, indent=1))
+
+
+def begun(build, variant: str, settings: Settings) -> torch.nn.Module:
+    """A new network on the device, channels last; the draws of crops and of noise that follow are the same for each."""
+    torch.manual_seed(settings.seed)
+    return build(variant).to(settings.device, memory_format=torch.channels_last)
 
 
 def fit(net, task_of, variant: str, store: Resident, settings: Settings, folder: Path, steps: int, share: float):

@@ -33,7 +33,8 @@ from codec.pictures.sandbox import read_picture
 from codec.ui import examples
 from codec.ui import vote as pages
 from codec.ui.hosting.gradio_private import queue_of
-from codec.ui.texts import ENGLISH, LANGUAGE, LANGUAGES, section, t
+from codec.ui.hosting.languages import of_request
+from codec.ui.texts import LANGUAGE, section, t
 from codec.ui.vote import address
 from codec.ui.vote.preparing import Preparer, shipped
 from codec.vote import sets, store, trials
@@ -92,16 +93,6 @@ class Rates:
             own.append(now)
 
 
-def language(request: Request) -> str:
-    """Of the reader: what the address says, or the first of the browser's that there is."""
-    asked = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")[:10]]
-    for name in asked:
-        short = name.partition(";")[0].strip().lower().partition("-")[0]
-        if short in LANGUAGES:
-            return short
-    return ENGLISH
-
-
 def answered(function: Callable, kind: str = "", lane: str = "host") -> Callable:
     """An endpoint of a function (self, request, body) -> dict or Response, which runs in a thread.
 
@@ -109,7 +100,7 @@ def answered(function: Callable, kind: str = "", lane: str = "host") -> Callable
     """
 
     async def endpoint(self, request: Request) -> Response:
-        token = LANGUAGE.set(language(request))
+        token = LANGUAGE.set(of_request(request.scope))
         try:
             if kind and request.client:
                 self.rates.count(kind, request.client.host, *RATES[kind])
@@ -237,7 +228,7 @@ class Votes:
     async def page(self, name: str, request: Request) -> Response:
         """One of the three pages, in the reader's language."""
         self.app = request.app
-        token = LANGUAGE.set(language(request))
+        token = LANGUAGE.set(of_request(request.scope))
         try:
             texts = json.dumps(section("vote"), ensure_ascii=False).replace("<", "\\u003c")
             base = (
