@@ -17,7 +17,7 @@ from codec.spec import HISTORY
 OURS = "ours"
 WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"
 NAMES = {
-    "ours": "ours",
+    "ours": "this codec",
     "jpeg": "JPEG",
     "webp": "WebP",
     "jpeg2000": "JPEG 2000",
@@ -43,7 +43,7 @@ def realism_of(codec: str) -> float | None:
 
 def title(codec: str) -> str:
     """What a codec is called in tables and plots."""
-    return NAMES.get(codec) or f"ours, {codec.partition(':')[2]} decoder"
+    return NAMES.get(codec) or f"this codec, {codec.partition(':')[2]} decoder"
 
 
 def read_json(path: Path) -> dict:
@@ -111,6 +111,15 @@ def manifest() -> dict:
         return weights.default().manifest
     except WeightsError:
         return {}
+
+
+def systems() -> tuple[str, ...]:
+    """The systems of history that have weights here."""
+    try:
+        known = json.loads((weights.default().folder / "classroom" / "manifest.json").read_text())
+    except (OSError, ValueError):
+        return ()
+    return tuple(name for name in HISTORY if name in known or (name == "cae-2017" and "cae" in known))
 
 
 def loss(entry: dict) -> str:

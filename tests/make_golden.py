@@ -1,4 +1,6 @@
-"""Writes tests/golden: streams of the current trunk, and what they decode to. Run it when the trunk changes."""
+"""Writes tests/golden: streams of the current trunk and of the systems of history, and what they decode to.
+
+Run it when the weights change."""
 
 import hashlib
 import json
@@ -12,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import picture
 
 from codec import api
+from codec.classroom.history import container, systems
 from codec.pictures.load import save_png
 
 
@@ -33,6 +36,13 @@ def main() -> None:
         save_png(api.load().decode(coded.stream), folder / f"{name}.png")
         digest = hashlib.sha256(coded.latent.y_hat.numpy().astype("<i8").tobytes()).hexdigest()
         expected[name] = {"y_hat_sha256": digest, "bytes": len(coded.data)}
+    for name, module in systems.MODULES.items():
+        rgb = picture(130, 90, seed=5, grain=12)
+        data = module.compress(rgb, target=27.0) if module is systems.rnn_2018 else module.compress(rgb)
+        (folder / f"{name}.lih").write_bytes(data)
+        symbols = module.symbols_of(container.read(data))
+        last = symbols if isinstance(symbols, np.ndarray) else [codes for codes, _ in symbols][-1]
+        expected[name] = {"y_hat_sha256": hashlib.sha256(last.astype("<i8").tobytes()).hexdigest(), "bytes": len(data)}
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 

@@ -195,9 +195,28 @@ def test_a_network_is_trained_stored_and_read_as_the_same_multiples():
     assert stored["4.weight"].dtype == torch.int8 and stored["5.weight"].dtype == torch.float16  # 100 weights
     assert (net[4].weight / step - (net[4].weight / step).round()).abs().max() < 1e-4
     assert torch.allclose(net(x), trained, atol=2e-3)  # the small tensors became float16
-    found = coarse.read(coarse.write(stored))
+    found = to_float(coarse.read(coarse.write(stored)))
     assert found.keys() == net.state_dict().keys()
     assert all((found[name] == value).all() for name, value in net.state_dict().items())
+
+
+def test_a_network_that_goes_on_from_another_is_stored_as_its_difference():
+    torch.manual_seed(3)
+    start = layers()
+    files = []
+    for shift in (0.0, 0.02):
+        net = layers()
+        net.load_state_dict({k: v + shift * torch.randn_like(v) for k, v in start.state_dict().items()})
+        coarse.constrain(net, 0.25, 0.25, start.state_dict())
+        files.append(coarse.settle(net))
+    base, stored = files
+    less = coarse.read(coarse.write(coarse.difference(stored, base)))
+    back = coarse.restored(less, base)
+    assert back.keys() == stored.keys() and all(torch.equal(back[k], stored[k]) for k in stored)
+    assert len(coarse.write(coarse.difference(stored, base))) < 0.9 * len(coarse.write(stored))
+    far = stored | {"0.weight": stored["0.weight"] * -1, "4.weight.scale": 2 * stored["4.weight.scale"]}
+    back = coarse.restored(coarse.difference(far, base), base)
+    assert all(torch.equal(back[k], far[k]) for k in far)
 
 
 def test_a_file_of_weights_is_about_as_long_as_their_entropy():

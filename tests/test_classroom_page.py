@@ -117,7 +117,8 @@ def test_a_visitor_opens_a_step_by_its_link_and_moves_a_latent(url, browser):
         for plot in ("digit-curves", "prior-reported", "prior-learned", "digit-plane"):
             page.locator(f"#{plot} .main-svg").first.wait_for(timeout=90_000)
     if shipped("cae"):
-        page.get_by_role("tab", name="Autoencodeur de 2017").click()
+        page.get_by_role("tab", name="Histoire").click()
+        page.get_by_role("tab", name="Autoencodeur, 2017").click()
         page.locator("#cae-table table").wait_for(timeout=90_000)
         page.get_by_text("2 : avec entropie et caractéristiques").locator("visible=true").first.click()
         page.locator("#cae-curves .main-svg").first.wait_for(timeout=90_000)

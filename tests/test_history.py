@@ -28,8 +28,10 @@ def networks():
     torch.manual_seed(4)
     rnn, importance, attention = rnn_2018.Network((3, 1)), importance_2018.Network(), attention_2021.Network()
     with torch.no_grad():
-        importance.to_z.weight.mul_(8)
-        attention.g_a[-1].weight.mul_(12)
+        for net in (importance, attention):
+            net.begin(torch.rand(40, 3, 96, 96))
+        for layer, std in ((importance.to_z, 0.05), (attention.g_a[-1], 0.3)):
+            torch.nn.init.normal_(layer.weight, std=std)
         for layer in (rnn.model.last, importance.p.layers[-1]):
             layer.weight.mul_(6)
     return {
@@ -74,7 +76,10 @@ def test_the_integer_models_say_what_the_networks_say(networks):
     net = networks[importance_2018.NAME]
     symbols = rng.integers(0, importance_2018.CENTRES, (importance_2018.CHANNELS, 5, 7))
     logits = net.p(net.centres[torch.from_numpy(symbols)][None])
-    wanted, ours = torch.softmax(logits, 1)[0].permute(1, 2, 3, 0).numpy(), np.zeros((*symbols.shape, 6))
+    wanted, ours = (
+        torch.softmax(logits, 1)[0].permute(1, 2, 3, 0).numpy(),
+        np.zeros((*symbols.shape, importance_2018.CENTRES)),
+    )
 
     def take(p, at):
         ours[at] = p
@@ -82,7 +87,9 @@ def test_the_integer_models_say_what_the_networks_say(networks):
 
     importance_2018.code(net, (5, 7), take)
     assert np.abs(ours - wanted).max() < 0.05
-    symbols[12, 2, 3] = (symbols[12, 2, 3] + 1) % 6  # what comes later says nothing about what was before
+    symbols[12, 2, 3] = (
+        symbols[12, 2, 3] + 1
+    ) % importance_2018.CENTRES  # what comes later says nothing about what was before
     changed = torch.softmax(net.p(net.centres[torch.from_numpy(symbols)][None]), 1)[0].permute(1, 2, 3, 0).numpy()
     before = np.ravel_multi_index(np.indices((24, 5, 7)), (24, 5, 7)) <= np.ravel_multi_index((12, 2, 3), (24, 5, 7))
     assert np.allclose(changed[before], wanted[before], atol=1e-6) and not np.allclose(changed, wanted, atol=1e-4)

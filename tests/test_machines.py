@@ -13,6 +13,7 @@ SCRIPT = """
 import hashlib, json, sys, torch
 from pathlib import Path
 from codec import api, bitstream
+from codec.classroom.history import container, systems
 from codec.pictures.load import load_image
 threads, cuda = int(sys.argv[1]), sys.argv[2] == "cuda"
 torch.set_num_threads(threads)
@@ -31,6 +32,11 @@ for path in sorted(Path(sys.argv[3]).glob("*.lic")):
     rgb = load_image(path.with_suffix(".png")).rgb
     coded, _ = api.encode(rgb, q=180, codec=codec)
     assert torch.equal(codec.read(bitstream.read(coded.data)).y_hat, coded.latent.y_hat), path.stem
+for path in sorted(Path(sys.argv[3]).glob("*.lih")):
+    stream = container.read(path.read_bytes())
+    symbols = systems.MODULES[stream.system].symbols_of(stream)
+    last = symbols if hasattr(symbols, "shape") else [codes for codes, _ in symbols][-1]
+    found[path.stem] = hashlib.sha256(last.astype("<i8").tobytes()).hexdigest()
 print(json.dumps(found))
 """
 #: ATen's own kernels, oneDNN's convolutions and MKL's matrix products choose their instructions by these. MKL heeds

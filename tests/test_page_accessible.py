@@ -1,4 +1,4 @@
-"""What axe-core finds in every tab, light and dark: names, contrast, roles, structure."""
+"""What axe-core finds in every place of the page, light and dark: names, contrast, roles, structure."""
 
 import json
 from urllib.request import urlopen
@@ -6,25 +6,34 @@ from urllib.request import urlopen
 import pytest
 from test_page_tabs import opened
 
-SIGNS = {  # what a tab draws last
-    "compare": "#figures tbody tr:nth-child(2)",
+from codec.ui.address import PLACES
+
+SIGNS = {  # what a place draws last
+    "one": "#figures tbody tr:nth-child(2)",
     "decoders": "#decoder-figures tbody tr:nth-child(5)",
-    "curves": "#curves",
-    "bits": "#along-lambda img",
-    "bits&sub=region": "#code-region",
-    "latents&sub=ladder": "#ladder-2017 .rung",
-    "latents&sub=between": "#draw-strip",
-    "latents&sub=corrupt": "#break",
-    "generative": "#drawn img",
-    "inside": "#channel-histogram .js-plotly-plot",
+    "open": "#stream-upload",
     "lesson": "#step-picture-1 img",
     "digits": "#digit-plane .js-plotly-plot",
+    "all": "#history-curves .js-plotly-plot",
+    "rnn": "#rnn-said tbody tr:nth-child(3)",
+    "importance": "#importance-channels img",
+    "attention": "#attention-maps img",
     "cae": "#cae-curves .js-plotly-plot",
-    "open": "#stream-upload",
+    "curves": "#curves",
+    "map": "#along-lambda img",
+    "region": "#code-region",
+    "channels": "#channel-histogram .js-plotly-plot",
+    "ladder": "#ladder-2017 .rung",
+    "sampling": "#drawn img",
+    "between": "#draw-strip",
+    "corrupt": "#break",
     "vote": "#vote-intro a",
-    "method": "#method table",
+    "about": "#method table",
 }
+TAB = "[role=tab][data-tab-id='{}'] >> visible=true"
 GRAVE = ("serious", "critical")
+#: In the dark only colours differ.
+OPTIONS = {"light": None, "dark": {"runOnly": ["color-contrast"]}}
 
 
 def test_every_picture_is_named_before_its_own_sentence_comes(url):
@@ -35,16 +44,20 @@ def test_every_picture_is_named_before_its_own_sentence_comes(url):
     assert [p["elem_id"] for p in pictures if not p["alt_text"]] == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_tab_has_grave_findings(browser, url, theme):
+@pytest.mark.parametrize("theme", OPTIONS)
+def test_no_place_has_grave_findings(browser, url, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = []
-    for tab, sign in SIGNS.items():
-        page = opened(browser, f"{url}?tab={tab}&__theme={theme}")
-        page.locator(f"{sign} >> visible=true").first.wait_for()
-        page.wait_for_timeout(500)  # colours fade in
-        for violation in axe.run(page).response["violations"]:
-            if violation["impact"] in GRAVE:
-                found.append((tab, violation["id"], [n["html"][:160] for n in violation["nodes"][:3]]))
-        page.close()
+    page, found = opened(browser, f"{url}?tab=compare&__theme={theme}"), []
+    page.locator(f"{SIGNS['one']} >> visible=true").first.wait_for()
+    for tab, places in PLACES.items():
+        page.locator(TAB.format(tab)).click()
+        for place in places or (tab,):
+            if places:
+                page.locator(TAB.format(place)).click()
+            page.locator(f"{SIGNS[place]} >> visible=true").first.wait_for()
+            page.wait_for_timeout(500)  # colours fade in
+            for violation in axe.run(page, options=OPTIONS[theme]).response["violations"]:
+                if violation["impact"] in GRAVE:
+                    found.append((place, violation["id"], [n["html"][:160] for n in violation["nodes"][:3]]))
+    page.close()
     assert not found

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import picture
 from PIL import Image
+from test_page_tabs import opened
 
 import codec as package
 from codec import baselines, metrics, spec
@@ -163,7 +164,7 @@ def test_experiments_are_offered_once_they_are_here(monkeypatch):
     assert renditions.historical() == ["cae-2017", "cae-2017-3", "cae-2017-4"]
     labels = [label for label, _ in compare.past_choices(renditions.historical())]
     assert labels == [f"2017 autoencoder, experiment {n} (fixed rate)" for n in ("1", "3", "4")]
-    assert tuple(names.HISTORICAL.values()) == autoencoder.EXPERIMENTS
+    assert tuple(names.CAE.values()) == autoencoder.EXPERIMENTS
 
 
 def test_a_picture_too_large_for_the_autoencoder_is_compared_without_it(codec, monkeypatch, tmp_path):
@@ -327,4 +328,25 @@ def test_every_decoder_is_shown_on_a_phone(browser, url):
     page.locator("#decoders .crops button.window").nth(1).click()
     assert "MSE" in page.locator("#decoders .tag.right").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_a_stream_in_place_of_an_image_is_decoded(client, browser, url, photo, tmp_path):
+    coded, stream = compress(client, photo), tmp_path / "mine.lic"
+    whole = Path(coded["stream"]).read_bytes()
+    stream.write_bytes(whole)
+    found = compress(client, stream)
+    assert "300×200" in found["headline"] and [entry["key"] for entry in found["viewer"]["pictures"]] == ["ours"]
+    assert Path(found["stream"]).read_bytes() == whole and found["original"] is None
+    assert (rgb_of(found["png"]) == rgb_of(coded["png"])).all()
+    stream.write_bytes(whole[:-20])
+    with pytest.raises(Exception, match="damaged"):
+        compress(client, stream)
+    stream.write_bytes(whole)
+    page = opened(browser, f"{url}?tab=compare")
+    page.locator("#figures tbody tr", has_text="JPEG (").first.wait_for()
+    page.locator("#upload button[aria-label='Clear'], #upload button[title='Clear']").first.click()
+    page.locator("#upload input[type=file]").set_input_files(stream)
+    page.get_by_text("Decoded from the stream alone").wait_for()
+    assert not page.get_by_text("Compress an image first").count()
     page.close()

@@ -5,6 +5,9 @@
 In training w is rounded and its gradient passed straight through, so the network learns to live with it. The file
 holds q, for which LZMA needs about their entropy: log2(4.1/share) bits each where they are normally distributed, four
 bits at a share of 1/4. Small tensors are float16: there are few of them, and the last layers are sensitive.
+
+Networks that went on from one and the same, with its steps, differ by few of them: the file of such a one can hold the
+differences from another.
 """
 
 import lzma
@@ -38,13 +41,17 @@ class Multiples(nn.Module):
         return w + (self.whole(w) * self.step - w).detach()
 
 
-def constrain(net: nn.Module, kernels: float, matrices: float) -> None:
-    """From now on the large weights of `net` are multiples of these shares of their deviations."""
-    for layer in list(net.modules()):
+def constrain(net: nn.Module, kernels: float, matrices: float, like: dict[str, Tensor] | None = None) -> None:
+    """From now on the large weights of `net` are multiples of these shares of their deviations.
+
+    like: the weights whose deviations count, where they have one of that name; the network's own by default.
+    """
+    for name, layer in list(net.named_modules()):
         weight = getattr(layer, "weight", None)
         if isinstance(weight, Tensor) and weight.numel() >= SMALL:
             share = kernels if weight.ndim > 2 else matrices
-            step = share * max(float(weight.detach().std()), 1e-12)
+            measured = (like or {}).get(f"{name}.weight", weight)
+            step = share * max(float(measured.detach().std()), 1e-12)
             parametrize.register_parametrization(layer, "weight", Multiples(step))
 
 
@@ -63,11 +70,27 @@ def settle(net: nn.Module) -> dict[str, Tensor]:
     return stored
 
 
+def differing(stored: dict[str, Tensor], base: dict[str, Tensor]) -> list[str]:
+    """The integers that are of the same steps in both."""
+    steps = [k for k in stored if k.endswith(ROW) and k in base and torch.equal(stored[k], base[k])]
+    return [k for k in (step.removesuffix(ROW) for step in steps) if stored[k].shape == base[k].shape]
+
+
+def difference(stored: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with integers less those of `base`, modulo 256, where both are of the same steps."""
+    return stored | {k: stored[k] - base[k] for k in differing(stored, base)}
+
+
+def restored(less: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `difference`."""
+    return less | {k: less[k] + base[k] for k in differing(less, base)}
+
+
 def write(stored: dict[str, Tensor]) -> bytes:
     """Tensors -> the bytes of a file: safetensors, packed as .xz."""
     return lzma.compress(save_safetensors(stored), filters=FILTERS)
 
 
 def read(data: bytes) -> dict[str, Tensor]:
-    """The float32 state dict of what `write` wrote."""
-    return to_float(load_safetensors(lzma.decompress(data)))
+    """The inverse of `write`; `codec.networks.storage.to_float` makes a state dict of it."""
+    return load_safetensors(lzma.decompress(data))

@@ -26,12 +26,16 @@ def trained(run: str) -> dict[str, tuple[dict, dict]]:
     }
 
 
-def pack(out: Path, kind: str, models: dict[str, tuple[dict, dict]]) -> None:
-    """Writes each model's tensors as a file, and the section of the manifest that names them; old files go."""
-    entries = {
-        name: store.add_file(out, f"{kind}-{name}.safetensors.xz", coarse.write(stored)) | described
-        for name, (stored, described) in models.items()
-    }
+def pack(out: Path, kind: str, models: dict[str, tuple[dict, dict]], base: str = "") -> None:
+    """Writes each model's tensors as a file, and the section of the manifest that names them; old files go.
+
+    base: the model from which the others are differences.
+    """
+    entries = {}
+    for name, (stored, described) in models.items():
+        if base and name != base:
+            stored, described = coarse.difference(stored, models[base][0]), described | {"base": base}
+        entries[name] = store.add_file(out, f"{kind}-{name}.safetensors.xz", coarse.write(stored)) | described
     for path in set(out.glob(f"{kind}-*")) - {out / entry["file"] for entry in entries.values()}:
         path.unlink()
     store.update(out, kind, entries)
@@ -59,7 +63,8 @@ def pack_digits(folder: Path, data: str) -> dict:
 def pack_history(run: str, out: str) -> None:
     """Stores every network of the systems of history that a run holds."""
     for folder in sorted(path for path in Path(run).iterdir() if (path / "log.json").exists()):
-        pack(Path(out), folder.name, trained(str(folder)))
+        models = trained(str(folder))
+        pack(Path(out), folder.name, models, next(iter(models)))
 
 
 def pack_cae(run: str, out: str) -> None:

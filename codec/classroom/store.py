@@ -13,6 +13,7 @@ from torch import Tensor
 from codec import weights
 from codec.classroom import coarse
 from codec.errors import WeightsError
+from codec.networks.storage import to_float
 from codec.paths import atomic_write
 
 CLASSES, EACH = 10, 20  # of the digits that are shipped
@@ -50,8 +51,14 @@ def read(file: str, sha256: str) -> bytes:
 
 def tensors(kind: str, name: str) -> dict[str, Tensor]:
     """The state dict of a model, float32."""
+    return to_float(stored(kind, name))
+
+
+def stored(kind: str, name: str) -> dict[str, Tensor]:
+    """The tensors of a model as `coarse` stores them. "base" names the model of which a file holds the differences."""
     described = entry(kind, name)
-    return coarse.read(read(described["file"], described["sha256"]))
+    found = coarse.read(read(described["file"], described["sha256"]))
+    return coarse.restored(found, stored(kind, described["base"])) if "base" in described else found
 
 
 @functools.cache

@@ -1,5 +1,5 @@
-"""Command line: `python -m codec.evaluation rd | iso | worth | history | jpeg | plot | sheet | weak | first-screen | bd |
-speed | checks | report`.
+"""Command line: `python -m codec.evaluation rd | iso | worth | history | jpeg | plot | sheet | weak | first-screen |
+bd | speed | checks | report`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """

@@ -21,11 +21,11 @@ from codec.classroom.history import attention_2021, container, exact, importance
 from codec.device import Timer, threads
 from codec.evaluation.measure import KEYS, METRICS, model_digest, over_folder, point
 from codec.metrics import ms_ssim_db
-from codec.metrics.bd_rate import bd_rate_of_curves
 from codec.pictures.load import load_image
 
-STEPS = 8  # of rnn-2018, as many as it was trained for
-SABR = (24.0, 26.0, 28.0, 30.0, 32.0, 34.0)  # dB at which a tile sends no more
+STEPS = rnn_2018.TRAINED
+COMPARED = (1, 2, 4)  # after which its networks are compared; the usual one is measured after each
+SABR = (25.0, 29.0)  # dB at which a tile sends no more
 AGAINST_JPEG = (0.25, 0.5)  # bpp, of rnn-2018
 SYSTEMS = (rnn_2018.NAME, importance_2018.NAME, attention_2021.NAME)
 
@@ -49,6 +49,7 @@ def recurrent(rgb: np.ndarray) -> Iterator[tuple]:
     def stream(variant: str, segments: list[bytes]) -> bytes:
         return container.write(rnn_2018.NAME, [*rnn_2018.VARIANTS].index(variant), width, height, segments)
 
+    parts: list[tuple[bytes, np.ndarray]] = []  # of the usual network
     runs = [(v, None) for v in rnn_2018.VARIANTS] + [(systems.DEFAULTS[rnn_2018.NAME], target) for target in SABR]
     for variant, target in runs:
         timer, net = Timer(), rnn_2018.load(variant)
@@ -60,15 +61,20 @@ def recurrent(rgb: np.ndarray) -> Iterator[tuple]:
             with timer.stage("decode"):
                 decoded, active = next(decoder)
             sent += rnn_2018.BITS * active.sum()
-            if target is None or step == len(segments) - 1:
+            usual = variant == systems.DEFAULTS[rnn_2018.NAME]
+            wanted = step == len(segments) - 1 if target else usual or step + 1 in COMPARED
+            part = stream(variant, segments[: step + 1])
+            if usual and target is None:
+                parts.append((part, decoded))
+            if wanted:
                 setting = f"{variant}/{step + 1}" if target is None else f"sabr/{target:g}"
                 times = timer.ms["encode"] * (step + 1) / len(segments), timer.ms["decode"]
-                part = stream(variant, segments[: step + 1])
                 yield setting, part, decoded, times, {"bits": costs[step], "sent": sent}
     for rate in AGAINST_JPEG:
-        _, made = systems.at_most(rgb, rnn_2018.NAME, int(rate * width * height / 8))
-        yield f"at/{rate:g}", made, systems.decompress(made), (0, 0), {}
-        yield as_large("jpeg", f"jpeg/{rate:g}", rgb, len(made))
+        fitting = [(data, decoded) for data, decoded in parts if 8 * len(data) <= rate * width * height]
+        data, decoded = (fitting or parts[:1])[-1]
+        yield f"at/{rate:g}", data, decoded, (0, 0), {}
+        yield as_large("jpeg", f"jpeg/{rate:g}", rgb, len(data))
 
 
 def as_large(codec: str, setting: str, rgb: np.ndarray, size: int) -> tuple:
@@ -166,16 +172,17 @@ def coding(frame: pd.DataFrame) -> dict:
 
 
 def of_rnn(rows: dict, frame: pd.DataFrame) -> dict:
-    curves = {v: [rows[f"{v}/{step}"] for step in range(1, STEPS + 1)] for v in rnn_2018.VARIANTS}
-    curves["sabr"] = [rows[f"sabr/{target:g}"] for target in SABR]
-    last = rows[f"primed/{STEPS}"]
+    usual = systems.DEFAULTS[rnn_2018.NAME]
+    cut = [rows[f"{usual}/{step}"] for step in range(1, STEPS + 1)]
+    stopped = [rows[f"sabr/{target:g}"] for target in SABR]
+    first, last = rows[f"{usual}/1"], rows[f"{usual}/{STEPS}"]
     return {
         "priming": {str(step): difference(rows, f"primed/{step}", f"plain/{step}") for step in (1, 2, 4)},
         "diffusion": {str(step): difference(rows, f"diffused/{step}", f"primed/{step}") for step in (1, 2, 4)},
         "ssim_in_the_loss": {str(step): difference(rows, f"ssim/{step}", f"primed/{step}") for step in (1, 2, 4)},
-        "sabr_bd_rate": {m: bd_rate_of_curves(curves["primed"], curves["sabr"], m) for m in ("psnr", "ms_ssim")},
+        "sabr_costs_percent": {k: saving(stopped, cut, k) for k in ("psnr", "ms_ssim_db")},
         "bits_after_the_model_percent": {
-            "first step": percent(rows["primed/1"]["bits"], rows["primed/1"]["sent"]),
+            "first step": percent(first["bits"], first["sent"]),
             "all steps": percent(last["bits"], last["sent"]),
         },
         "against_jpeg": {
@@ -187,11 +194,11 @@ def of_rnn(rows: dict, frame: pd.DataFrame) -> dict:
 
 
 def of_importance(rows: dict, frame: pd.DataFrame) -> dict:
-    with_map, fixed = ([rows[f"{head}{rate}"] for rate in ("low", "middle", "high")] for head in ("", "fixed-"))
+    with_map, fixed = [rows[rate] for rate in ("low", "middle", "high")], [rows["fixed-middle"], rows["fixed-high"]]
     middle = rows["middle"]
     return {
-        "map_saves_percent": {k: saving(with_map, fixed, k) for k in ("ms_ssim_db", "psnr")},
-        "li_saves_percent": {k: saving([rows["li"]], with_map, k) for k in ("ms_ssim_db", "psnr")},
+        "fixed_costs_percent": {k: saving(fixed, with_map, k) for k in ("ms_ssim_db", "psnr")},
+        "li_costs_percent": {k: saving([rows["li"]], with_map, k) for k in ("ms_ssim_db", "psnr")},
         "context_saves_percent": percent(middle["bits"], middle["static"]),
         "against_jpeg2000": difference(rows, "middle", "jpeg2000/middle") | {"bpp": middle["bpp"]},
         "coding": coding(frame),

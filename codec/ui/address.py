@@ -13,7 +13,8 @@ from codec.ui.texts import LANGUAGES
 #: The tabs, and what each has below it; the first of these is what it opens on.
 PLACES: dict[str, tuple[str, ...]] = {
     "compare": ("one", "decoders", "open"),
-    "course": ("lesson", "digits", "cae"),
+    "course": ("lesson", "digits"),
+    "history": ("all", "rnn", "importance", "attention", "cae"),
     "curves": (),
     "bits": ("map", "region"),
     "latents": ("channels", "ladder", "sampling", "between", "corrupt"),
@@ -26,11 +27,13 @@ RETIRED = {
     "open": ("compare", "open"),
     "lesson": ("course", "lesson"),
     "digits": ("course", "digits"),
-    "cae": ("course", "cae"),
+    "cae": ("history", "cae"),
     "generative": ("latents", "sampling"),
     "inside": ("latents", "channels"),
     "method": ("about", ""),
 }
+#: Places that have moved to another tab.
+MOVED = {("course", "cae"): ("history", "cae")}
 AGAINST = (*BASELINES, *HISTORICAL)
 SHOWN = (ORIGINAL, OURS, *(name for name in DECODERS if name not in OPERATING_POINTS), *AGAINST)
 #: What a key may be: one of these words …
@@ -58,6 +61,7 @@ def parse(query: dict[str, str]) -> dict:
     """
     state: dict = {}
     tab, sub = RETIRED.get(query.get("tab", ""), (query.get("tab"), query.get("sub")))
+    tab, sub = MOVED.get((tab, sub), (tab, sub))
     step = query.get("step", "")
     if step.isdecimal() and 1 <= int(step) <= STEPS and tab in (None, "course"):
         state["step"], tab = int(step), "course"

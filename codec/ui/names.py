@@ -12,7 +12,10 @@ MODELS = tuple(name for name in spec.NUMBERED.values() if name != "hific-nogan")
 BASELINES = {name: NAMES[name] for name in CODECS}
 #: The autoencoder of 2017 by its experiments, as `codec.classroom.autoencoder` names them. Each has one rate of its
 #: own, so it cannot be held to the size of anything.
-HISTORICAL = {"cae-2017": "1"} | {f"cae-2017-{name}": name for name in ("2", "3", "4")}
+CAE = {"cae-2017": "1"} | {f"cae-2017-{name}": name for name in ("2", "3", "4")}
+#: The other systems of history, which have a few rates.
+SYSTEMS = spec.HISTORY[1:]
+HISTORICAL = (*CAE, *SYSTEMS)
 #: What a rate is given by: the values of an endpoint.
 BY_LAMBDA, BY_RATE, BY_SIZE = MODES = "Quality (λ)", "Size (bpp)", "Size (kB)"
 #: What another codec has in common with a stream that it is compared with: values of an endpoint.
@@ -20,13 +23,17 @@ BY_BYTES, *_ = EQUALS = ("size", "psnr", "ms_ssim", "lpips")
 #: What a curve is drawn over, and which others are drawn beside it: values of endpoints.
 PSNR, SSIM, LPIPS, MSE = AXES = ("PSNR, dB", "MS-SSIM, dB", "LPIPS", "mean squared error")
 KODAK, PUBLISHED = "Kodak means", "published for Kodak"
-#: The qualities of other codecs that a sweep goes through.
+#: The settings of other codecs that a sweep goes through: qualities, or those of `history.systems`.
 QUALITIES = {
     "jpeg": (5, 10, 20, 35, 50, 70, 85),
     "webp": (5, 20, 40, 60, 80, 92),
     "avif": (20, 40, 55, 70, 82),
     "heic": (10, 22, 34, 46, 58),
     "jpeg2000": (26, 29, 32, 35, 38),
+    "cae-2017": (1, 2, 3, 4),
+    "rnn-2018": (1, 2, 3, 4, 6, 8),
+    "importance-2018": (1, 2, 3),
+    "attention-2021": (1, 2, 3),
 }
 #: λ at which the bits are mapped, and between which a lesson chooses.
 LAMBDAS = (0.0009, 0.0067, 0.0483)

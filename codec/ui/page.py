@@ -8,6 +8,7 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
+from codec import results
 from codec.pictures import sandbox
 from codec.ui import address, jobs, links, viewer
 from codec.ui.hosting import cleanup, first_screen, gradio_private, guard, languages, queue, sessions
@@ -19,6 +20,7 @@ from codec.ui.tabs import (
     curves,
     decoders,
     digits,
+    history,
     inside,
     lesson,
     open_stream,
@@ -73,6 +75,7 @@ def layout() -> languages.Page:
         with tabs("tabs") as strip:
             coded, parts = build_compare(demo, bar)
             build_course(demo, coded)
+            build_history(coded)
             with place("curves", t("tabs.curves")) as door:
                 curves.build(door, coded)
             build_bits(coded)
@@ -100,14 +103,24 @@ def build_compare(demo: gr.Blocks, bar: compare.Bar) -> tuple[Coded, dict]:
 
 
 def build_course(demo: gr.Blocks, coded: Coded) -> None:
-    """The lesson, and the two small codecs to understand the large one by."""
+    """The lesson, and a small codec to understand the large one by."""
     with below("course") as tab:
         with place("lesson", t("places.lesson"), tab) as door:
             lesson.build(demo, door, coded)
         with place("digits", t("places.digits"), tab) as door:
             digits.build(door)
-        with place("cae", t("places.cae"), tab) as door:
-            cae.build(door, coded)
+
+
+def build_history(coded: Coded) -> None:
+    """The systems that came before, all on one plot, and each by itself."""
+    with below("history") as tab:
+        with place("all", t("places.all"), tab) as door:
+            history.build_all(door, coded)
+        for name in results.systems():
+            key = name.partition("-")[0]
+            build = {"cae": cae.build, **history.BUILD}[key]
+            with place(key, t(f"places.{key}"), tab) as door:
+                build(door, coded)
 
 
 def build_bits(coded: Coded) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from . import coverage, images, streams
+from . import coverage, history, images, streams
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("what", choices=("streams", "images", "coverage"))
-    parser.add_argument("--count", type=int, default=100_000, help="mutated files")
+    parser.add_argument("what", choices=("streams", "history", "images", "coverage"))
+    parser.add_argument("--count", type=int, default=100_000, help="mutated files; for history, of each system")
     parser.add_argument("--seconds", type=int, default=120, help="of the coverage-guided run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("results/fuzz.json"))
@@ -22,6 +22,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.what == "streams":
         found = streams.run(options.count, options.seed)
+    elif options.what == "history":
+        found = history.run(options.count, options.seed)
     elif options.what == "images":
         found = images.run(options.count, options.seed)
     else:

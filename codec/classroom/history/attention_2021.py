@@ -9,7 +9,8 @@ attention modules", CVPR 2020, for the attention; narrower.
     x_hat ◄── the mirror image, with IGDN, and sub-pixel convolutions in place of strides ── y_hat
 
 The loss is λ_d·(w1·MAE + w2·(1 - MS-SSIM) + w3·LPIPS) + λ_R·R. The entropy model is factorized: it knows the channel of
-a symbol and nothing else, which the hyperpriors of the same years improved on.
+a symbol and nothing else, which the hyperpriors of the same years improved on. A linear path runs beside the networks
+(`linear`).
 """
 
 import functools
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from codec.classroom import store
 from codec.classroom.history import container
+from codec.classroom.history.linear import Linear
 from codec.entropy.range_coder import Decoder, Encoder, TableSet
 from codec.entropy.tables import TOTAL, bit_costs
 from codec.errors import CodecError, StreamError
@@ -28,11 +30,14 @@ from codec.networks.hyperprior import LogisticMixture
 
 NAME = "attention-2021"
 STRIDE = 16
-WIDTH = 48
+WIDTHS = (24, 48, 96)  # at 1/2, 1/4 and 1/8 of the resolution
 CHANNELS = 96  # of y
-SUPPORT = 24  # symbols beyond ±SUPPORT are escapes
+SCALE = 3.0  # of the linear path's components, for images in [0, 1]
+BOUND = 100.0  # of what an IGDN takes
+SUPPORT = 48  # symbols beyond ±SUPPORT are escapes
 #: The networks that are shipped, by their number in files: λ_R, and whether all three measures are in the loss.
 VARIANTS = {"low": (8.0, True), "middle": (4.0, True), "high": (2.0, True), "mse": (4.0, False)}
+RESCALED = {"low": 0.7, "high": 1.4}  # y, where they go on from another
 
 
 class GDN(nn.Module):
@@ -45,6 +50,8 @@ class GDN(nn.Module):
         self.gamma = nn.Parameter(0.1 * torch.eye(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.inverse:  # each multiplies what the one before has multiplied: an outlier would grow without bounds
+            x = x.clamp(-BOUND, BOUND)
         norm = F.conv2d(x.square(), self.gamma.abs()[..., None, None], self.beta.abs() + 1e-6)
         return x * (norm.sqrt() if self.inverse else norm.rsqrt())
 
@@ -97,27 +104,46 @@ class Network(nn.Module):
 
     def __init__(self):
         super().__init__()
+        (a, b, c), inverse = WIDTHS, {"inverse": True}
         self.g_a = nn.Sequential(
-            *(Block(3, WIDTH, 2), Block(WIDTH, WIDTH), Attention(WIDTH), Block(WIDTH, WIDTH, 2)),
-            *(Block(WIDTH, WIDTH), Block(WIDTH, WIDTH, 2), Block(WIDTH, WIDTH), Attention(WIDTH)),
-            *(nn.Conv2d(WIDTH, CHANNELS, 3, 2, padding=1), nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)),
+            *(Block(3, a, 2), Block(a, a), Attention(a), Block(a, b, 2), Block(b, b), Block(b, c, 2), Block(c, c)),
+            *(Attention(c), nn.Conv2d(c, CHANNELS, 3, 2, padding=1), nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)),
         )
-        inverse = {"inverse": True}
         self.g_s = nn.Sequential(
-            *(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), Up(CHANNELS, WIDTH), Attention(WIDTH)),
-            *(Block(WIDTH, WIDTH, **inverse), Up(WIDTH, WIDTH), Block(WIDTH, WIDTH, **inverse)),
-            *(Block(WIDTH, WIDTH, **inverse), Up(WIDTH, WIDTH), Attention(WIDTH), Block(WIDTH, WIDTH, **inverse)),
-            *(Up(WIDTH, WIDTH // 2), nn.Conv2d(WIDTH // 2, 3, 3, padding=1)),
+            *(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), Up(CHANNELS, c), Attention(c), Block(c, c, **inverse)),
+            *(Up(c, b), Block(b, b, **inverse), Block(b, b, **inverse), Up(b, a), Attention(a)),
+            *(Block(a, a, **inverse), Up(a, a // 2), nn.Conv2d(a // 2, 3, 3, padding=1)),
         )
+        self.linear = Linear(STRIDE, CHANNELS)
         self.prior = LogisticMixture(CHANNELS)
+        for last in (self.g_a[-1], self.g_s[-1]):
+            nn.init.zeros_(last.weight)
+
+    @torch.no_grad()
+    def begin(self, x: Tensor) -> None:
+        """Fits the linear path, and the prior to its components, to crops x (B, 3, H, W)."""
+        self.linear.fit(x, SCALE)
+        scale = self.linear.analyse(x).std((0, 2, 3)).clamp(min=0.1)
+        self.prior.mean.mul_(scale[:, None])
+        self.prior.log_scale.copy_((0.4 * scale).log()[:, None].expand_as(self.prior.log_scale))
+
+    @torch.no_grad()
+    def rescale(self, factor: float) -> None:
+        """y becomes `factor` times as large and means the same: where the training for another rate begins."""
+        for first in (self.g_a[-1].weight, self.g_a[-1].bias, self.linear.down.weight, self.linear.down.bias):
+            first.mul_(factor)
+        for last in (self.g_s[0].weight, self.linear.up.weight):
+            last.div_(factor)
+        self.prior.mean.mul_(factor)
+        self.prior.log_scale.add_(np.log(factor))
 
     def analyse(self, x: Tensor) -> Tensor:
         """x (B, 3, H, W) -> y (B, 96, H/16, W/16)."""
-        return self.g_a(2 * x - 1)
+        return self.g_a(2 * x - 1) + self.linear.analyse(x)
 
     def synthesise(self, y_hat: Tensor) -> Tensor:
         """y_hat -> x_hat (B, 3, 16h, 16w), not clipped."""
-        return self.g_s(y_hat) / 2 + 0.5
+        return self.g_s(y_hat) / 2 + self.linear.synthesise(y_hat)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x -> x_hat, and the bits of each symbol; with noise for rounding in training."""
@@ -154,6 +180,27 @@ def latents(rgb: np.ndarray, net: Network) -> np.ndarray:
     return torch.round(net.analyse(x))[0].clamp(-(2**20), 2**20).int().numpy()
 
 
+@torch.inference_mode()
+def masks(rgb: np.ndarray, variant: str = "middle") -> list[np.ndarray]:
+    """The masks of the four attention modules for uint8 (H, W, 3), each the mean over its channels, (h, w) in (0, 1).
+
+    Two lie on the way to y, at 1/2 and 1/8 of the resolution, and two on the way back.
+    """
+    (net, _), found = load(variant), []
+    modules = [module for module in net.modules() if isinstance(module, Attention)]
+
+    def keep(module: Attention, inputs: tuple[Tensor], output: Tensor) -> None:
+        found.append(module.mask(inputs[0])[0].mean(0).numpy())
+
+    hooks = [module.register_forward_hook(keep) for module in modules]
+    try:
+        net.synthesise(torch.from_numpy(latents(rgb, net)).float()[None])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
 def channel_of(shape: tuple[int, ...]) -> np.ndarray:
     """The channel of every element of an array (96, h, w), flat: the number of its table."""
     return np.repeat(np.arange(CHANNELS, dtype=np.uint8), shape[1] * shape[2])
@@ -177,14 +224,19 @@ def compress(rgb: np.ndarray, *, variant: str = "middle") -> bytes:
     return container.write(NAME, [*VARIANTS].index(variant), rgb.shape[1], rgb.shape[0], [coder.finish()])
 
 
+def symbols_of(stream: container.Container) -> np.ndarray:
+    """A parsed file -> y_hat, int32 (96, h, w), the same on every machine. Raises StreamError, WeightsError."""
+    if stream.variant >= len(VARIANTS) or len(stream.segments) != 1 or stream.cut:
+        raise StreamError(f"{container.DAMAGED}: it is not whole.")
+    _, tables = load([*VARIANTS][stream.variant])
+    shape = CHANNELS, -(-stream.height // STRIDE), -(-stream.width // STRIDE)
+    return Decoder(stream.segments[0]).get(channel_of(shape), tables).reshape(shape)
+
+
 @torch.inference_mode()
 def decompress(data: bytes) -> np.ndarray:
     """A file -> uint8 (H, W, 3). Raises StreamError, WeightsError."""
     stream = container.read(data)
-    if stream.variant >= len(VARIANTS) or len(stream.segments) != 1 or stream.cut:
-        raise StreamError(f"{container.DAMAGED}: it is not whole.")
-    net, tables = load([*VARIANTS][stream.variant])
-    shape = CHANNELS, -(-stream.height // STRIDE), -(-stream.width // STRIDE)
-    y_hat = Decoder(stream.segments[0]).get(channel_of(shape), tables).reshape(shape)
+    y_hat, (net, _) = symbols_of(stream), load([*VARIANTS][stream.variant])
     x_hat = net.synthesise(torch.from_numpy(y_hat).float()[None])[0, :, : stream.height, : stream.width]
     return (x_hat.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

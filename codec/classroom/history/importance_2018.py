@@ -8,8 +8,9 @@ convolutional networks for content-weighted image compression", CVPR 2018; narro
                                              └─ P: a causal 3-D network over channel, row, column ─► arithmetic coder
 
 The mask keeps the first channels: where y is large many, where it is small few. What it cuts off is the centre nearest
-to 0, which P learns to expect, so it costs next to nothing. The loss is d(x, x_hat) + β·max(MC - t, 0), MC the bits of
-unmasked symbols. `li` is the other paper's variant: a small network of three convolutions makes the map.
+to 0, which P learns to expect, so it costs next to nothing. The loss is d(x, x_hat) + β·MC, MC the bits of unmasked
+symbols, which β holds at a target. `li` is the other paper's variant: a small network of three convolutions makes the
+map. A linear path runs beside E and D (`linear`).
 """
 
 import functools
@@ -23,20 +24,22 @@ from torch import Tensor, nn
 from codec.classroom import store
 from codec.classroom.cae import Residual
 from codec.classroom.history import container, exact
+from codec.classroom.history.linear import Linear
 from codec.errors import CodecError, StreamError
 
 NAME = "importance-2018"
 STRIDE = 8
 CHANNELS = 24  # K
 WIDTH = 48
-CENTRES = 6  # L
+CENTRES = 25  # L: the paper has 6, but the linear path brings large values; odd, so that one of them is 0
+SPAN = 12.0  # they begin evenly between ±SPAN
+SCALE = 1.8  # of the linear path's components, for images in [0, 1]
 PLANES = 24  # of the layers of P
 #: The networks that are shipped, by their number in files: target bpp, whether there is a map, and whose.
 VARIANTS = {
     "low": (0.15, "mentzer"),
     "middle": (0.3, "mentzer"),
     "high": (0.5, "mentzer"),
-    "fixed-low": (0.15, None),
     "fixed-middle": (0.3, None),
     "fixed-high": (0.5, None),
     "li": (0.3, "li"),
@@ -76,40 +79,55 @@ class Network(nn.Module):
                 *(nn.Conv2d(WIDTH, 32, **down), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()),
                 nn.Conv2d(32, 1, 1),
             )
-        self.centres = nn.Parameter(torch.linspace(-2, 2, CENTRES))
+        if self.to_map is not None:  # all channels are kept at first: the map closes where that costs little
+            last = self.to_map[-1] if importance == "li" else self.to_map
+            nn.init.zeros_(last.weight)
+            nn.init.constant_(last.bias, 3.0)
+        self.centres = nn.Parameter(torch.linspace(-SPAN, SPAN, CENTRES))
+        self.linear = Linear(STRIDE, CHANNELS)
         self.decoder = nn.Sequential(
             *(nn.ConvTranspose2d(CHANNELS, WIDTH, **up), nn.ReLU(), Trunk(WIDTH)),
             *(nn.ConvTranspose2d(WIDTH, WIDTH // 2, **up), nn.ReLU(), nn.ConvTranspose2d(WIDTH // 2, 3, **up)),
         )
         self.p = ContextModel()
+        for last in (self.to_z, self.decoder[-1]):
+            nn.init.zeros_(last.weight)
+
+    def begin(self, x: Tensor) -> None:
+        """Fits the linear path to crops x (B, 3, H, W)."""
+        self.linear.fit(x, SCALE)
 
     def analyse(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, 3, H, W) in [0, 1] -> z (B, K, H/8, W/8) and the mask of its channels, the same shape, in [0, 1]."""
         h = self.encoder((x - 0.45) / 0.25)
-        z = self.to_z(h)
+        z = self.to_z(h) + self.linear.analyse(x)
         if self.to_map is None:
             return z, torch.ones_like(z)
         y = CHANNELS * torch.sigmoid(self.to_map(h).float())
         return z, (y - torch.arange(CHANNELS, device=y.device).view(-1, 1, 1)).clamp(0, 1)
 
-    def quantise(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest centre and its number; backwards the soft assignment's gradient (Agustsson et al. 2017)."""
+    def quantise(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The nearest centre, its number, and the soft assignment (…, L), which gives the first its gradient.
+
+        Agustsson et al., "Soft-to-hard vector quantization for end-to-end learning compressible representations", 2017.
+        """
         distance = (z.unsqueeze(-1) - self.centres).square()
-        symbols = distance.argmin(-1)
-        soft = (torch.softmax(-distance, -1) * self.centres).sum(-1)
-        return soft + (self.centres[symbols] - soft).detach(), symbols
+        symbols, assigned = distance.argmin(-1), torch.softmax(-distance, -1)
+        soft = (assigned * self.centres).sum(-1)
+        return soft + (self.centres[symbols] - soft).detach(), symbols, assigned
 
     def synthesise(self, z_hat: Tensor) -> Tensor:
         """z_hat (B, K, h, w) -> x_hat (B, 3, 8h, 8w), not clipped."""
-        return self.decoder(z_hat) * 0.25 + 0.45
+        return self.decoder(z_hat) * 0.25 + self.linear.synthesise(z_hat)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x -> x_hat, the bits of each symbol (B, K, h, w), and the mask, the share of each that counts towards MC."""
         z, mask = self.analyse(x)
-        z_hat, symbols = self.quantise(z * (mask + (mask.ceil() - mask).detach()))
-        logits = self.p(z_hat)
-        bits = F.cross_entropy(logits, symbols, reduction="none") / np.log(2)
-        return self.synthesise(z_hat), bits, mask
+        z_hat, symbols, assigned = self.quantise(z * (mask + (mask.ceil() - mask).detach()))
+        costs = -F.log_softmax(self.p(z_hat).float(), 1) / np.log(2)  # (B, L, K, h, w)
+        bits = costs.gather(1, symbols.unsqueeze(1)).squeeze(1)
+        soft = (assigned.movedim(-1, 1) * costs.detach()).sum(1)  # what the symbol would cost if z moved
+        return self.synthesise(z_hat), bits + soft - soft.detach(), mask
 
 
 class ContextModel(nn.Module):
@@ -192,7 +210,7 @@ def latents(rgb: np.ndarray, net: Network) -> tuple[np.ndarray, np.ndarray]:
     pad = [(0, -rgb.shape[0] % STRIDE), (0, -rgb.shape[1] % STRIDE), (0, 0)]
     x = torch.from_numpy(np.pad(rgb, pad, mode="edge")).permute(2, 0, 1)[None].float() / 255
     z, mask = net.analyse(x)
-    _, symbols = net.quantise(z * mask.ceil())
+    _, symbols, _ = net.quantise(z * mask.ceil())
     return symbols[0].numpy(), mask[0].sum(0).numpy()
 
 
@@ -207,6 +225,18 @@ def compress(rgb: np.ndarray, *, variant: str = "middle") -> bytes:
     return container.write(NAME, [*VARIANTS].index(variant), rgb.shape[1], rgb.shape[0], [coder.finish()])
 
 
+def costs(symbols: np.ndarray, net: Network) -> np.ndarray:
+    """Symbols (K, h, w) -> the bits that each takes under P, float64 of the same shape."""
+    found = np.zeros(symbols.shape)
+
+    def take(p: np.ndarray, at: tuple[np.ndarray, ...]) -> np.ndarray:
+        found[at] = -np.log2(p[np.arange(len(p)), symbols[at]])
+        return symbols[at]
+
+    code(net, symbols.shape[1:], take)
+    return found
+
+
 def code(net: Network, size: tuple[int, ...], symbols_of) -> None:
     """Takes every symbol in coding order; symbols_of(p, (k, r, c)) writes or reads those of a wavefront."""
     walk = net.p.walk(net.centres.numpy(), *size)
@@ -218,10 +248,8 @@ def code(net: Network, size: tuple[int, ...], symbols_of) -> None:
             return
 
 
-@torch.inference_mode()
-def decompress(data: bytes) -> np.ndarray:
-    """A file -> uint8 (H, W, 3). Raises StreamError, WeightsError."""
-    stream = container.read(data)
+def symbols_of(stream: container.Container) -> np.ndarray:
+    """A parsed file -> its symbols, int64 (K, h, w), the same on every machine. Raises StreamError, WeightsError."""
     if stream.variant >= len(VARIANTS) or len(stream.segments) != 1 or stream.cut:
         raise StreamError(f"{container.DAMAGED}: it is not whole.")
     net, reader = load([*VARIANTS][stream.variant]), exact.Reader(stream.segments[0])
@@ -232,5 +260,13 @@ def decompress(data: bytes) -> np.ndarray:
         return symbols[at]
 
     code(net, symbols.shape[1:], read)
+    return symbols
+
+
+@torch.inference_mode()
+def decompress(data: bytes) -> np.ndarray:
+    """A file -> uint8 (H, W, 3). Raises StreamError, WeightsError."""
+    stream = container.read(data)
+    symbols, net = symbols_of(stream), load([*VARIANTS][stream.variant])
     x_hat = net.synthesise(net.centres[torch.from_numpy(symbols)][None])[0, :, : stream.height, : stream.width]
     return (x_hat.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

@@ -19,7 +19,7 @@ from codec.spec import HISTORY
 
 MODULES = {module.NAME: module for module in (rnn_2018, importance_2018, attention_2021)}
 CAE, CAE_NAME = HISTORY[0], "cae"
-DEFAULTS = {CAE: "2", rnn_2018.NAME: "primed", importance_2018.NAME: "middle", attention_2021.NAME: "middle"}
+DEFAULTS = {CAE: "2", rnn_2018.NAME: "plain", importance_2018.NAME: "middle", attention_2021.NAME: "middle"}
 #: The networks behind the settings.
 BY_RATE = {
     CAE: ("3", "2", "4", "1"),
@@ -59,7 +59,12 @@ def model_digest(name: str) -> str:
 
 def settings(name: str) -> tuple[int, ...]:
     """All settings of a system."""
-    return tuple(range(1, 1 + (rnn_2018.STEPS if name == rnn_2018.NAME else len(BY_RATE[name]))))
+    return tuple(range(1, 1 + (rnn_2018.TRAINED if name == rnn_2018.NAME else len(BY_RATE[name]))))
+
+
+def setting_name(name: str, setting: int) -> str:
+    """The network behind a setting, or the steps of rnn-2018 ("3/8")."""
+    return f"{setting}/{rnn_2018.TRAINED}" if name == rnn_2018.NAME else BY_RATE[name][setting - 1]
 
 
 def compress(rgb: np.ndarray, name: str, bpp: float | None = None) -> bytes:
@@ -105,7 +110,7 @@ def recurrent_at_most(rgb: np.ndarray, size: int) -> tuple[int, bytes]:
     def stream(segments: list[bytes]) -> bytes:
         return container.write(rnn_2018.NAME, [*rnn_2018.VARIANTS].index(network), width, height, segments)
 
-    for segment, _ in rnn_2018.encode(rgb, rnn_2018.load(network), rnn_2018.STEPS, None):
+    for segment, _ in rnn_2018.encode(rgb, rnn_2018.load(network), rnn_2018.TRAINED, None):
         if kept and len(stream([*kept, segment])) > size:
             break
         kept.append(segment)

@@ -1,11 +1,12 @@
 """Trains the systems of history by the one loop.
 
 The networks of a system differ in a rate or in a term of the loss. They start from one that is trained for all of them
-and then take equally many steps each, so that what differs in the end is due to that. A fifth more steps are taken with
-weights of few bits (`coarse`), as they are shipped.
+and then take equally many steps each, so that what differs in the end is due to that. Some more are taken with weights
+of few bits (`coarse`), as they are shipped.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from codec.classroom.history import attention_2021, importance_2018, rnn_2018
 from codec.metrics import alexnet
 from codec.networks.storage import to_float
 from codec.training.loop import Loop, Plan, cosine
+from codec.training.muon import Muon
 from codec.training.optimizers import Optimizers
 from codec.training.resident import Resident
 
-COARSENESS = 0.25  # step of the weights, as a share of their deviation
+FINE = 0.05  # step of the linear path's weights, as a share of their deviation: they do not learn to live with it
 SCALES = (0.3, 0.35, 0.35)  # weights of an SSIM at full, half and a quarter of the resolution
 
 
@@ -37,10 +39,13 @@ class Settings:
     start: str = ""  # the variant as which the network is trained that all start from; random weights by default
     start_steps: int = 6000
     steps: int = 6000
+    coarse_steps: int = 120  # more, with weights of few bits
+    coarseness: float = 0.25  # their step, as a share of their deviation in the network that all start from
     minutes: float = 1000.0  # of each network, at most
     batch: int = 8
     crop: int = 64
-    lr: float = 1e-3
+    lr: float = 7e-3  # of Muon, for the kernels; by Adam they take twenty times as many steps
+    adam_lr: float = 1e-3  # for the rest
     bit_crops: int = 64  # whose bits the model of rnn-2018's bits learns from
     bit_steps: int = 3000
     bfloat16: bool = False  # in the networks; what is measured of their pictures stays float32
@@ -67,7 +72,7 @@ class RnnTask:
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         x = x - 0.5
         state, residual, total = rnn_2018.State(), x, 0.0
-        steps, tiles = 8, (len(x), 1, x.shape[2] // rnn_2018.TILE, x.shape[3] // rnn_2018.TILE)
+        steps, tiles = rnn_2018.TRAINED, (len(x), 1, x.shape[2] // rnn_2018.TILE, x.shape[3] // rnn_2018.TILE)
         # As with SABR, some tiles of some images stop after a step, and send zeros from then on.
         last = torch.where(torch.rand(len(x), 1, 1, 1) < 0.3, torch.randint(1, steps + 1, tiles), steps).to(x.device)
         for step in range(steps):
@@ -90,12 +95,17 @@ class RnnTask:
 
 
 class ImportanceTask:
-    """d(x, x_hat) + β·max(MC - t, 0), d of SSIM at three scales and a little MSE; P also learns where MC is below t."""
+    """d(x, x_hat) + β·MC, d of SSIM at three scales and a little MSE; P also learns what lies outside the mask.
 
-    BETA, OWN = 40.0, 1.0
+    β follows MC to the target t. The paper's β·max(MC - t, 0) with a large β comes and goes from step to step, and a
+    small network goes with it.
+    """
+
+    PACE, OWN = 0.006, 1.0
 
     def __init__(self, net: importance_2018.Network, variant: str):
         self.net, self.target = net, importance_2018.VARIANTS[variant][0]
+        self.beta = 6 / self.target
 
     def loss(self, x: Tensor) -> dict[str, Tensor]:
         x_hat, bits, mask = self.net(x)
@@ -103,7 +113,9 @@ class ImportanceTask:
         pixels = x.shape[0] * x.shape[2] * x.shape[3]
         cost, masked = bits.sum() / pixels, (bits * mask).sum() / pixels
         mse, similar = 255**2 * (x_hat - x).square().mean(), similarity(x_hat, x)
-        loss = 100 * (1 - similar) + 0.01 * mse + self.BETA * F.relu(masked - self.target) + self.OWN * cost
+        off = min(max(masked.item() / self.target - 1, -1.0), 1.0)
+        self.beta = min(max(self.beta * math.exp(self.PACE * off), 1.0), 2000.0)
+        loss = 100 * (1 - similar) + 0.01 * mse + self.beta * masked + self.OWN * (cost - masked)
         return {"loss": loss, "bpp": cost, "masked_bpp": masked, "mse": mse, "ssim": similar}
 
 
@@ -125,7 +137,7 @@ class AttentionTask:
         mae, similar = 255 * (x_hat - x).abs().mean(), similarity(x_hat, x)
         with torch.autocast(x.device.type, enabled=False):
             lpips = self.lpips(2 * x_hat.clamp(0, 1) - 1, 2 * x - 1).mean()
-        loss = 0.1 * mae + 10 * (1 - similar) + 2 * lpips + self.rate * bpp
+        loss = 0.1 * mae + 20 * (1 - similar) + 2 * lpips + self.rate * bpp
         return {"loss": loss, "bpp": bpp, "mse": mse, "ssim": similar, "lpips": lpips}
 
 
@@ -135,7 +147,16 @@ class Training:
     def __init__(self, task, store: Resident, settings: Settings):
         self.task, self.store, self.settings = task, store, settings
         self.net = task.net.train()
-        self.optimizers = Optimizers(torch.optim.Adam(self.net.parameters(), settings.lr, fused=True), clip=1.0)
+        kernels, groups = [], {}
+        for name, p in self.net.named_parameters():
+            rate = next((rate for part, rate in RATES.items() if name.startswith(part)), None)
+            if p.ndim == 4 and rate is None and p.requires_grad:
+                kernels.append(p)
+            elif p.requires_grad:
+                groups.setdefault(rate or 1.0, []).append(p)
+        rest = [{"params": group, "lr": rate * settings.adam_lr} for rate, group in groups.items()]
+        adam = torch.optim.Adam(rest, settings.adam_lr, betas=(0.9, 0.98), fused=True)
+        self.optimizers = Optimizers(Muon(kernels, settings.lr), adam, clip=1.0)
 
     def step(self, number: int, factor: float) -> dict[str, Tensor]:
         x = self.store.sample(self.settings.batch, self.settings.crop)
@@ -163,6 +184,9 @@ SYSTEMS = {
     ),
     attention_2021.NAME: (attention_2021, AttentionTask, lambda variant: attention_2021.Network()),
 }
+#: Parts that learn by Adam at their own pace, as a factor on its rate. A map that closes at once never opens again; the
+#: scales of a prior span orders of magnitude.
+RATES = {"to_map": 0.01, "prior": 10.0}
 #: The parts that code in integers: their weights are float16 in the file, not of few bits.
 EXACT = ("model.", "p.", "prior.")
 
@@ -176,19 +200,22 @@ def train(settings: Settings) -> None:
     store = Resident([settings.data], settings.device, max(settings.crop, 256), {"art": 0.5})
     before, start = {}, "random weights"
     if settings.start:
-        net = begun(build, settings.start, settings)
+        net = begun(build, settings.start, settings, store)
         fit(net, task_of, settings.start, store, settings, run / "start", settings.start_steps, 1.0)
         before, start = net.state_dict(), f"{settings.start_steps} steps as '{settings.start}'"
     for variant in settings.variants.split(",") if settings.variants else module.VARIANTS:
         if (run / f"{variant}.safetensors").exists():
             continue
-        net = begun(build, variant, settings)
+        net = begun(build, variant, settings, store)
         net.load_state_dict({k: before.get(k, v) for k, v in net.state_dict().items()})
+        if before and variant in getattr(module, "RESCALED", {}):
+            net.rescale(module.RESCALED[variant])
         share = 0.5 if before else 1.0
         rows = fit(net, task_of, variant, store, settings, run / variant, settings.steps, share)
-        for part in (child for name, child in net.named_children() if f"{name}." not in EXACT):
-            coarse.constrain(part, COARSENESS, COARSENESS)
-        rows += fit(net, task_of, variant, store, settings, run / f"{variant}.coarse", settings.steps // 5, 0.2)
+        for name, part in ((n, child) for n, child in net.named_children() if f"{n}." not in EXACT):
+            step = FINE if name == "linear" else settings.coarseness
+            coarse.constrain(part, step, step, below(before, name))
+        rows += fit(net, task_of, variant, store, settings, run / f"{variant}.coarse", settings.coarse_steps, 0.2)
         stored = coarse.settle(net.cpu())
         net.load_state_dict(to_float(stored))
         if isinstance(net, rnn_2018.Network):
@@ -204,20 +231,28 @@ def train(settings: Settings) -> None:
         log_file.write_text(json.dumps(log, indent=1))
 
 
-def begun(build, variant: str, settings: Settings) -> torch.nn.Module:
+def below(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The part of a state dict that belongs to a child of its network."""
+    return {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
+
+
+def begun(build, variant: str, settings: Settings, store: Resident) -> torch.nn.Module:
     """A new network on the device, channels last; the draws of crops and of noise that follow are the same for each."""
     torch.manual_seed(settings.seed)
-    return build(variant).to(settings.device, memory_format=torch.channels_last)
+    net = build(variant).to(settings.device, memory_format=torch.channels_last)
+    if hasattr(net, "begin"):  # the linear path
+        net.begin(torch.cat([store.sample(64, 96) for _ in range(40)]))
+    return net
 
 
 def fit(net, task_of, variant: str, store: Resident, settings: Settings, folder: Path, steps: int, share: float):
-    """Adam with a cosine to 1 % of `share` of the learning rate, until the steps or the minutes are used up."""
+    """A cosine to 1 % of `share` of the learning rate, until the steps or the minutes are used up."""
     training = Training(task_of(net, variant), store, settings)
     plan = Plan(
         *(steps, 60 * settings.minutes * share),
         curve=lambda progress: share * cosine(progress),
         final=0.01,
-        warmup=100,
+        warmup=min(100, steps // 5 + 1),
         save_seconds=240,
     )
     return Loop(training, plan, folder).run()

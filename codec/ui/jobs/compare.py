@@ -22,6 +22,7 @@ from codec.ui.names import (
     BY_LAMBDA,
     BY_RATE,
     BY_SIZE,
+    CAE,
     DECODERS,
     HISTORICAL,
     MODELS,
@@ -131,7 +132,7 @@ def asked(rate: tuple) -> str:
 
 def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
     height, width = job.rgb.shape[:2]
-    row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size, own_rate=key in HISTORICAL)
+    row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size, own_rate=key in CAE)
     if made is not None:
         row.psnr, row.encode_ms, row.decode_ms = made.psnr, made.encode_ms, made.decode_ms
         if made.data is None:  # whichever decoder: the stream was encoded once
@@ -161,7 +162,8 @@ def measure(
         job = Job(Path(stream).read_bytes(), original)
         keys = [OURS, baseline, left, right]
         if everything:
-            keys += [*networks(), *BASELINES, *historical()[:1]]
+            past = historical()
+            keys += [*networks(), *BASELINES, *(k for k in past if k not in CAE or k == past[0])]
         keys = [k for k in dict.fromkeys(keys) if k != ORIGINAL]
         if job.decoder(OURS) in keys and not {left, right} & {job.decoder(OURS)}:
             keys.remove(job.decoder(OURS))  # it is "ours" already
@@ -213,9 +215,10 @@ def comparison(
             yield now()
             continue
         label = short(key, m.name) if key == OURS else m.name
-        label += t("compare.its_smallest") if m.note else t("compare.its_only_rate") if key in HISTORICAL else ""
+        label += t("compare.its_smallest") if m.note else t("compare.its_only_rate") if key in CAE else ""
         rows[key] = row_of(job, key, label, m.size, m)
         rows[key].pending = True
+        rows[key].own_rate |= bool(m.note)
         if key == baseline:
             baseline_file.write_bytes(m.data)
         if key != OURS:

@@ -6,11 +6,12 @@ from html import escape
 import gradio as gr
 
 from codec import api, baselines
+from codec.classroom.history import systems
 from codec.device import each_where_it_fits, where_it_fits
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
 from codec.pictures.sandbox import read_picture
-from codec.spec import ANCHORS
+from codec.spec import ANCHORS, HISTORY
 from codec.ui.jobs import common, rd_plot, renditions
 from codec.ui.jobs.rd_plot import Points
 from codec.ui.names import QUALITIES, curve_title
@@ -49,6 +50,11 @@ def sweep(original: str, names: list[str], device: str):
             points = [*points, point(rgb, name, lmbda, coded.data, codec.decode(coded.stream, decoder))]
             yield points, total
     for name in others:
+        if name in HISTORY:
+            for made in systems.points(rgb, name, QUALITIES[name]):
+                points = [*points, point(rgb, name, made.setting, made.data, made.rgb)]
+                yield points, total
+            continue
         for quality in QUALITIES[name]:
             data = baselines.encode(rgb, name, quality)
             points = [*points, point(rgb, name, quality, data, baselines.decode(data))]
@@ -78,6 +84,9 @@ def show(original: str | None, key: str):
             if name.partition(":")[0] == "ours":
                 decoder = name.partition(":")[2] or "mse"
                 data, decoded = where_it_fits(lambda device: ours(rgb, value, decoder, device))
+            elif name in HISTORY:
+                made = next(systems.points(rgb, name, (int(value),)))
+                data, decoded = made.data, made.rgb
             else:
                 data = baselines.encode(rgb, name, value)
                 decoded = baselines.decode(data)

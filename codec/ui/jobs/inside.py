@@ -16,7 +16,7 @@ from codec.plots import SECOND
 from codec.spec import DECODERS
 from codec.ui.jobs import common, renditions
 from codec.ui.jobs.rd_plot import on_any_page
-from codec.ui.names import HISTORICAL, OURS
+from codec.ui.names import CAE, OURS
 from codec.ui.tables import rungs_html
 from codec.ui.texts import t
 
@@ -122,7 +122,7 @@ def beside_2017(stream: str | None, original: str | None) -> str:
     common.need(stream, original)
     with common.said_plainly():
         job = renditions.Job(Path(stream).read_bytes(), original)
-        key = next(iter(renditions.historical()), next(iter(HISTORICAL)))
+        key = next((k for k in renditions.historical() if k in CAE), next(iter(CAE)))
         ours = renditions.rendition(job, OURS)
         try:
             theirs = renditions.rendition(job, key)

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from codec import results
 from codec.metrics import ms_ssim_db
 from codec.plots import OTHER, PUBLISHED_COLOURS, colour
+from codec.spec import HISTORY
 from codec.ui.names import KODAK, LPIPS, MSE, PSNR, PUBLISHED, SSIM
 from codec.ui.names import curve_title as title
 from codec.ui.texts import t
@@ -20,6 +21,10 @@ MARKERS = {
     "avif": "triangle-up",
     "heic": "triangle-down",
     "jpeg2000": "cross",
+    "cae-2017": "triangle-left",
+    "rnn-2018": "triangle-right",
+    "importance-2018": "bowtie",
+    "attention-2021": "hourglass",
     "ours:perceptual": "star",
     "ours:texture": "hexagon",
     "ours:hific": "pentagon",
@@ -51,6 +56,8 @@ def sentence(point: tuple) -> str:
 
 def word(name: str) -> str:
     """What a codec's setting is called."""
+    if name in HISTORY:
+        return t("curves.history_setting")
     return "λ" if name.startswith("ours") else t("curves.quality_setting")
 
 
@@ -94,20 +101,20 @@ def value_of(row: dict, axis: str) -> float | None:
     return row.get({PSNR: "psnr", SSIM: "ms_ssim_db", LPIPS: "lpips"}[axis])
 
 
-def behind(axis: str, also: list[str] | None) -> list[dict]:
+def behind(axis: str, also: list[str] | None, seen_at_first: tuple[str, ...] = SEEN) -> list[dict]:
     """The curves of other pictures: {name, group, x, y, color, dash, width, said, seen} of Kodak's means and published
     ones. Those that are not `seen` at first are a click into the legend away."""
     found = []
     if KODAK in (also or []):
         for name, curve in results.kodak().items():
             style = {"color": colour(name), "width": 2 if name == "ours" else 1, "dash": None}
-            said, seen = t("curves.kodak_said", name=title(name)), name in SEEN
+            said, seen = t("curves.kodak_said", name=title(name)), name in seen_at_first
             found.append({"name": title(name), "group": "kodak", "rows": curve, "said": said, "seen": seen, **style})
     if PUBLISHED in (also or []) and axis != MSE:
         for entry in (e for e in results.published() if e["name"] != "jpeg"):
             said = f"{entry['label']}<br>{results.citation(entry)}"
             style = {"color": PUBLISHED_COLOURS.get(entry["name"], OTHER), "width": 1.2, "dash": "dash"}
-            head = {"name": entry["label"], "group": "published", "said": said, "seen": entry["name"] in SEEN}
+            head = {"name": entry["label"], "group": "published", "said": said, "seen": entry["name"] in seen_at_first}
             found.append({**head, "rows": entry["points"], **style})
     for curve in found:
         pairs = [(p["bpp"], value_of(p, axis)) for p in curve.pop("rows")]
@@ -132,13 +139,20 @@ def ranges(points: Points, axis: str) -> tuple[list[float], list[float]]:
     return [0, right], [max(0.0, min(values) - margin), max(values) + margin]
 
 
-def figure(points: Points, axis: str, lmbda: float | None, also: list[str] | None = None):
+def figure(
+    points: Points,
+    axis: str,
+    lmbda: float | None,
+    also: list[str] | None = None,
+    seen: tuple[str, ...] = SEEN,
+):
     """The points as curves; where λ is given and ours are there, the line of equal cost through its point.
 
-    The legend is in three groups: this image, means over Kodak, published curves.
+    The legend is in three groups: this image, means over Kodak, published curves; of the last two those that are `seen`
+    are drawn at first.
     """
     plot = go.Figure()
-    for curve in behind(axis, also):
+    for curve in behind(axis, also, seen):
         plot.add_scatter(
             x=curve["x"],
             y=curve["y"],

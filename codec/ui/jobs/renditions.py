@@ -1,5 +1,5 @@
 """The pictures that can be compared: what each decoder makes of the same stream, each classical codec of as many bytes,
-and the autoencoder of 2017, which has one rate, its own.
+each system of history of no more, and the autoencoder of 2017, which has one rate, its own.
 
 They are kept, up to a limit, by what they were made from: a class that clicks on one example decodes it once.
 """
@@ -16,6 +16,7 @@ import numpy as np
 
 from codec import api, baselines, bitstream
 from codec.classroom import autoencoder, store
+from codec.classroom.history import systems
 from codec.device import Timer, where_it_fits
 from codec.errors import CodecError
 from codec.metrics import bpp, lpips, ms_ssim, psnr
@@ -23,13 +24,13 @@ from codec.pictures.load import load_image, png_bytes
 from codec.pictures.sandbox import read_picture
 from codec.ui.hosting.queue import is_called_off
 from codec.ui.jobs import common
-from codec.ui.names import BASELINES, BY_BYTES, DECODERS, HISTORICAL, OURS
+from codec.ui.names import BASELINES, BY_BYTES, CAE, DECODERS, HISTORICAL, OURS, SYSTEMS
 from codec.ui.texts import t
 from codec.weights import default
 
 HISTORICAL_PIXELS = 2_000_000  # it takes seconds a megapixel
 SUFFIXES = {"jpeg": ".jpg", "webp": ".webp", "jpeg2000": ".j2k", "avif": ".avif", "heic": ".heic", "jxl": ".jxl"}
-SUFFIXES |= dict.fromkeys(HISTORICAL, ".cae")
+SUFFIXES |= dict.fromkeys(CAE, ".cae") | dict.fromkeys(SYSTEMS, ".lic")
 KEPT_BYTES = 256_000_000
 ENTRY_BYTES = 1000  # of a small value with its key, which has digests in it
 MEASURED_PIXELS = 6_000_000  # MS-SSIM and LPIPS of more take gigabytes
@@ -175,18 +176,18 @@ def networks() -> list[str]:
 
 
 def historical() -> list[str]:
-    """Keys of the experiments of 2017 that are here."""
+    """Keys of the experiments of 2017 and of the other systems of history that are here."""
     try:
-        known = store.manifest().get("cae", {})
+        known, here = store.manifest().get("cae", {}), systems.here()
     except CodecError:  # said where one is asked for
         return []
-    return [key for key, name in HISTORICAL.items() if name in known]
+    return [key for key in HISTORICAL if (CAE[key] in known if key in CAE else key in here)]
 
 
 def trained(key: str) -> str:
-    """How long an experiment of 2017 was trained, in a sentence: its picture says little about the paper's."""
-    found = store.entry("cae", HISTORICAL[key])
-    return t("cae.trained", key=key, steps=found["steps"], batch=found["batch"], start=found["start"])
+    """How long a system of history was trained, in a sentence: its picture says little about the paper's."""
+    found = store.entry("cae", CAE[key]) if key in CAE else store.entry(key, systems.DEFAULTS[key])
+    return t("history.trained", key=key, steps=found["steps"], batch=found["batch"], start=found["start"])
 
 
 def rendition(job: Job, key: str, realism: float | None = None, progress=None, equal: str = BY_BYTES) -> Rendition:
@@ -194,8 +195,10 @@ def rendition(job: Job, key: str, realism: float | None = None, progress=None, e
 
     equal: what a classical codec has in common with the stream: one of EQUALS.
     """
-    if key in HISTORICAL:
+    if key in CAE:
         return CACHE.made((job.id[1], key), lambda: of_autoencoder(job, key), weight)
+    if key in SYSTEMS:
+        return CACHE.made((*job.id, key), lambda: of_system(job, key), weight)
     if key in BASELINES:
         return CACHE.made((*job.id, key, equal), lambda: of_baseline(job, key, equal), weight)
     name = job.decoder(key)
@@ -269,9 +272,8 @@ def as_good(job: Job, equal: str):
 
 
 def of_autoencoder(job: Job, key: str) -> Rendition:
-    (height, width), name, timer = job.rgb.shape[:2], HISTORICAL[key], Timer()
-    if height * width > HISTORICAL_PIXELS:
-        raise CodecError(t("cae.too_large", most=HISTORICAL_PIXELS / 1e6))
+    (height, width), name, timer = job.rgb.shape[:2], CAE[key], Timer()
+    refuse_large(job, key)
     autoencoder.load(name)
     with timer.stage("encode"):
         data = autoencoder.compress(job.rgb, name)
@@ -288,6 +290,27 @@ def of_autoencoder(job: Job, key: str) -> Rendition:
         timer.ms["decode"],
         data,
     )
+
+
+def refuse_large(job: Job, key: str) -> None:
+    """Raises CodecError for a picture that takes a system of history too long."""
+    if job.rgb.shape[0] * job.rgb.shape[1] > HISTORICAL_PIXELS:
+        raise CodecError(t("history.too_large", key=key, most=HISTORICAL_PIXELS / 1e6))
+
+
+def of_system(job: Job, key: str) -> Rendition:
+    """Of no more bytes than the stream, or of as few as the system can."""
+    refuse_large(job, key)
+    timer = Timer()
+    with timer.stage("encode"):
+        setting, data = systems.at_most(job.rgb, key, len(job.stream))
+    with timer.stage("decode"):
+        rgb = systems.decompress(data)
+    fits, quality = len(data) <= len(job.stream), psnr(job.rgb, rgb)
+    note = "" if fits else t("history.not_as_small", key=key, size=len(data))
+    how = t("history.setting", key=key, setting=systems.setting_name(key, setting))
+    times = timer.ms["encode"], timer.ms["decode"]
+    return Rendition(key, how, png_bytes(rgb), len(data), quality, *times, data, note)
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -34,12 +34,13 @@ def trained() -> str:
 
 
 def text(tabs: tuple[str, ...]) -> str:
-    """The whole tab as Markdown: what was measured, how it was trained, limits, sources, and how to repeat it."""
+    """The whole tab as Markdown: what was measured, how it was trained, limits, terms, how to repeat it, sources."""
     tabs, images, models = (", ".join(f"`{name}`" for name in names) for names in (tabs, sources(), MODELS))
     parts = {
         "results": results.tables() or t("about.not_measured"),  # the curves are in a tab of their own
         "training": trained(),
         "limits": t("about.limits", megapixels=MAX_PIXELS // 10**6),
+        "glossary": t("about.glossary"),
         "reproduce": t("about.reproduce"),
         "permalinks": t("about.permalinks", tabs=tabs, examples=images, models=models),
         "sources": t("about.sources"),

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import gradio as gr
 
 from codec import spec
-from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS
+from codec.spec import LAMBDA_MAX, LAMBDA_MIN, OPERATING_POINTS, STREAM_SUFFIX
 from codec.ui import examples, jobs, ready, viewer
 from codec.ui.hosting import queue
 from codec.ui.names import (
     BASELINES,
     BY_BYTES,
     BY_RATE,
+    CAE,
     DECODERS,
     EQUALS,
     HISTORICAL,
@@ -25,7 +26,7 @@ from codec.ui.names import (
 from codec.ui.texts import section, t
 from codec.ui.widgets import PRIVATE, QUICK, Coded, hint
 
-TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff"]
+TYPES = ["image", ".heic", ".heif", ".avif", ".tif", ".tiff", STREAM_SUFFIX]
 FULL = 9  # the input that asks for all pixels
 LAMBDA_START = 0.0035
 QUALITY_JS = f"q => Number(({LAMBDA_MIN} * Math.pow({LAMBDA_MAX / LAMBDA_MIN}, q / 100)).toPrecision(3))"
@@ -42,13 +43,17 @@ def compress(path: str | None, mode: str, lmbda: float, bpp: float, model: str, 
              baseline: str, full: bool = False, progress=gr.Progress()):  # fmt: skip  # noqa: B008
     """Compress an image and decode the bytes again.
 
-    path: the image. mode: "Quality (λ)", "Size (bpp)" or "Size (kB)"; lmbda: 0.0005…0.0483, bpp: bits per pixel,
-    kb: thousands of bytes; the mode says which of them counts. model: "mse", "perceptual", "texture", "hific-lo",
-    "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see /measure.
+    path: the image, or a .lic file, which is decoded. mode: "Quality (λ)", "Size (bpp)" or "Size (kB)"; lmbda:
+    0.0005…0.0483, bpp: bits per pixel, kb: thousands of bytes; the mode says which of them counts. model: "mse",
+    "perceptual", "texture", "hific-lo", "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see
+    /measure.
     full: encode all pixels; else an image of more than 2 megapixels is scaled down to that. Gives the headline, the
     images to compare, the measurements as JSON and as a table, and files: the stream, the decoded image as PNG,
     the original as PNG; last, a sentence on what follows.
     """
+    if path and path.lower().endswith(STREAM_SUFFIX):
+        yield from jobs.open_stream.in_compare(path)
+        return
     yield from jobs.compare.run(path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress, full)
 
 
@@ -77,15 +82,15 @@ def measure(stream: str | None, original: str | None, left: str, right: str, bas
 
 def measure_coded(stream: str | None, original: str | None, left: str, right: str, baseline: str, everything: bool,
                   equal: str = BY_BYTES, progress=gr.Progress()):  # fmt: skip  # noqa: B008
-    """What follows an encoding; nothing where there was none, since a photo is still on its way."""
-    if stream:
+    """What follows an encoding; nothing where there was none: a photo is still on its way, or a stream was opened."""
+    if stream and original:
         yield from measure(stream, original, left, right, baseline, everything, equal, progress)
     else:
         yield [gr.skip()] * 5
 
 
 def side_choices(names: list[str], past: list[str]) -> list[tuple[str, str]]:
-    """What either side of the divider can be: (label, key). names: decoders; past: experiments of 2017."""
+    """What either side of the divider can be: (label, key). names: decoders; past: systems of history."""
     decoders = [(t("compare.side_decoder", name=DECODERS[n]), n) for n in names]
     codecs = [(name, key) for key, name in BASELINES.items()]
     ours = [(t("compare.original"), ORIGINAL), (t("compare.ours"), OURS)]
@@ -98,7 +103,7 @@ def baseline_choices(past: list[str]) -> list[tuple[str, str]]:
 
 
 def past_choices(past: list[str]) -> list[tuple[str, str]]:
-    return [(t("compare.past", experiment=HISTORICAL[key]), key) for key in past]
+    return [(t("compare.past", experiment=CAE[key]) if key in CAE else key, key) for key in past]
 
 
 def model_choices(names: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import gradio as gr
 
 from codec import results
+from codec.spec import HISTORY
 from codec.ui import jobs, viewer
 from codec.ui.names import AXES, KODAK, PSNR, PUBLISHED, QUALITIES, curve_title
 from codec.ui.texts import t
@@ -45,7 +46,8 @@ def build(door: Door, coded: Coded) -> None:
             hint(t("curves.intro"))
             rates = gr.HTML(elem_id="bd-rates", padding=False)
         with gr.Column(scale=1, min_width=280):
-            keys = *QUALITIES, *(f"ours:{n}" for n in results.decoders() if n != "mse")
+            absent = set(HISTORY) - set(results.systems())
+            keys = *(n for n in QUALITIES if n not in absent), *(f"ours:{n}" for n in results.decoders() if n != "mse")
             others = [(curve_title(key), key) for key in keys]
             names = gr.CheckboxGroup(others, value=["jpeg", "avif"], label=t("curves.codecs"), elem_id="beside-ours")
             axis = gr.Radio(list(AXES), value=PSNR, label=t("curves.metric"))

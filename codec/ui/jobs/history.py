@@ -1,0 +1,246 @@
+"""The systems of history on a visitor's image: each with its own instrument, and all of them on one plot."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+import numpy as np
+
+from codec import baselines, results
+from codec.classroom.history import attention_2021, container, importance_2018, rnn_2018
+from codec.device import Timer, each_where_it_fits, where_it_fits
+from codec.errors import CodecError
+from codec.inside import bits, heatmap
+from codec.metrics import bpp, ms_ssim, psnr
+from codec.pictures.load import load_image, png_bytes
+from codec.pictures.sandbox import read_picture
+from codec.ui import viewer
+from codec.ui.jobs import common, curves, rd_plot, renditions
+from codec.ui.jobs.inside import gray
+from codec.ui.jobs.renditions import CACHE, ENTRY_BYTES, digest
+from codec.ui.names import KODAK
+from codec.ui.tables import plain_table
+from codec.ui.texts import t
+
+BESIDE = ("jpeg", "webp", "heic")  # on the plot of all
+STEPS = rnn_2018.TRAINED
+CHANNELS = 6  # of importance-2018, that are drawn
+
+
+class Made(NamedTuple):
+    """What one run of a system gave. Maps: their captions and pictures, uint8 (H, W, 3)."""
+
+    png: bytes
+    size: int
+    encode_ms: float
+    decode_ms: float
+    maps: list[tuple[str, np.ndarray]]
+    channels: list[tuple[str, np.ndarray]]
+
+
+def weight(made: Made) -> int:
+    return len(made.png) + sum(rgb.nbytes for _, rgb in (*made.maps, *made.channels)) + ENTRY_BYTES
+
+
+def overview(axis: str):
+    """The plot before anything was run: means over Kodak."""
+    return rd_plot.figure([], axis, None, [KODAK], ("ours", *BESIDE, *results.systems()))
+
+
+def run_all(original: str | None, axis: str, progress):
+    """Yields the plot as it grows: see `tabs.history.history`."""
+    common.need(original)
+    with common.workplace():
+        refuse_large(read_picture(original).rgb, t("tabs.history"))
+        names = [*BESIDE, *results.systems()]
+        for points, total in each_where_it_fits(lambda device: curves.sweep(original, names, device)):
+            progress(len(points) / total, desc=t("curves.progress", done=len(points), total=total))
+            yield rd_plot.figure(points, axis, None, [KODAK], ("ours",)), points
+
+
+def redraw(points: list | None, axis: str):
+    return rd_plot.figure(points, axis, None, [KODAK], ("ours",)) if points else overview(axis)
+
+
+def refuse_large(rgb: np.ndarray, name: str) -> None:
+    """Raises CodecError for an image that takes a system of history too long."""
+    if rgb.shape[0] * rgb.shape[1] > renditions.HISTORICAL_PIXELS:
+        raise CodecError(t("history.too_large", key=name, most=renditions.HISTORICAL_PIXELS / 1e6))
+
+
+# --- each by itself -----------------------------------------------------------------------------------------------
+
+
+def recurrent(original: str | None, step: float, variant: str, target: float | None, progress):
+    """Yields what rnn-2018 shows after a step: see `tabs.history.rnn`."""
+    common.need(original)
+    if variant not in rnn_2018.VARIANTS:
+        common.refuse("history.no_network", names=", ".join(rnn_2018.VARIANTS))
+    with common.workplace() as folder:
+        rgb = read_picture(original).rgb
+        refuse_large(rgb, rnn_2018.NAME)
+        key = (rnn_2018.NAME, digest(rgb.tobytes()), variant, target or None)
+
+        def make() -> list[Made]:
+            return list(steps_of(rgb, variant, target or None, common.sparing(progress)))
+
+        every = CACHE.made(key, make, lambda made: sum(map(weight, made)))
+        number = min(max(int(step or 1), 1), len(every))
+        name = t("history.rnn.after", step=number, variant=t(f"history.rnn.{variant}"))
+        yield from beside(folder, rgb, rnn_2018.NAME, name, every[number - 1])
+
+
+def steps_of(rgb: np.ndarray, variant: str, target: float | None, progress) -> Iterator[Made]:
+    """What arrives after each step; the map shows how many steps each tile has sent."""
+    net, timer, segments = rnn_2018.load(variant), Timer(), []
+    with timer.stage("encode"):
+        for segment, _ in rnn_2018.encode(rgb, net, STEPS, target):
+            segments.append(segment)
+            progress(0.5 * len(segments) / STEPS, desc=t("compare.encoding"))
+    stream = container.Container(
+        rnn_2018.NAME, [*rnn_2018.VARIANTS].index(variant), rgb.shape[1], rgb.shape[0], segments
+    )
+    size, sent, decoder = container.HEADER, 0, rnn_2018.pictures(stream)
+    for number, segment in enumerate(segments, 1):
+        with timer.stage("decode"):
+            decoded, active = next(decoder)
+        progress(0.5 + 0.5 * number / len(segments), desc=t("compare.decoding"))
+        size, sent = size + len(container.framed(segment)), sent + active.astype(int)
+        maps = []
+        if target is not None:
+            said = t("history.rnn.map", percent=100 * float(active.mean()), target=target)
+            maps = [(said, heatmap.over(rgb, sent, STEPS, rnn_2018.TILE))]
+        encode_ms = timer.ms["encode"] * number / len(segments)
+        yield Made(png_bytes(decoded), size, encode_ms, timer.ms["decode"], maps, [])
+
+
+def importance(original: str | None, variant: str):
+    """Yields what importance-2018 shows: see `tabs.history.importance`."""
+    common.need(original)
+    if variant not in importance_2018.VARIANTS:
+        common.refuse("history.no_network", names=", ".join(importance_2018.VARIANTS))
+    with common.workplace() as folder:
+        rgb = read_picture(original).rgb
+        refuse_large(rgb, importance_2018.NAME)
+        key = (importance_2018.NAME, digest(rgb.tobytes()), variant)
+        made = CACHE.made(key, lambda: with_map(rgb, variant), weight)
+        yield from beside(folder, rgb, importance_2018.NAME, t(f"history.importance.{variant}"), made)
+
+
+def with_map(rgb: np.ndarray, variant: str) -> Made:
+    """The picture, how many channels each place keeps, what each place costs, and some channels."""
+    net, timer = importance_2018.load(variant), Timer()
+    symbols, kept = importance_2018.latents(rgb, net)
+    with timer.stage("encode"):
+        data = importance_2018.compress(rgb, variant=variant)
+    with timer.stage("decode"):
+        decoded = importance_2018.decompress(data)
+    cost = importance_2018.costs(symbols, net).sum(0)
+    size = importance_2018.STRIDE
+    maps = []
+    if net.importance:
+        said = t("history.importance.map", mean=float(kept.mean()), of=importance_2018.CHANNELS)
+        maps.append((said, heatmap.over(rgb, kept, importance_2018.CHANNELS, size)))
+    said = t("history.importance.cost", top=float(np.quantile(cost, 0.995)))
+    maps.append((said, heatmap.over(rgb, cost, float(np.quantile(cost, 0.995)), size)))
+    each = np.linspace(0, importance_2018.CHANNELS - 1, CHANNELS).round().astype(int)
+    centres = net.centres.numpy()
+    channels = [
+        (t("history.importance.channel", number=k + 1), gray(centres[symbols[k]], 0.0, float(np.abs(centres).max())))
+        for k in each
+    ]
+    return Made(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, channels)
+
+
+def attention(original: str | None, variant: str):
+    """Yields what attention-2021 shows: see `tabs.history.attention`."""
+    common.need(original)
+    if variant not in attention_2021.VARIANTS:
+        common.refuse("history.no_network", names=", ".join(attention_2021.VARIANTS))
+    with common.workplace() as folder:
+        rgb = read_picture(original).rgb
+        refuse_large(rgb, attention_2021.NAME)
+        key = (attention_2021.NAME, digest(rgb.tobytes()), variant)
+        made = CACHE.made(key, lambda: with_masks(rgb, variant), weight)
+        yield from beside(folder, rgb, attention_2021.NAME, t(f"history.attention.{variant}"), made)
+
+
+def with_masks(rgb: np.ndarray, variant: str) -> Made:
+    """The picture, and where each attention module looks."""
+    timer = Timer()
+    with timer.stage("encode"):
+        data = attention_2021.compress(rgb, variant=variant)
+    with timer.stage("decode"):
+        decoded = attention_2021.decompress(data)
+    maps = []
+    for number, mask in enumerate(attention_2021.masks(rgb, variant), 1):
+        low, high = (float(np.quantile(mask, share)) for share in (0.01, 0.99))
+        said = t(f"history.attention.mask_{number}", low=low, high=high)
+        size = -(-rgb.shape[0] // mask.shape[0])
+        maps.append((said, heatmap.over(rgb, (mask - low).clip(0), high - low, size)))
+    return Made(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, [])
+
+
+def beside(folder: Path, rgb: np.ndarray, system: str, name: str, made: Made):
+    """Yields the viewer, a table and the maps of a run: at once, and with ours of the same size once it is there."""
+    decoded, (height, width) = load_image(made.png).rgb, rgb.shape[:2]
+    jpeg = baselines.encode_at_most(rgb, "jpeg", made.size)
+    rows = [
+        (system, name, decoded, made.size, made.encode_ms, made.decode_ms),
+        ("jpeg", t("history.jpeg") if jpeg.fits else t("history.jpeg_larger"), jpeg.rgb, len(jpeg.data), None, None),
+    ]
+    maps = saved(folder, "map", made.maps)
+    channels = saved(folder, "channel", made.channels)
+    original = ("original", t("compare.original"), rgb, None, None, None)
+    yield show(folder, rgb, [original, *rows]), figures(rgb, rows), gallery(maps), gallery(channels)
+    timer = Timer()
+    coded = renditions.encoding(rgb, "mse", {"max_bytes": made.size})
+
+    def draw(device: str):
+        with timer.stage("decode"):
+            stream, codec, symbols = common.read(coded.data, device)
+            ours = codec.synthesise(symbols, codec.decoder("mse"), width, height)
+        return ours, bits.block_bits(codec, symbols, len(stream.z) + len(stream.y))
+
+    ours, blocks = where_it_fits(draw)
+    rows.append(("ours", t("history.ours"), ours, len(coded.data), coded.encode_ms, timer.ms["decode"]))
+    if made.maps:
+        top = float(np.quantile(blocks, 0.995))
+        maps = maps + saved(folder, "ours", [(t("history.our_map", top=top), heatmap.over(rgb, blocks, top))])
+    yield show(folder, rgb, [original, *rows]), figures(rgb, rows), gallery(maps), gallery(channels)
+
+
+def gallery(pictures: list[tuple[str, str]]):
+    """An empty one is not shown."""
+    return gr.update(value=pictures, visible=bool(pictures))
+
+
+def saved(folder: Path, stem: str, pictures: list[tuple[str, np.ndarray]]) -> list[tuple[str, str]]:
+    """(path, caption) of each, for a gallery."""
+    return [(common.saved(folder / f"{stem}-{i}.png", rgb), said) for i, (said, rgb) in enumerate(pictures)]
+
+
+def show(folder: Path, rgb: np.ndarray, rows: list[tuple]) -> dict:
+    """The viewer: the system and JPEG at the divider, all of them in the details."""
+    entries = []
+    for key, name, shown, size, *_ in rows:
+        said = "" if size is None else t("history.remark", size=size, psnr=psnr(rgb, shown))
+        path = folder / f"{key}.png"
+        entries.append(viewer.entry(key, name, said, common.saved(path, shown)))
+    keys = [entry["key"] for entry in entries]
+    system = keys[1]
+    return viewer.value(digest(rgb.tobytes()), rgb, entries, "original", system, keys, columns=len(keys))
+
+
+def figures(rgb: np.ndarray, rows: list[tuple]) -> str:
+    """Bytes, quality and times as HTML."""
+    cells = []
+    for _, name, shown, size, encode_ms, decode_ms in rows:
+        similar = ms_ssim(rgb, shown)
+        rate = bpp(size, rgb.shape[1], rgb.shape[0])
+        times = [t("history.unmeasured") if ms is None else f"{ms:,.0f}" for ms in (encode_ms, decode_ms)]
+        known = "–" if similar is None else f"{similar:.4f}"
+        cells.append([name, f"{size:,}", f"{rate:.3f}", f"{psnr(rgb, shown):.2f}", known, *times])
+    heads = [t(f"table.{key}") for key in ("image", "bytes", "bpp", "psnr", "ms_ssim", "encode_ms", "decode_ms")]
+    return plain_table(heads, cells)
