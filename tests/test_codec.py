@@ -221,8 +221,10 @@ def test_manifest_describes_the_files_that_are_there():
 def test_golden_streams_decode_as_ever():
     """Old files must stay readable: y_hat to the bit, the picture to what floating point allows."""
     expected = json.loads((GOLDEN / "expected.json").read_text())
-    assert len(expected) >= 3
-    for name, entry in expected.items():
+    names = [path.stem for path in GOLDEN.glob("*.lic")]
+    assert len(names) >= 3
+    for name in names:
+        entry = expected[name]
         stream = bitstream.read((GOLDEN / f"{name}.lic").read_bytes())
         decoder = api.load(stream.trunk)
         y_hat = decoder.read(stream).y_hat.numpy()

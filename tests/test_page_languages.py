@@ -10,7 +10,14 @@ from codec.ui import names, page, texts
 from codec.ui.texts import LANGUAGE
 
 #: Words that are the same in every language: names of codecs, measures and sizes, and what a choice is stored by.
-SAME = {*baselines.NAMES.values(), *(d.title for d in spec.DECODERS.values()), *names.AXES, *names.MODES, "y"}
+SAME = {
+    *baselines.NAMES.values(),
+    *(d.title for d in spec.DECODERS.values()),
+    *names.AXES,
+    *names.MODES,
+    *spec.HISTORY,
+    "y",
+}
 VISIBLE = ("label", "info", "placeholder", "alt_text")
 
 

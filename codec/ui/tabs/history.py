@@ -88,7 +88,7 @@ def build_rnn(door: Door, coded: Coded) -> None:
     with controls:
         step = gr.Slider(1, STEPS, 2, step=1, label=t("history.rnn.step"), buttons=[], elem_id="rnn-step")
         network = networks("rnn")
-        targets = [(t("history.rnn.everywhere"), 0), *((f"{dB} dB", dB) for dB in TARGETS)]
+        targets = [(t("history.rnn.everywhere"), 0), *((t("history.rnn.at", value=dB), dB) for dB in TARGETS)]
         target = gr.Radio(targets, value=0, label=t("history.rnn.target"), elem_id="rnn-target")
     said, maps, channels = results("rnn", 2)
     settings = [step, network, target]
