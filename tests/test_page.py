@@ -142,6 +142,7 @@ def test_the_endpoints_keep_their_names(client):
         *("/compress", "/measure", "/decoders", "/sweep", "/point", "/bits", "/region", "/sample", "/sample_all"),
         *("/between", "/inside", "/inside_2017", "/channel", "/damage", "/lesson", "/digits", "/digit_latent"),
         *("/decode_digit", "/sample_digits", "/cae", "/cae_decode", "/decompress", "/method"),
+        *("/history", "/history_rnn", "/history_importance", "/history_attention"),
     }
     names = [p["parameter_name"] for p in endpoints["/compress"]["parameters"]]
     assert names == ["path", "mode", "lmbda", "bpp", "model", "kb", "left", "right", "baseline", "full"]
