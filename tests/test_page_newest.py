@@ -60,7 +60,7 @@ class Page:
                     if line.startswith("data:"):
                         self.messages.append(json.loads(line[5:]))
 
-    def ended(self, event: str, seconds: float = 60) -> dict:
+    def ended(self, event: str, seconds: float = 180) -> dict:
         """The answer of an event."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
