@@ -1,7 +1,8 @@
 """The systems of history on a visitor's image: each with its own instrument, and all of them on one plot."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import gradio as gr
@@ -117,15 +118,24 @@ def steps_of(rgb: np.ndarray, variant: str, target: float | None, progress) -> I
 
 def importance(original: str | None, variant: str):
     """Yields what importance-2018 shows: see `tabs.history.importance`."""
+    yield from by_network(original, importance_2018, variant, with_map)
+
+
+def attention(original: str | None, variant: str):
+    """Yields what attention-2021 shows: see `tabs.history.attention`."""
+    yield from by_network(original, attention_2021, variant, with_masks)
+
+
+def by_network(original: str | None, module: ModuleType, variant: str, make: Callable[[np.ndarray, str], Made]):
+    """Yields what a system shows that has a network for each rate."""
     common.need(original)
-    if variant not in importance_2018.VARIANTS:
-        common.refuse("history.no_network", names=", ".join(importance_2018.VARIANTS))
+    if variant not in module.VARIANTS:
+        common.refuse("history.no_network", names=", ".join(module.VARIANTS))
     with common.workplace() as folder:
         rgb = read_picture(original).rgb
-        refuse_large(rgb, importance_2018.NAME)
-        key = (importance_2018.NAME, digest(rgb.tobytes()), variant)
-        made = CACHE.made(key, lambda: with_map(rgb, variant), weight)
-        yield from beside(folder, rgb, importance_2018.NAME, t(f"history.importance.{variant}"), made)
+        refuse_large(rgb, module.NAME)
+        made = CACHE.made((module.NAME, digest(rgb.tobytes()), variant), lambda: make(rgb, variant), weight)
+        yield from beside(folder, rgb, module.NAME, t(f"history.{module.NAME.partition('-')[0]}.{variant}"), made)
 
 
 def with_map(rgb: np.ndarray, variant: str) -> Made:
@@ -153,19 +163,6 @@ def with_map(rgb: np.ndarray, variant: str) -> Made:
     return Made(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, channels)
 
 
-def attention(original: str | None, variant: str):
-    """Yields what attention-2021 shows: see `tabs.history.attention`."""
-    common.need(original)
-    if variant not in attention_2021.VARIANTS:
-        common.refuse("history.no_network", names=", ".join(attention_2021.VARIANTS))
-    with common.workplace() as folder:
-        rgb = read_picture(original).rgb
-        refuse_large(rgb, attention_2021.NAME)
-        key = (attention_2021.NAME, digest(rgb.tobytes()), variant)
-        made = CACHE.made(key, lambda: with_masks(rgb, variant), weight)
-        yield from beside(folder, rgb, attention_2021.NAME, t(f"history.attention.{variant}"), made)
-
-
 def with_masks(rgb: np.ndarray, variant: str) -> Made:
     """The picture, and where each attention module looks."""
     timer = Timer()
@@ -182,33 +179,58 @@ def with_masks(rgb: np.ndarray, variant: str) -> Made:
     return Made(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, [])
 
 
+class Shown:
+    """Pictures side by side and a line of figures for each; every picture is written and measured once."""
+
+    def __init__(self, folder: Path, rgb: np.ndarray):
+        self.folder, self.rgb, self.entries, self.cells = folder, rgb, [], []
+        self.entries.append(self.entry("original", t("compare.original"), "", rgb))
+
+    def entry(self, key: str, name: str, remark: str, rgb: np.ndarray) -> dict:
+        return viewer.entry(key, name, remark, common.saved(self.folder / f"{key}.png", rgb))
+
+    def add(self, key: str, name: str, rgb: np.ndarray, size: int, *milliseconds: float) -> None:
+        """Another picture, uint8 of the original's shape; milliseconds: of encoding and decoding, where measured."""
+        quality, similar = psnr(self.rgb, rgb), ms_ssim(self.rgb, rgb)
+        rate = bpp(size, rgb.shape[1], rgb.shape[0])
+        times = [f"{ms:,.0f}" for ms in milliseconds] or 2 * [t("history.unmeasured")]
+        known = t("history.unmeasured") if similar is None else f"{similar:.4f}"
+        self.cells.append([name, f"{size:,}", f"{rate:.3f}", f"{quality:.2f}", known, *times])
+        self.entries.append(self.entry(key, name, t("history.remark", size=size, psnr=quality), rgb))
+
+    def values(self) -> tuple[dict, str]:
+        """For the viewer, the original and the first picture at its divider; and the table as HTML."""
+        keys = [entry["key"] for entry in self.entries]
+        heads = [t(f"table.{key}") for key in ("image", "bytes", "bpp", "psnr", "ms_ssim", "encode_ms", "decode_ms")]
+        shown = viewer.value(
+            digest(self.rgb.tobytes()), self.rgb, self.entries, keys[0], keys[1], keys, columns=len(keys)
+        )
+        return shown, plain_table(heads, self.cells)
+
+
 def beside(folder: Path, rgb: np.ndarray, system: str, name: str, made: Made):
-    """Yields the viewer, a table and the maps of a run: at once, and with ours of the same size once it is there."""
-    decoded, (height, width) = load_image(made.png).rgb, rgb.shape[:2]
+    """Yields the viewer, a table and the maps of a run: at once, and again with this codec at the same size."""
     jpeg = baselines.encode_at_most(rgb, "jpeg", made.size)
-    rows = [
-        (system, name, decoded, made.size, made.encode_ms, made.decode_ms),
-        ("jpeg", t("history.jpeg") if jpeg.fits else t("history.jpeg_larger"), jpeg.rgb, len(jpeg.data), None, None),
-    ]
-    maps = saved(folder, "map", made.maps)
-    channels = saved(folder, "channel", made.channels)
-    original = ("original", t("compare.original"), rgb, None, None, None)
-    yield show(folder, rgb, [original, *rows]), figures(rgb, rows), gallery(maps), gallery(channels)
+    shown = Shown(folder, rgb)
+    shown.add(system, name, load_image(made.png).rgb, made.size, made.encode_ms, made.decode_ms)
+    shown.add("jpeg", t("history.jpeg") if jpeg.fits else t("history.jpeg_larger"), jpeg.rgb, len(jpeg.data))
+    maps, channels = saved(folder, "map", made.maps), saved(folder, "channel", made.channels)
+    yield *shown.values(), gallery(maps), gallery(channels)
     timer = Timer()
     coded = renditions.encoding(rgb, "mse", {"max_bytes": made.size})
 
     def draw(device: str):
         with timer.stage("decode"):
             stream, codec, symbols = common.read(coded.data, device)
-            ours = codec.synthesise(symbols, codec.decoder("mse"), width, height)
+            ours = codec.synthesise(symbols, codec.decoder("mse"), rgb.shape[1], rgb.shape[0])
         return ours, bits.block_bits(codec, symbols, len(stream.z) + len(stream.y))
 
     ours, blocks = where_it_fits(draw)
-    rows.append(("ours", t("history.ours"), ours, len(coded.data), coded.encode_ms, timer.ms["decode"]))
+    shown.add("ours", t("history.ours"), ours, len(coded.data), coded.encode_ms, timer.ms["decode"])
     if made.maps:
         top = float(np.quantile(blocks, 0.995))
         maps = maps + saved(folder, "ours", [(t("history.our_map", top=top), heatmap.over(rgb, blocks, top))])
-    yield show(folder, rgb, [original, *rows]), figures(rgb, rows), gallery(maps), gallery(channels)
+    yield *shown.values(), gallery(maps), gallery(channels)
 
 
 def gallery(pictures: list[tuple[str, str]]):
@@ -219,28 +241,3 @@ def gallery(pictures: list[tuple[str, str]]):
 def saved(folder: Path, stem: str, pictures: list[tuple[str, np.ndarray]]) -> list[tuple[str, str]]:
     """(path, caption) of each, for a gallery."""
     return [(common.saved(folder / f"{stem}-{i}.png", rgb), said) for i, (said, rgb) in enumerate(pictures)]
-
-
-def show(folder: Path, rgb: np.ndarray, rows: list[tuple]) -> dict:
-    """The viewer: the system and JPEG at the divider, all of them in the details."""
-    entries = []
-    for key, name, shown, size, *_ in rows:
-        said = "" if size is None else t("history.remark", size=size, psnr=psnr(rgb, shown))
-        path = folder / f"{key}.png"
-        entries.append(viewer.entry(key, name, said, common.saved(path, shown)))
-    keys = [entry["key"] for entry in entries]
-    system = keys[1]
-    return viewer.value(digest(rgb.tobytes()), rgb, entries, "original", system, keys, columns=len(keys))
-
-
-def figures(rgb: np.ndarray, rows: list[tuple]) -> str:
-    """Bytes, quality and times as HTML."""
-    cells = []
-    for _, name, shown, size, encode_ms, decode_ms in rows:
-        similar = ms_ssim(rgb, shown)
-        rate = bpp(size, rgb.shape[1], rgb.shape[0])
-        times = [t("history.unmeasured") if ms is None else f"{ms:,.0f}" for ms in (encode_ms, decode_ms)]
-        known = "–" if similar is None else f"{similar:.4f}"
-        cells.append([name, f"{size:,}", f"{rate:.3f}", f"{psnr(rgb, shown):.2f}", known, *times])
-    heads = [t(f"table.{key}") for key in ("image", "bytes", "bpp", "psnr", "ms_ssim", "encode_ms", "decode_ms")]
-    return plain_table(heads, cells)

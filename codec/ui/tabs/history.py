@@ -98,22 +98,20 @@ def build_rnn(door: Door, coded: Coded) -> None:
 
 def build_importance(door: Door, coded: Coded) -> None:
     """The learned map beside what each place costs."""
-    pair, controls = laid_out("importance")
-    with controls:
-        network = networks("importance")
-    said, maps, channels = results("importance", 3)
-    outputs = [pair, said, maps, channels]
-    connect(importance, "history_importance", door, coded, [network], [network.change], outputs)
+    build_by_network("importance", importance, door, coded)
 
 
 def build_attention(door: Door, coded: Coded) -> None:
     """The masks of attention."""
-    pair, controls = laid_out("attention")
+    build_by_network("attention", attention, door, coded)
+
+
+def build_by_network(name: str, run, door: Door, coded: Coded) -> None:
+    """The place of a system that has a network for each rate."""
+    pair, controls = laid_out(name)
     with controls:
-        network = networks("attention")
-    said, maps, channels = results("attention", 3)
-    outputs = [pair, said, maps, channels]
-    connect(attention, "history_attention", door, coded, [network], [network.change], outputs)
+        network = networks(name)
+    connect(run, f"history_{name}", door, coded, [network], [network.change], [pair, *results(name, 3)])
 
 
 #: What lays out the place of each system.
