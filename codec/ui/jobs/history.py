@@ -14,7 +14,7 @@ from codec.device import Timer, each_where_it_fits, where_it_fits
 from codec.errors import CodecError
 from codec.inside import bits, heatmap
 from codec.metrics import bpp, ms_ssim, psnr
-from codec.pictures.load import load_image, png_bytes
+from codec.pictures.load import png_bytes
 from codec.pictures.sandbox import read_picture
 from codec.ui import viewer
 from codec.ui.jobs import common, curves, rd_plot, renditions
@@ -212,7 +212,7 @@ def beside(folder: Path, rgb: np.ndarray, system: str, name: str, made: Made):
     """Yields the viewer, a table and the maps of a run: at once, and again with this codec at the same size."""
     jpeg = baselines.encode_at_most(rgb, "jpeg", made.size)
     shown = Shown(folder, rgb)
-    shown.add(system, name, load_image(made.png).rgb, made.size, made.encode_ms, made.decode_ms)
+    shown.add(system, name, renditions.pixels(made.png), made.size, made.encode_ms, made.decode_ms)
     shown.add("jpeg", t("history.jpeg") if jpeg.fits else t("history.jpeg_larger"), jpeg.rgb, len(jpeg.data))
     maps, channels = saved(folder, "map", made.maps), saved(folder, "channel", made.channels)
     yield *shown.values(), gallery(maps), gallery(channels)
