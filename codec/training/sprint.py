@@ -230,11 +230,11 @@ def train_decoders(settings: Settings, task: Quartet, log: Callable[[dict], None
     loop.run()
 
 
-def speed(settings: Settings, task: SprintTrunk, log: Callable[[dict], None], count: int = 10) -> None:
+def speed(settings: Settings, task: SprintTrunk, log: Callable[[dict], None]) -> None:
     """Milliseconds of a step of the trunk whose learning rate is zero: the weights stay."""
     sync = torch.cuda.synchronize if settings.device == "cuda" else lambda: None
-    seconds = []
-    for steps in (3, count):  # the first compile and choose kernels
+    seconds, count = [], min(10, settings.steps)
+    for steps in (min(3, count), count):  # the first compile and choose kernels
         sync()
         begun = time.monotonic()
         for number in range(steps):
