@@ -45,6 +45,9 @@ NUMBERS = {
     "kb": (0.03, 60_000.0),
     "realism": (0.0, 1.0),
     "divider": (0.0, 100.0),
+    "zoom": (1.0, 64.0),
+    "x": (0.0, 1.0),  # the centre of what is seen, as a share of the image
+    "y": (0.0, 1.0),
 }
 RATES = ("lambda", "bpp", "kb")
 STEPS = 7

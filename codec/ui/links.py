@@ -23,7 +23,12 @@ DONE_JS = "() => { window.codecPage.opened = true; }"
 
 def head() -> str:
     """What the page's head has of ours: the script, and the texts that it and the viewer show."""
-    paths = Path(__file__).with_name("page.js"), *(front.HERE / f"{name}.js" for name in ("handover", "compose"))
+    here = Path(__file__)
+    paths = (
+        here.with_name("page.js"),
+        here.with_name("slides.js"),
+        *(front.HERE / f"{name}.js" for name in ("handover", "compose")),
+    )
     script = "".join(path.read_text(encoding="utf-8") for path in paths)
     texts = json.dumps(section("script"), ensure_ascii=False).replace("<", "\\u003c")
     start = {"example": next(iter(examples.sources())), "model": compare.MODEL_START, "bpp": compare.BPP_START}

@@ -271,6 +271,14 @@
     const open = document.querySelector("#tabs > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
     const now = new URLSearchParams(location.search);
     if (!open || !page.opened) return;
+    const stage = document.querySelector("#comparison .stage");
+    if (stage?.offsetParent && page.coded) {
+      const view = stage.dataset.view?.split(" ").map(Number);
+      ["zoom", "x", "y"].forEach((key, i) => {
+        const value = view && (i || view[0] > 1) ? short(Number(view[i].toFixed(4))) : null;
+        if (value !== now.get(key)) remember(key, value);
+      });
+    }
     const strip = document.querySelectorAll(`#${open}-places > .tab-wrapper [role=tab]`);
     const chosen = [...strip].find(b => b.getAttribute("aria-selected") === "true"), sub = chosen?.dataset.tabId;
     if (open !== now.get("tab")) remember("tab", open);

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import NamedTuple
 
 import gradio as gr
+
+from codec.ui.texts import t
 
 PRIVATE = {"api_visibility": "private"}
 QUICK = {"queue": False, **PRIVATE}
@@ -62,6 +65,21 @@ def strip(elem_id: str, columns: int, **options) -> gr.Gallery:
         elem_id=elem_id,
         elem_classes="strip",
     )
+
+
+def slides(figure: str, name: str, title: str) -> gr.HTML:
+    """Two buttons that save a figure as SVG and PNG for slides, with its title and the page's address (slides.js).
+
+    figure: the elem_id of a plot, or of what is to stand one below the other, separated by commas. name: of the files.
+    """
+    selectors = ",".join(f"#{part}" for part in figure.split(","))
+    buttons = " ".join(
+        f"<button data-format='{kind}' aria-label='{escape(t('slides.as', title=title, kind=kind.upper()))}'>"
+        f"{kind.upper()}</button>"
+        for kind in ("svg", "png")
+    )
+    attributes = f"data-figure='{selectors}' data-name='{name}' data-title='{escape(title)}'"
+    return gr.HTML(f"<div class='slides' {attributes}>{t('slides.save')} {buttons}</div>", padding=False)
 
 
 class Coded(NamedTuple):

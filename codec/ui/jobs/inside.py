@@ -110,7 +110,12 @@ def histogram(values: np.ndarray, seen: np.ndarray, expected: np.ndarray, channe
         height=340,
         margin={"l": 60, "r": 10, "t": 10, "b": 45},
         xaxis={"title": {"text": t("inside.axis_integer", channel=channel)}},
-        yaxis={"title": {"text": t("inside.count")}, "type": "log", "range": [-1, float(np.log10(seen.max())) + 0.2]},
+        yaxis={
+            "title": {"text": t("inside.count")},
+            "type": "log",
+            "dtick": 1,  # powers of ten only
+            "range": [-1, float(np.log10(seen.max())) + 0.2],
+        },
         legend={"orientation": "h", "y": 1.12},
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
     )

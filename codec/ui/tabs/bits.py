@@ -6,7 +6,7 @@ from codec.ui import jobs, viewer
 from codec.ui.hosting import canvas
 from codec.ui.names import BRUSH, MIDDLE
 from codec.ui.texts import t
-from codec.ui.widgets import PRIVATE, Coded, Door, hint, strip
+from codec.ui.widgets import PRIVATE, Coded, Door, hint, slides, strip
 
 FACTORS = [("2×", 2), ("4×", 4), ("8×", 8), ("16×", 16), ("32×", 32), ("64×", 64)]
 PAINT = "#ff8c00a0"  # orange, apart from most pictures and for every kind of colour vision
@@ -44,8 +44,10 @@ def build_map(door: Door, coded: Coded) -> None:
             pair = viewer.component(elem_id="bit-map")
         with gr.Column(scale=1, min_width=280):
             said = gr.HTML(elem_id="ledger", padding=False)
+            slides("bit-map,ledger", "bit-map", t("places.map"))
     hint(t("bits.along_hint"))
     along = strip("along-lambda", 3, buttons=None)
+    slides("along-lambda", "bit-maps", t("places.map"))
     inputs, outputs = [coded.stream, coded.original], [pair, said, along]
     door.opened(bits, inputs, outputs, api_name="bits", concurrency_id="codec", show_progress_on=pair)
 

@@ -5,7 +5,7 @@ import gradio as gr
 from codec.ui import jobs
 from codec.ui.names import BYTE, CHANNEL, TARGETS
 from codec.ui.texts import t
-from codec.ui.widgets import PRIVATE, QUICK, Coded, Door, hint, picture, strip
+from codec.ui.widgets import PRIVATE, QUICK, Coded, Door, hint, picture, slides, strip
 
 HOW = {"concurrency_id": "codec", "trigger_mode": "always_last"}
 
@@ -58,12 +58,15 @@ def build_latents(door: Door, coded: Coded) -> None:
     """The channels of the latent by their bits, then one of them with what the model predicted of it."""
     gr.Markdown(f"## {t('inside.channels')}")
     channels = strip("channels", 6)
+    slides("channels", "channels", t("inside.channels"))
     rungs = gr.HTML(visible=False)
     filled = door.opened(inside, coded.stream, [rungs, channels], api_name="inside", **HOW)
     gr.Markdown(f"## {t('inside.one_channel')}")
     rank = gr.Slider(1, 60, 1, step=1, label=t("inside.rank"), elem_id="channel-rank")
     maps = strip("channel-maps", 5)
+    slides("channel-maps", "channel", t("inside.one_channel"))
     plot = gr.Plot(show_label=False, elem_id="channel-histogram")
+    slides("channel-histogram", "histogram", t("inside.one_channel"))
     hint(t("inside.histogram"))
     inputs, outputs = [coded.stream, rank], [maps, plot]
     filled.then(channel, inputs, outputs, api_name="channel", concurrency_id="codec")
@@ -74,6 +77,7 @@ def build_ladder(door: Door, coded: Coded) -> None:
     """The entropy ladder, and the autoencoder of 2017 beside it."""
     gr.Markdown(f"## {t('inside.ladder')}")
     rungs = gr.HTML(elem_id="ladder", padding=False)
+    slides("ladder", "entropy-ladder", t("inside.ladder"))
     gr.Markdown(f"### {t('inside.beside_2017')}")
     past = gr.HTML(elem_id="ladder-2017", padding=False)
     filled = door.opened(ladder, coded.stream, rungs, **HOW, **PRIVATE)

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN
-from codec.ui import examples, jobs
+from codec.ui import examples, jobs, viewer
 from codec.ui.names import LAMBDAS
 from codec.ui.texts import t
 from codec.ui.widgets import PRIVATE, Coded, Door, picture, tabs
@@ -19,15 +19,23 @@ def lesson(step: float, value: float, original: str | None):
     value is: 1: bits kept, 1…8; 2: waves kept, 1…64; 3: the step, 2…128; 4: 0 for one table, 1 for one for each wave;
     5 and 6: λ, 0.0005…0.0483; 7: 0 (least error) to 1. Gives the image (PNG) and its figures.
     """
+    yield from jobs.lesson.run(*checked(step, value), original or examples.files()[0])
+
+
+def show(step: float, value: float, original: str | None):
+    """A step on the page: what `lesson` gives, beside the original."""
+    # A link may open a step before the first tab has an image.
+    yield from jobs.lesson.beside(*checked(step, value), original or examples.files()[0])
+
+
+def checked(step: float, value: float) -> tuple[int, float]:
+    """The number of a step, or a refusal, and the setting of its control within its limits."""
     number, value = int(step or 0), float(value or 0)
     if not 1 <= number <= COUNT:
         raise gr.Error(t("errors.no_step", count=COUNT), print_exception=False)
     low, high = LIMITS[number - 1]
     value = min(max(value, low), high)
-    if number in (1, 2, 4):
-        value = int(value)
-    # A link may open a step before the first tab has an image.
-    yield from jobs.lesson.run(number, value, original or examples.files()[0])
+    return number, int(value) if number in (1, 2, 4) else value
 
 
 def control(number: int):
@@ -47,17 +55,17 @@ def build(demo: gr.Blocks, door: Door, coded: Coded) -> None:
     private = how | PRIVATE
     # By name, for programs: a step's own control is a slider here and a choice there.
     step, value = gr.Number(1, visible=False), gr.Number(8, visible=False)
-    program = gr.Button(visible=False)
+    program, alone = gr.Button(visible=False), picture(t("lesson.result"), visible=False)
     with tabs("lesson-steps"):
         for number in range(1, COUNT + 1):
             title = f"{number} · {t(f'lesson.{number}.term')}"
             with gr.Tab(title, id=number, elem_id=f"door-step-{number}") as step_tab:
                 setting, inputs, outputs = build_step(number, coded.original)
                 if number == 1:
-                    program.click(lesson, [step, value, coded.original], outputs, api_name="lesson", **how)
+                    program.click(lesson, [step, value, coded.original], [alone, outputs[1]], api_name="lesson", **how)
                 moved = setting.release if isinstance(setting, gr.Slider) else setting.change
                 for event in (moved, Door(f"step-{number}", (*door.tabs, step_tab)).opened):
-                    event(lesson, inputs, outputs, **private)
+                    event(show, inputs, outputs, **private)
     demo.load(None, js="() => window.codecPage.openStep()")
 
 
@@ -66,18 +74,12 @@ def build_step(number: int, original: gr.File) -> tuple:
     gr.Markdown(t(f"lesson.{number}.title"), elem_classes="step-title")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            shown = picture(
-                t("errors.step_alt", number=number),
-                height=380,
-                elem_id=f"step-picture-{number}",
-                elem_classes="step-picture",
-                buttons=["fullscreen"],
-            )
             figures = gr.HTML(elem_classes="step-figures", padding=False)
+            pair = viewer.component(elem_id=f"step-picture-{number}", elem_classes="step-picture")
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(t(f"lesson.{number}.text"))
             setting = control(number)
             gr.Markdown(t(f"lesson.{number}.question"), elem_classes="step-question")
             with gr.Accordion(t("lesson.answer"), open=False):
                 gr.Markdown(t(f"lesson.{number}.answer"))
-    return setting, [gr.State(number), setting, original], [shown, figures]
+    return setting, [gr.State(number), setting, original], [pair, figures]

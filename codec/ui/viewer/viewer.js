@@ -4,6 +4,12 @@ const stage = find(".stage"), under = find(".under"), over = find(".over"), fram
 const range = find("input.divider"), crops = find(".crops"), scales = find(".scales.details");
 let zoom = 1, pan = [0, 0]; // of the stage: 1 is the whole picture; pan in pixels of the page
 let scale = 2, spot = null, shown = null, right = null, sent = null;
+// What an address asks for: a zoom, and the centre of what is seen, in shares of the image. It holds until a visitor
+// does something.
+let asked = element.closest("#comparison") && new URLSearchParams(location.search);
+if (!["zoom", "x", "y"].some((key) => asked?.has(key))) asked = null;
+for (const event of ["pointerdown", "keydown"])
+  document.addEventListener(event, () => { asked = null; }, { capture: true, once: true });
 const words = window.codecTexts;
 const value = () => (props.value && props.value.pictures ? props.value : null);
 // While an image is coded once more, what was made before stays until the new comes.
@@ -74,6 +80,25 @@ function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
   if ((before - pixel) * (zoom - pixel) < 0 && pixel > 1 && factor) zoom = pixel;
   pan = [x - ((x - pan[0]) * zoom) / before, y - ((y - pan[1]) * zoom) / before];
   move();
+  went();
+}
+
+// Where a visitor has gone, for the address: only once they have.
+function went() {
+  const v = value();
+  if (!v) return;
+  const k = fitting() * zoom, centre = [stage.clientWidth / 2, stage.clientHeight / 2];
+  const [x, y] = zoom > 1 ? centre.map((c, i) => (c - pan[i]) / k) : spot;
+  stage.dataset.view = [zoom, x / v.width, y / v.height].join(" ");
+}
+function goTo(wanted) {
+  const v = value(), of = (key, least, most) => Math.min(most, Math.max(least, Number(wanted.get(key)) || least));
+  spot = [wanted.has("x") ? of("x", 0, 1) * v.width : spot[0], wanted.has("y") ? of("y", 0, 1) * v.height : spot[1]];
+  zoom = of("zoom", 1, 64);
+  const k = fitting() * zoom;
+  pan = [stage.clientWidth / 2 - spot[0] * k, stage.clientHeight / 2 - spot[1] * k];
+  move();
+  went();
 }
 
 const fullscreen = () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen?.());
@@ -158,6 +183,8 @@ function show() {
   if (shown !== v.id) {
     spot = v.spot;
     zoom = 1;
+    delete stage.dataset.view;
+    if (asked && stage.clientWidth) goTo(asked);
   }
   move();
   details();
@@ -199,12 +226,14 @@ stage.addEventListener("pointermove", (e) => {
 stage.addEventListener("pointercancel", (e) => { fingers.delete(e.pointerId); press = null; });
 stage.addEventListener("pointerup", (e) => {
   const v = value(), click = press && !press.moved, [x, y] = at(e);
+  if (press?.moved && !press.divides) went();
   fingers.delete(e.pointerId);
   press = null;
   const k = under.offsetWidth / (v?.width ?? 1) || over.offsetWidth / (v?.width ?? 1);
   if (!click || !v || !k) return;
   spot = [Math.min(v.width, Math.max(0, (x - pan[0]) / k)), Math.min(v.height, Math.max(0, (y - pan[1]) / k))];
   place();
+  went();
 });
 // The page goes on scrolling below the pointer unless the picture fills the screen, is zoomed, or Ctrl is held.
 stage.addEventListener("wheel", (e) => {
@@ -221,6 +250,7 @@ stage.addEventListener("keydown", (e) => {
   const by = e.shiftKey ? 64 : 16;
   spot = [Math.min(v.width, Math.max(0, spot[0] + by * step[0])), Math.min(v.height, Math.max(0, spot[1] + by * step[1]))];
   place();
+  went();
 });
 range.addEventListener("input", () => divide(Number(range.value)));
 stage.addEventListener("pointerup", () => range.dispatchEvent(new Event("change", { bubbles: true })));
@@ -245,7 +275,12 @@ function keys(e) {
   else if (e.key === "0") zoomBy(0);
 }
 document.addEventListener("keydown", keys);
-const resized = new ResizeObserver(() => { widest(); move(); place(); });
+const resized = new ResizeObserver(() => {
+  widest();
+  if (asked && value() && stage.clientWidth) goTo(asked);
+  move();
+  place();
+});
 resized.observe(element);
 resized.observe(stage);
 watch("value", show);
