@@ -1,5 +1,6 @@
 """The systems of history on a visitor's image: each with its own instrument, and all of them on one plot."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -74,45 +75,60 @@ def refuse_large(rgb: np.ndarray, name: str) -> None:
 
 
 def recurrent(original: str | None, step: float, variant: str, target: float | None, progress):
-    """Yields what rnn-2018 shows after a step: see `tabs.history.rnn`."""
+    """Yields what rnn-2018 shows after a step: see `tabs.history.rnn`. Later steps are not run for it."""
     common.need(original)
     if variant not in rnn_2018.VARIANTS:
         common.refuse("history.no_network", names=", ".join(rnn_2018.VARIANTS))
     with common.workplace() as folder:
         rgb = read_picture(original).rgb
         refuse_large(rgb, rnn_2018.NAME)
-        key = (rnn_2018.NAME, digest(rgb.tobytes()), variant, target or None)
-
-        def make() -> list[Made]:
-            return list(steps_of(rgb, variant, target or None, common.sparing(progress)))
-
-        every = CACHE.made(key, make, lambda made: sum(map(weight, made)))
-        number = min(max(int(step or 1), 1), len(every))
-        name = t("history.rnn.after", step=number, variant=t(f"history.rnn.{variant}"))
-        yield from beside(folder, rgb, rnn_2018.NAME, name, every[number - 1])
+        number = min(max(int(step or 1), 1), STEPS)
+        steps = after_steps(rgb, variant, target or None, number, common.sparing(progress))
+        name = t("history.rnn.after", step=len(steps), variant=t(f"history.rnn.{variant}"))
+        yield from beside(folder, rgb, rnn_2018.NAME, name, steps[-1])
 
 
-def steps_of(rgb: np.ndarray, variant: str, target: float | None, progress) -> Iterator[Made]:
+def all_steps(original: str | None, variant: str, target: float | None) -> None:
+    """Runs every step, so that the slider finds them made. Where that cannot be, the step that is asked for says so."""
+    with contextlib.suppress(CodecError, MemoryError):
+        if original and variant in rnn_2018.VARIANTS:
+            rgb = read_picture(original).rgb
+            refuse_large(rgb, rnn_2018.NAME)
+            after_steps(rgb, variant, target or None, STEPS, common.sparing(lambda *_, **__: None))
+
+
+def after_steps(rgb: np.ndarray, variant: str, target: float | None, number: int, progress) -> list[Made]:
+    """What has arrived after each of the first `number` steps, or of fewer where all tiles have sent enough."""
+    key = (rnn_2018.NAME, digest(rgb.tobytes()), variant, target)
+    every = CACHE.get((*key, STEPS)) or CACHE.made(
+        (*key, number),
+        lambda: list(steps_of(rgb, variant, target, number, progress)),
+        lambda steps: sum(map(weight, steps)),
+    )
+    return every[:number]
+
+
+def steps_of(rgb: np.ndarray, variant: str, target: float | None, number: int, progress) -> Iterator[Made]:
     """What arrives after each step; the map shows how many steps each tile has sent."""
     net, timer, segments = rnn_2018.load(variant), Timer(), []
     with timer.stage("encode"):
-        for segment, _ in rnn_2018.encode(rgb, net, STEPS, target):
+        for segment, _ in rnn_2018.encode(rgb, net, number, target):
             segments.append(segment)
-            progress(0.5 * len(segments) / STEPS, desc=t("compare.encoding"))
+            progress(0.5 * len(segments) / number, desc=t("compare.encoding"))
     stream = container.Container(
         rnn_2018.NAME, [*rnn_2018.VARIANTS].index(variant), rgb.shape[1], rgb.shape[0], segments
     )
     size, sent, decoder = container.HEADER, 0, rnn_2018.pictures(stream)
-    for number, segment in enumerate(segments, 1):
+    for step, segment in enumerate(segments, 1):
         with timer.stage("decode"):
             decoded, active = next(decoder)
-        progress(0.5 + 0.5 * number / len(segments), desc=t("compare.decoding"))
+        progress(0.5 + 0.5 * step / len(segments), desc=t("compare.decoding"))
         size, sent = size + len(container.framed(segment)), sent + active.astype(int)
         maps = []
         if target is not None:
             said = t("history.rnn.map", percent=100 * float(active.mean()), target=target)
             maps = [(said, heatmap.over(rgb, sent, STEPS, rnn_2018.TILE))]
-        encode_ms = timer.ms["encode"] * number / len(segments)
+        encode_ms = timer.ms["encode"] * step / len(segments)
         yield Made(png_bytes(decoded), size, encode_ms, timer.ms["decode"], maps, [])
 
 

@@ -16,6 +16,7 @@ NETWORKS = {
 TARGETS = (26, 28, 30, 32)  # dB
 LINE = ("2016", "2017", "2018a", "2018b", "2018c", "2020", "2021", "here")
 STEPS = 8
+HOW = {"concurrency_id": "classroom", "concurrency_limit": 2}
 
 
 def history(original: str | None, axis: str, progress=gr.Progress()):  # noqa: B008
@@ -92,8 +93,10 @@ def build_rnn(door: Door, coded: Coded) -> None:
         target = gr.Radio(targets, value=0, label=t("history.rnn.target"), elem_id="rnn-target")
     said, maps, channels = results("rnn", 2)
     settings = [step, network, target]
-    connect(rnn, "history_rnn", door, coded, settings, [step.release, network.change, target.change],
-            [pair, said, maps, channels])  # fmt: skip
+    events = connect(rnn, "history_rnn", door, coded, settings, [step.release, network.change, target.change],
+                     [pair, said, maps, channels])  # fmt: skip
+    for shown in events:
+        shown.success(jobs.history.all_steps, [coded.original, network, target], None, **HOW, **PRIVATE)
 
 
 def build_importance(door: Door, coded: Coded) -> None:
@@ -142,11 +145,9 @@ def results(name: str, columns: int) -> tuple[gr.HTML, gr.Gallery, gr.Gallery]:
     return said, maps, channels
 
 
-def connect(run, api_name: str, door: Door, coded: Coded, settings: list, changes: list, outputs: list) -> None:
-    """Runs whenever the place is opened or something in it is changed."""
-    how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
-    how |= {"show_progress_on": outputs[0]}
+def connect(run, api_name: str, door: Door, coded: Coded, settings: list, changes: list, outputs: list) -> list:
+    """Runs whenever the place is opened or something in it is changed. Returns these events."""
+    how = {**HOW, "trigger_mode": "always_last", "show_progress_on": outputs[0]}
     inputs = [coded.original, *settings]
-    door.opened(run, inputs, outputs, api_name=api_name, **how)
-    for change in changes:
-        change(run, inputs, outputs, **how, **PRIVATE)
+    opened = door.opened(run, inputs, outputs, api_name=api_name, **how)
+    return [opened, *(change(run, inputs, outputs, **how, **PRIVATE) for change in changes)]
