@@ -195,6 +195,8 @@ def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_
         page.locator("#upload input[type=file]").set_input_files(str(path))
 
     upload(photo)
+    page.get_by_text("This image is being coded").wait_for()
+    assert row.count() == 0  # nothing of the one before is left
     page.wait_for_function("() => document.querySelector('#comparison .under').naturalWidth == 300", timeout=60_000)
     page.locator("#figures tbody tr", has_text="JPEG").first.wait_for(timeout=60_000)
 

@@ -213,6 +213,12 @@
     if (text && line.textContent !== text) line.textContent = text;
   }
 
+  const waiting = `<div class="big">${words.coding}</div>`; // what the headline says until an image is coded
+  const button = interactive => ({ __type__: "update", interactive }); // of a download
+  page.another = () => [waiting, "", "", button(false), button(false), button(false)];
+  page.ready = count => count === 1 ? button(true) : Array(count).fill(button(true));
+  page.gaveUp = said => said === waiting ? "" : said;
+
   page.again = () => { // another image has been made: what is seen of it is filled again
     page.coded = true;
     for (const button of document.querySelectorAll("[id^=again-]"))

@@ -276,6 +276,12 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
     runs = [bar.button.click(compress, inputs, outputs, api_name="compress", **how)]
     runs.append(first.then(compress_first, inputs, outputs, **how, **PRIVATE))
     runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events]
+    # Another image takes away what is left of the one before, at once: the browser does it, so nothing overtakes it.
+    left_over = [headline, verdict, figures, stream_file, png_file, baseline_file]
+    others = [bar.upload.upload, gallery.select, bar.example.input]
+    gr.on(others, None, None, left_over, js="() => window.codecPage.another()", **quick)
+    for run in runs:
+        run.failure(None, headline, headline, js="said => window.codecPage.gaveUp(said)", **quick)
     # Slow numbers follow in a lane of their own, once the page has the files.
     compared = [stream_file, original_file, left, right, baseline, everything, equal]
     shown = [verdict, pictures, numbers, figures, baseline_file]
@@ -288,7 +294,9 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
     changes = [left.select, right.select, baseline.select, everything.input, equal.select]
     gr.on(changes, measure, compared, shown, api_name="measure", **slowly)
     for done in runs:
-        done.success(measure_coded, compared, shown, **slowly, **PRIVATE)
+        measured = done.success(measure_coded, compared, shown, **slowly, **PRIVATE)
+        measured.success(None, None, baseline_file, js="() => window.codecPage.ready(1)", **QUICK)
+        done.success(None, None, [stream_file, png_file], js="() => window.codecPage.ready(2)", **QUICK)
         done.success(None, js="() => window.codecPage.again()", **QUICK)
     share.click(None, js="() => window.codecPage.share()", **QUICK)
     bar.upload.clear(queue.call_off, **quick)
