@@ -265,7 +265,7 @@ def photographs(tmp_path_factory):
 )  # fmt: skip
 def test_what_was_trained_is_packed_and_codes(name, variant, photographs, tmp_path, monkeypatch):
     settings = training.Settings(str(photographs / "train"), str(tmp_path / "run"), name, variant)
-    changes = {"steps": 5, "batch": 2, "crop": 64, "bit_crops": 2, "bit_steps": 20}
+    changes = {"steps": 5, "coarse_steps": 5, "batch": 2, "crop": 64, "bit_crops": 2, "bit_steps": 20}
     training.train(training.Settings(**(vars(settings) | changes)))
     log = json.loads((tmp_path / "run" / name / "log.json").read_text())
     assert log[variant]["steps"] == 5 and np.isfinite(log[variant]["progress"][0]["loss"])

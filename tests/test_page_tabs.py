@@ -302,7 +302,7 @@ def test_painting_with_the_mouse_moves_bits(browser, url):
     foreign = []
     page = opened(
         browser,
-        f"{url}?tab=bits&sub=region",
+        f"{url}?tab=bits&sub=region&model=mse&lambda=0.0035",
         lambda r: foreign.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None,
     )
     page.wait_for_event("response", lambda answer: answer.url.endswith("/image.png"))  # what is painted on
