@@ -178,6 +178,31 @@ def shown_pixels(page, which: int) -> np.ndarray:
     return np.array(image.evaluate(PIXELS), dtype=np.uint8).reshape(*size, 4)[:, :, :3]
 
 
+def test_the_original_stands_there_before_the_page_does(browser, url):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => { window.shift += e.value; }))"
+        ".observe({ type: 'layout-shift', buffered: true })"
+    )
+    held: list | None = []  # what draws the page is on its way
+
+    def hold(route):
+        route.continue_() if held is None else held.append(route)
+
+    page.route("**/assets/*.js", hold)
+    page.goto(f"{url}?tab=compare&example=coffee", wait_until="commit")
+    page.wait_for_function("() => document.querySelector('#poster')?.naturalWidth > 0")
+    assert held and not page.locator("#tabs").count()
+    waiting, held = held, None
+    for route in waiting:
+        route.continue_()
+    page.wait_for_function("() => document.querySelector('#comparison .under')?.naturalWidth > 0")
+    page.locator("#poster").wait_for(state="detached")
+    page.locator("html.drawn").wait_for()
+    assert page.evaluate("window.shift") < 0.05  # nothing moves that a visitor has begun to look at
+    page.close()
+
+
 def test_a_visitor_compresses_and_sees_the_very_pixels(browser, url, photo, tmp_path):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     foreign = []

@@ -4,33 +4,11 @@ import json
 from urllib.request import urlopen
 
 import pytest
+from places import SIGNS, TAB
 from test_page_tabs import opened
 
 from codec.ui.address import PLACES
 
-SIGNS = {  # what a place draws last
-    "one": "#figures tbody tr:nth-child(2)",
-    "decoders": "#decoder-figures tbody tr:nth-child(5)",
-    "open": "#stream-upload",
-    "lesson": "#step-picture-1 img.under:not([hidden])",
-    "digits": "#digit-plane .js-plotly-plot",
-    "all": "#history-curves .js-plotly-plot",
-    "rnn": "#rnn-said tbody tr:nth-child(3)",
-    "importance": "#importance-channels img",
-    "attention": "#attention-maps img",
-    "cae": "#cae-curves .js-plotly-plot",
-    "curves": "#curves",
-    "map": "#along-lambda img",
-    "region": "#code-region",
-    "channels": "#channel-histogram .js-plotly-plot",
-    "ladder": "#ladder-2017 .rung",
-    "sampling": "#drawn img",
-    "between": "#draw-strip",
-    "corrupt": "#break",
-    "vote": "#vote-intro a",
-    "about": "#method table",
-}
-TAB = "[role=tab][data-tab-id='{}'] >> visible=true"
 GRAVE = ("serious", "critical")
 #: In the dark only colours differ.
 OPTIONS = {"light": None, "dark": {"runOnly": ["color-contrast"]}}

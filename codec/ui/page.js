@@ -277,6 +277,7 @@
     const open = document.querySelector("#tabs > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
     const now = new URLSearchParams(location.search);
     if (!open || !page.opened) return;
+    root.classList.add("drawn");
     const stage = document.querySelector("#comparison .stage");
     if (stage?.offsetParent && page.coded) {
       const view = stage.dataset.view?.split(" ").map(Number);

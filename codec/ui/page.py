@@ -162,7 +162,10 @@ def launch_options() -> dict:
         "head": links.head(),
         "max_file_size": guard.MAX_UPLOAD,
         "app_kwargs": {
-            "middleware": [Middleware(guard.Guard), Middleware(first_screen.FirstScreen, keys=address.KEYS)],
+            "middleware": [
+                Middleware(guard.Guard),
+                Middleware(first_screen.FirstScreen, keys=address.KEYS, style=CSS + viewer.CSS),
+            ],
             "lifespan": sessions.lifespan,
             "routes": Votes().routes(),
         },

@@ -22,7 +22,7 @@ PICTURES = HERE / "pictures"
 PREVIEW, SMALL = "preview.jpg", "-small.avif"  # of a link; of a scene, after its name
 ROUTE = "first/"  # of the pictures, relative to the page
 #: The tabs that the first screen has a door to.
-DOORS = ("compare", "course", "curves", "bits", "latents", "vote", "about")
+DOORS = ("compare", "course", "history", "curves", "bits", "latents", "vote", "about")
 #: Where a picture is cut that is taller than the screen, percent from above.
 FOCUS = {"portrait": "18%", "coffee": "32%"}
 MEASURES = (("psnr", ".1f"), ("ms_ssim", ".3f"), ("lpips", ".3f"), ("dists", ".3f"))
@@ -53,6 +53,19 @@ def files() -> dict[str, bytes]:
 def located(name: str) -> str:
     """Where a picture lies, relative to the page; a changed picture has another address."""
     return f"{ROUTE}{name}?{hashlib.sha256(files()[name]).hexdigest()[:10]}"
+
+
+def poster() -> str:
+    """The script that shows the original of an example until the page of the codec is drawn."""
+    given = originals(), next(iter(examples.sources())), t("front.poster")
+    values = ", ".join(json.dumps(value, ensure_ascii=False) for value in given).replace("<", "\\u003c")
+    return f"<script>{(HERE / 'poster.js').read_text(encoding='utf-8').rstrip()}({values})</script>"
+
+
+@functools.cache
+def originals() -> dict[str, str]:
+    """Where the original of each scene lies, by the name of its example."""
+    return {point["image"]: located(point["original"]["file"]) for point in points()}
 
 
 def link(point: dict, **more: str) -> str:

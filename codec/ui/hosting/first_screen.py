@@ -23,10 +23,13 @@ OURS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 
 
 class FirstScreen:
-    """ASGI middleware. keys: of a query that asks for the page of the codec."""
+    """ASGI middleware. keys: of a query that asks for the page of the codec; style: that page's sheet.
 
-    def __init__(self, app, keys: frozenset[str]):
-        self.app, self.keys = app, keys
+    Gradio brings the sheet only after it has drawn the page, which would then move: so the HTML has it, too.
+    """
+
+    def __init__(self, app, keys: frozenset[str], style: str):
+        self.app, self.keys, self.style = app, keys, style
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -47,7 +50,7 @@ class FirstScreen:
             return await self.app(scope, receive, send)
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if self.keys & query.keys():
-            return await self.app(scope, receive, with_preview(origin_of(scope), send))
+            return await self.app(scope, receive, with_preview(origin_of(scope), self.style, send))
         await page(LANGUAGE.get(), scope, dict(scope["headers"]), send)
 
 
@@ -99,8 +102,8 @@ async def answer(scope, send, status: int, body: bytes, headers: list) -> None:
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-def with_preview(origin: str, send):
-    """A `send` that replaces what Gradio's HTML says for previews of links."""
+def with_preview(origin: str, style: str, send):
+    """A `send` that replaces what Gradio's HTML says for previews of links, and adds what is to be there at once."""
     held: list[dict] = []
 
     async def replaced(message):
@@ -114,7 +117,7 @@ def with_preview(origin: str, send):
             held[1]["body"].append(message.get("body", b""))
             if message.get("more_body"):
                 return
-            body = preview(b"".join(held[1]["body"]), origin)
+            body = preview(b"".join(held[1]["body"]), origin, style)
             start = held[0] | {
                 "headers": [
                     *((k, v) for k, v in held[0]["headers"] if k != b"content-length"),
@@ -129,8 +132,8 @@ def with_preview(origin: str, send):
     return replaced
 
 
-def preview(page: bytes, origin: str) -> bytes:
-    """Gradio's page with our title, sentence and picture for whoever sees its link."""
+def preview(page: bytes, origin: str, style: str) -> bytes:
+    """Gradio's page with our title, sentence and picture for whoever sees its link, our sheet and the poster."""
     head, mark, rest = OURS.sub(b"", page).partition(b"</head>")
     tags = {
         "og:type": "website",
@@ -143,6 +146,7 @@ def preview(page: bytes, origin: str) -> bytes:
     }
     lines = [f'<meta property="{name}" content="{escape(text)}">' for name, text in tags.items()]
     lines.append('<meta name="twitter:card" content="summary_large_image">')
+    lines += [f"<style>{style}</style>", front.poster()]
     # Gradio's own words follow the browser's language: here it is the page's.
     own = (
         f"<script>Object.defineProperty(navigator, 'language', {{ get: () => '{LANGUAGES[LANGUAGE.get()]}' }})</script>"
