@@ -181,7 +181,8 @@ def shown_pixels(page, which: int) -> np.ndarray:
 def test_the_original_stands_there_before_the_page_does(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.add_init_script(
-        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => { window.shift += e.value; }))"
+        "window.shift = 0;"
+        "new PerformanceObserver(list => list.getEntries().forEach(e => { window.shift += e.value; }))"
         ".observe({ type: 'layout-shift', buffered: true })"
     )
     held: list | None = []  # what draws the page is on its way

@@ -263,8 +263,11 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
     named = bar.example.input(file_of, bar.example, bar.upload, **quick)
     bar.upload.upload(lambda: None, None, bar.example, **quick)
     chosen = bar.model.input(choose_model, [bar.model, bar.mode, bar.bpp], [about, bar.mode, bar.bpp], **quick)
+    # Another image takes away what is left of the one before: the browser does it, before it asks for the new.
+    left_over = [headline, verdict, figures, stream_file, png_file, baseline_file]
+    others = [bar.upload.upload, pick.then, named.then]
+    another = [event(None, None, left_over, js="() => window.codecPage.another()", **quick).then for event in others]
     events = [
-        bar.upload.upload,
         bar.quality.release,
         bar.bpp.release,
         bar.mode.input,
@@ -272,14 +275,10 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
         bar.kb.submit,
         full.input,
     ]
-    events += [pick.then, named.then, chosen.then]
+    events += [*another, chosen.then]
     runs = [bar.button.click(compress, inputs, outputs, api_name="compress", **how)]
     runs.append(first.then(compress_first, inputs, outputs, **how, **PRIVATE))
     runs += [event(compress, inputs, outputs, **how, **PRIVATE) for event in events]
-    # Another image takes away what is left of the one before, at once: the browser does it, so nothing overtakes it.
-    left_over = [headline, verdict, figures, stream_file, png_file, baseline_file]
-    others = [bar.upload.upload, gallery.select, bar.example.input]
-    gr.on(others, None, None, left_over, js="() => window.codecPage.another()", **quick)
     for run in runs:
         run.failure(None, headline, headline, js="said => window.codecPage.gaveUp(said)", **quick)
     # Slow numbers follow in a lane of their own, once the page has the files.
