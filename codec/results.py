@@ -11,8 +11,9 @@ from pathlib import Path
 from codec import weights
 from codec.errors import WeightsError
 from codec.metrics import ms_ssim_db
-from codec.paths import PACKAGE, atomic_write, shipped
+from codec.paths import PACKAGE, shipped
 from codec.spec import HISTORY
+from codec.writing import atomic_write
 
 OURS = "ours"
 WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"

@@ -18,7 +18,7 @@ WINGS = {
     "training": ("evaluation", "classroom"),
 }
 EVENING = 20  # modules from the command line to the bytes and back, besides `__init__`, `__main__` and errors
-LINES = 2710
+LINES = 2500
 
 
 def modules() -> dict[str, Path]:

@@ -14,7 +14,7 @@ from codec import weights
 from codec.classroom import coarse
 from codec.errors import WeightsError
 from codec.networks.storage import to_float
-from codec.paths import atomic_write
+from codec.writing import atomic_write
 
 CLASSES, EACH = 10, 20  # of the digits that are shipped
 

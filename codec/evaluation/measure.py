@@ -18,6 +18,7 @@ from codec.api import encode, load
 from codec.classroom.history import systems
 from codec.device import Timer, threads
 from codec.evaluation import perception
+from codec.inside import bits
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures import pool
 from codec.pictures.load import load_image
@@ -50,8 +51,8 @@ def _ours(name: str, rgb: np.ndarray, codec: str, lmbda: float) -> dict:
     return point(name, codec, lmbda, rgb, coded.data, decoded, *times) | {
         "weights": model.trunk.id,
         "model": model_digest(codec),
-        "estimate_bytes": round(coded.estimate_bytes, 1),
-        "payload": coded.payload_bytes,
+        "estimate_bytes": round(bits.estimate_bytes(coded.latent), 1),
+        "payload": bits.payload_bytes(coded.stream),
     }
 
 

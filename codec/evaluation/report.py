@@ -14,8 +14,8 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, Undefined
 
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
-from codec.networks.architecture import SYNTHESIS
 from codec.results import OURS, WITH_GAN, is_ours, mixture, read_json, title
+from codec.spec import SYNTHESIS
 
 YET = "not measured yet"
 RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -->", "<!-- /manifest -->")

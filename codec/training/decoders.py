@@ -19,7 +19,6 @@ from torch import Tensor
 from codec.device import has_bfloat16
 from codec.networks.architecture import build, extend
 from codec.networks.transforms import GRAIN, noise_field
-from codec.paths import replacing
 from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
 from codec.training import losses
@@ -29,6 +28,7 @@ from codec.training.loop import Loop, Plan
 from codec.training.optimizers import Optimizers, averaged, decoder_optimizers
 from codec.training.recipes import Networks, Recipe, Seen, View, adjusted, total
 from codec.training.trunk import factors, whole_regions
+from codec.writing import replacing
 
 
 class Learner:

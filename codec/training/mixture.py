@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from codec.networks.architecture import SYNTHESIS, extend
+from codec.networks.architecture import extend
 from codec.results import mixture
+from codec.spec import SYNTHESIS
 from codec.training.latents import decoder_entry, read_decoder
 from codec.training.recipes import RECIPES
 from codec.weights import Weights

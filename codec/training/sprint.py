@@ -20,9 +20,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from codec.networks.gain import lambda_map, rdo_weight
+from codec.networks.gain import lambda_map
 from codec.networks.model import CAUTION, CodecModel
 from codec.networks.transforms import GRAIN
+from codec.networks.trunk import rdo_weight
 from codec.spec import N_SCALES
 from codec.training import data as datasets
 from codec.training import storing

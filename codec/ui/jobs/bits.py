@@ -7,10 +7,10 @@ import gradio as gr
 import numpy as np
 
 from codec import api
-from codec.device import each_where_it_fits
 from codec.inside import bits, heatmap
 from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.names import LAMBDAS
 from codec.ui.texts import t
 
@@ -42,7 +42,7 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     y = codec.analyse(rgb)
     for lmbda in LAMBDAS:
         coded, _ = api.encode(rgb, lmbda=lmbda, codec=codec, y=y)
-        blocks = bits.block_bits(codec, coded.latent, coded.payload_bytes)
+        blocks = bits.block_bits(codec, coded.latent, bits.payload_bytes(coded.stream))
         over = heatmap.over(rgb, blocks, float(np.quantile(blocks, 0.995)))
         caption = t("bits.along", value=lmbda, size=len(coded.data), percent=100 * half_of(blocks))
         shown.append((common.saved(folder / f"lambda-{lmbda:g}.png", over), caption))

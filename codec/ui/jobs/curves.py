@@ -7,12 +7,12 @@ import gradio as gr
 
 from codec import api, baselines
 from codec.classroom.history import systems
-from codec.device import each_where_it_fits, where_it_fits
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
 from codec.pictures.sandbox import read_picture
 from codec.spec import ANCHORS, HISTORY
 from codec.ui.jobs import common, rd_plot, renditions
+from codec.ui.jobs.gpu import each_where_it_fits, where_it_fits
 from codec.ui.jobs.rd_plot import Points
 from codec.ui.names import QUALITIES, curve_title
 from codec.ui.texts import t

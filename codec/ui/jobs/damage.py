@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from codec import api, bitstream
-from codec.device import each_where_it_fits
 from codec.entropy.integer import ONE
 from codec.entropy.range_coder import Decoder
 from codec.errors import CodecError, StreamError
@@ -15,6 +14,7 @@ from codec.inside import bits, prior
 from codec.metrics import psnr
 from codec.pipeline import z_index
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.jobs.inside import by_rank
 from codec.ui.names import BYTE, CHANNEL
 from codec.ui.texts import t
@@ -103,4 +103,4 @@ def read_leniently(codec, stream):
     def choose(step: int, mu, index):
         return torch.from_numpy(get(decoder, index.flatten().cpu().numpy(), trunk.y_tables))
 
-    return codec.rebuild(z, stream.q_map(), choose), lost
+    return prior.rebuild(codec, z, stream.q_map(), choose), lost

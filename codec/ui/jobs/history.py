@@ -11,7 +11,7 @@ import numpy as np
 
 from codec import baselines, results
 from codec.classroom.history import attention_2021, container, importance_2018, rnn_2018
-from codec.device import Timer, each_where_it_fits, where_it_fits
+from codec.device import Timer
 from codec.errors import CodecError
 from codec.inside import bits, heatmap
 from codec.metrics import bpp, ms_ssim, psnr
@@ -19,6 +19,7 @@ from codec.pictures.load import png_bytes
 from codec.pictures.sandbox import read_picture
 from codec.ui import viewer
 from codec.ui.jobs import common, curves, rd_plot, renditions
+from codec.ui.jobs.gpu import each_where_it_fits, where_it_fits
 from codec.ui.jobs.inside import gray
 from codec.ui.jobs.renditions import CACHE, ENTRY_BYTES, digest
 from codec.ui.names import KODAK

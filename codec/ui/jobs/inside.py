@@ -8,13 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from codec.classroom import autoencoder
-from codec.device import where_it_fits
 from codec.errors import CodecError
 from codec.inside import bits, heatmap
 from codec.inside.ladder import Rung, ladder
 from codec.plots import SECOND
 from codec.spec import DECODERS
 from codec.ui.jobs import common, renditions
+from codec.ui.jobs.gpu import where_it_fits
 from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.names import CAE, OURS
 from codec.ui.tables import rungs_html

@@ -8,11 +8,11 @@ import numpy as np
 
 from codec import api, bitstream
 from codec.classroom.history import systems
-from codec.device import where_it_fits
 from codec.spec import HISTORY_MAGIC
 from codec.ui import viewer
 from codec.ui.jobs import common
 from codec.ui.jobs.compare import file_stem
+from codec.ui.jobs.gpu import where_it_fits
 from codec.ui.names import OURS
 from codec.ui.tables import kilobytes
 from codec.ui.texts import t
@@ -31,7 +31,7 @@ def decoded(data: bytes) -> tuple[np.ndarray, dict]:
     """uint8 (H, W, 3) and the header fields of a stream of this codec or of a system of history. Raises StreamError."""
     if data[:3] in HISTORY_MAGIC:
         return systems.decompress(data), systems.info(data)
-    header = api.info(data)
+    header = bitstream.info(data)
     return where_it_fits(lambda device: api.load(header["trunk"], device).decode(bitstream.read(data))), header
 
 

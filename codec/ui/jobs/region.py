@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image
 
 from codec import api, bitstream
-from codec.device import each_where_it_fits
 from codec.errors import CodecError
 from codec.inside import bits, heatmap, roi
 from codec.metrics import psnr
 from codec.pictures.sandbox import read_opacity, read_picture
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.names import MIDDLE
 from codec.ui.tables import plain_table
 from codec.ui.texts import t

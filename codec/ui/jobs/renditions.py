@@ -17,13 +17,14 @@ import numpy as np
 from codec import api, baselines, bitstream
 from codec.classroom import autoencoder, store
 from codec.classroom.history import systems
-from codec.device import Timer, where_it_fits
+from codec.device import Timer
 from codec.errors import CodecError
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures.load import load_image, png_bytes
 from codec.pictures.sandbox import read_picture
 from codec.ui.hosting.queue import is_called_off
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import where_it_fits
 from codec.ui.names import BASELINES, BY_BYTES, CAE, DECODERS, HISTORICAL, OURS, SYSTEMS
 from codec.ui.texts import t
 from codec.weights import default

@@ -6,12 +6,12 @@ from pathlib import Path
 import gradio as gr
 
 from codec import api, bitstream
-from codec.device import each_where_it_fits, where_it_fits
 from codec.inside import bits, prior
 from codec.metrics import psnr
 from codec.pictures.sandbox import read_picture
 from codec.spec import lambda_of
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits, where_it_fits
 from codec.ui.names import CROP_SIZES, DECODERS, EVERYTHING, SAMPLE_SIZES, SIDE
 from codec.ui.texts import t
 
