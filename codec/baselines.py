@@ -120,9 +120,9 @@ def encode_as_good(rgb: np.ndarray, codec: str, is_as_good: Callable[[np.ndarray
         unit = " dB" if codec == "jpeg2000" else ""
         setting = f"quality {qualities[high]:g}{unit}" + (f", {subsampling}" if codec == "jpeg" else "")
         note = "" if fits else f"{NAMES[codec]} does not get there: this is its highest quality."
-        made = BaselineResult(codec, data, decode(data), setting, fits, note)
-        if best is None or (made.fits, -len(made.data)) > (best.fits, -len(best.data)):
-            best = made
+        result = BaselineResult(codec, data, decode(data), setting, fits, note)
+        if best is None or (result.fits, -len(result.data)) > (best.fits, -len(best.data)):
+            best = result
     return best
 
 

@@ -86,8 +86,8 @@ def expectation(codec: Codec, latent: Latent, channel: int) -> Expectation:
     y_hat = (latent.y_hat[0, channel].cpu() / ONE).float()
     q, index = (placed(latent, steps)[0, channel] for steps in (latent.y, latent.index))
     sigma = SIGMA_MIN * torch.exp(LOG_STEP * index)
-    parts = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, latent)[0, channel])
-    return Expectation(*(part.numpy() for part in parts))
+    maps = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, latent)[0, channel])
+    return Expectation(*(values.numpy() for values in maps))
 
 
 def histogram(codec: Codec, latent: Latent, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -72,7 +72,7 @@ def quantize(model: EntropyModel) -> dict[str, Tensor]:
         if head.inner.weight.any() or head.inner.bias.any():  # weights before it had none
             layers[f"head{i}m"] = integer_conv(head.inner.weight, head.inner.bias)
         layers[f"head{i}b"] = integer_conv(head.conv2.weight, head.conv2.bias, out_scale=out_scale)
-    return {f"{layer}.{name}": t for layer, parts in layers.items() for name, t in parts.items()}
+    return {f"{layer}.{name}": t for layer, tensors in layers.items() for name, t in tensors.items()}
 
 
 def trunk_tensors(model: CodecModel, y_tables: list[np.ndarray], z_tables: list[np.ndarray]) -> dict[str, Tensor]:

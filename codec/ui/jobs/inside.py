@@ -37,13 +37,13 @@ def results(folder: Path, data: bytes, device: str):
     cost = bits.symbol_bits(codec, symbols)[0]
     estimate = (float(cost.sum()) + float(bits.hyper_bits(codec, symbols).sum())) / 8
     y_hat = codec.latent(symbols)[0].cpu().numpy()
-    by_channel, shown = cost.sum((1, 2)), []
+    by_channel, channels = cost.sum((1, 2)), []
     for rank, c in enumerate(by_channel.argsort(descending=True)[:CHANNELS].tolist()):
         path = common.saved(folder / f"channel-{rank}.png", gray(y_hat[0, c]))
-        shown.append(
+        channels.append(
             (path, t("inside.channel_share", channel=c, percent=100 * float(by_channel[c] / by_channel.sum())))
         )
-    return rungs_html(ladder(symbols, parsed)) + f"<p>{t('inside.floor', size=estimate)}</p>", shown
+    return rungs_html(ladder(symbols, parsed)) + f"<p>{t('inside.floor', size=estimate)}</p>", channels
 
 
 def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None) -> np.ndarray:
@@ -74,11 +74,11 @@ def look(stream: str | None, rank: float):
             (gray(seen.q, 0.0), t("inside.q", most=np.abs(seen.q).max(), percent=zeros)),
             (warm(seen.bits), t("inside.bits", size=seen.bits.sum() / 8, most=seen.bits.max())),
         ]
-        shown = [
-            (common.saved(folder / f"channel-{channel}-{i}.png", rgb[: SIZE * height, : SIZE * width]), said)
-            for i, (rgb, said) in enumerate(pictures)
+        maps = [
+            (common.saved(folder / f"channel-{channel}-{i}.png", rgb[: SIZE * height, : SIZE * width]), caption)
+            for i, (rgb, caption) in enumerate(pictures)
         ]
-        yield shown, figure
+        yield maps, figure
 
 
 def by_rank(bits, rank: float) -> int:

@@ -46,10 +46,10 @@ def in_compare(path: str):
         png = folder / f"{file_stem(path)}.png"
         stream = folder / f"{file_stem(path)}.lic"
         stream.write_bytes(data)
-        said = t("open.size", width=rgb.shape[1], height=rgb.shape[0], bpp=header["bpp"])
+        summary = t("open.size", width=rgb.shape[1], height=rgb.shape[0], bpp=header["bpp"])
         entry = viewer.entry(OURS, t("open.decoded"), kilobytes(len(data)), common.saved(png, rgb))
-        shown = viewer.value(folder.name, rgb, [entry], OURS, OURS, [OURS])
-        headline = f"<div class='big'>{escape(kilobytes(len(data)))} · {escape(said)}</div>"
+        value = viewer.value(folder.name, rgb, [entry], OURS, OURS, [OURS])
+        headline = f"<div class='big'>{escape(kilobytes(len(data)))} · {escape(summary)}</div>"
         headline += f"<div class='small'>{escape(t('open.alone'))}</div>"
         ours = data[:3] not in HISTORY_MAGIC
-        yield headline, shown, [], "", str(stream) if ours else gr.skip(), str(png), None, ""
+        yield headline, value, [], "", str(stream) if ours else gr.skip(), str(png), None, ""
