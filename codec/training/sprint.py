@@ -28,9 +28,9 @@ from codec.spec import N_SCALES
 from codec.training import data as datasets
 from codec.training import storing
 from codec.training.check import equality, on_devices
-from codec.training.decoders import Learner, joint_step, measure
 from codec.training.export import shipped_state, widened
 from codec.training.latents import DecoderInput, ready
+from codec.training.learner import Learner, joint_step, measure
 from codec.training.loop import Loop, Plan, power
 from codec.training.recipes import RECIPES, Networks, Recipe, View
 from codec.training.resident import Resident, random_levels

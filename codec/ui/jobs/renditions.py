@@ -239,17 +239,9 @@ def of_baseline(job: Job, name: str, equal: str) -> Rendition:
             result = baselines.encode_as_good(job.rgb, name, as_good(job, equal))
     with timer.stage("decode"):
         baselines.decode(result.data)
-    return Rendition(
-        name,
-        f"{BASELINES[name]} ({result.setting})",
-        png_bytes(result.rgb),
-        len(result.data),
-        psnr(job.rgb, result.rgb),
-        timer.ms["encode"],
-        timer.ms["decode"],
-        result.data,
-        result.note,
-    )
+    title, quality = f"{BASELINES[name]} ({result.setting})", psnr(job.rgb, result.rgb)
+    png, size, times = png_bytes(result.rgb), len(result.data), (timer.ms["encode"], timer.ms["decode"])
+    return Rendition(name, title, png, size, quality, *times, result.data, result.note)
 
 
 def as_good(job: Job, equal: str):
