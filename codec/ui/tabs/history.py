@@ -37,6 +37,10 @@ def rnn(original: str | None, step: float, network: str, target: float = 0, prog
     yield from jobs.history.recurrent(original, step, network, target, progress)
 
 
+def all_steps(original: str | None, network: str, target: float) -> None:
+    jobs.history.all_steps(original, network, target)
+
+
 def importance(original: str | None, network: str):
     """Code an image with importance-2018.
 
@@ -96,7 +100,7 @@ def build_rnn(door: Door, coded: Coded) -> None:
     events = connect(rnn, "history_rnn", door, coded, settings, [step.release, network.change, target.change],
                      [pair, figures, maps, channels])  # fmt: skip
     for event in events:
-        event.success(jobs.history.all_steps, [coded.original, network, target], None, **HOW, **PRIVATE)
+        event.success(all_steps, [coded.original, network, target], None, **HOW, **PRIVATE)
 
 
 def build_importance(door: Door, coded: Coded) -> None:
