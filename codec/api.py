@@ -1,24 +1,22 @@
-"""compress, decompress, info: the functions that the command line and the page are made of."""
+"""compress and decompress: the functions that the command line and the page use."""
 
 import functools
 import importlib
 import numbers
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from codec import bitstream, rate, spec
-from codec.bitstream import Stream, info
+from codec.bitstream import Stream
 from codec.device import Timer
 from codec.errors import CodecError, StreamError
 from codec.pictures.load import load_image
 from codec.pictures.sources import read_source
 from codec.pipeline import Codec, Latent, Progress
 from codec.weights import default
-
-__all__ = ["Coded", "RateResult", "compress", "decompress", "encode", "info", "load"]
 
 
 @functools.cache
@@ -32,23 +30,13 @@ def load(trunk: str = "", device: str = "cpu") -> Codec:
 
 @dataclass(frozen=True)
 class Coded:
-    """The result of an encoding: the bytes, and what is known about them on the way."""
+    """The result of an encoding: the bytes, and the intermediate results. q is an index, or a map uint8 of them."""
 
     data: bytes
     stream: Stream
     latent: Latent
     q: int | np.ndarray
-    timer: Timer = field(default_factory=Timer)
-
-    @property
-    def estimate_bytes(self) -> float:
-        """The size of the payload by the probability tables."""
-        return (self.latent.y_bits + self.latent.z_bits) / 8
-
-    @property
-    def payload_bytes(self) -> int:
-        """The size of the payload."""
-        return len(self.stream.z) + len(self.stream.y)
+    timer: Timer
 
 
 @dataclass(frozen=True)
@@ -75,12 +63,13 @@ def encode(
 ) -> tuple[Coded, RateResult]:
     """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given quality indices q.
 
-    Where the target is below the model's range the smallest stream is returned, with `reached` False. This is
-    `compress` with everything that is known on the way; see there for errors. Without any, a model's own rate is
-    the target, and as near as one gets to it from above counts as reached. `y` is the result of `codec.analyse`
-    where that is at hand. `progress` is told the share that is done.
+    This is `compress` with all its intermediate results; see there for errors. Where the target is below the model's
+    range, the result is the smallest stream, with `reached` False. Without λ, rate and q the target is the model's own
+    rate, and the smallest stream counts as reached. `y`: the result of `codec.analyse` where there is one. `progress`
+    is told the share that is done.
     """
-    if sum(v is not None for v in (lmbda, bpp, max_bytes, q)) > 1:
+    given = sum(v is not None for v in (lmbda, bpp, max_bytes, q))
+    if given > 1:
         raise CodecError("Give either λ or a target rate, not both.")
     default().check_model(model)
     for name, value in (("λ", lmbda), ("The target rate", bpp)):
@@ -88,8 +77,7 @@ def encode(
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
-    asked = any(v is not None for v in (lmbda, bpp, max_bytes, q))
-    if not asked:
+    if not given:
         bpp = spec.OPERATING_POINTS.get(model)
     if bpp is not None:
         if not (np.isfinite(bpp) and bpp > 0):
@@ -121,24 +109,24 @@ def encode(
             del kept[at]  # only the best so far is worth its memory
         return len(kept[q].data)
 
-    largest = rate.largest_q(size_at, limit, log_size=rate.by_nonzeros(analysed, codec.trunk.gain))
+    largest = rate.largest_q(size_at, limit, rate.by_nonzeros(analysed, codec.trunk.gain))
     q = largest or 0
     coded = kept[q] if q in kept else code(q)
-    return coded, RateResult(q, largest is not None or not asked, q == spec.BYTE_MAX, codings)
+    return coded, RateResult(q, largest is not None or not given, q == spec.BYTE_MAX, codings)
 
 
 def history():
-    """The systems of earlier years, which are no part of this codec, imported when one is asked for."""
+    """The systems of earlier years, which are not part of this codec. They are imported with their first use."""
     return importlib.import_module("codec.classroom.history.systems")
 
 
 def part(progress: Progress, start: float, span: float) -> Progress:
-    """Progress within a part of the work."""
+    """A progress function for a part of the work: its 0…1 is start…start + span of the whole."""
     return progress and (lambda share: progress(min(1, start + span * share)))
 
 
 def check_number(name: str, value) -> None:
-    """Raises CodecError for what is given and is no number."""
+    """Raises CodecError for a value that is neither None nor a number."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
         raise CodecError(f"{name} has to be a number, not an object of type '{type(value).__name__}'.")
 
@@ -161,16 +149,20 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     >>> codec.decompress(data).size
     (96, 64)
     """
-    rgb = load_image(image).rgb
+    return compress_rgb(load_image(image).rgb, model, lmbda, bpp)[0]
+
+
+def compress_rgb(rgb: np.ndarray, model: str, lmbda: float | None, bpp: float | None) -> tuple[bytes, bool]:
+    """`compress` of uint8 (H, W, 3): the stream, and whether it has the best quality there is."""
     if model in spec.HISTORY:
         history().check(model, lmbda)
         check_number("The target rate", bpp)
-        return history().compress(rgb, model, bpp)
+        return history().compress(rgb, model, bpp), False
     coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp)
     if not search.reached:
         least = rate.bpp(len(coded.data), rgb.shape[1], rgb.shape[0])
         raise CodecError(f"{bpp:g} bpp cannot be reached: the least for this picture is {least:.4f} bpp.")
-    return coded.data
+    return coded.data, search.at_top
 
 
 def decompress(source, decoder: str | None = None, realism: float | None = None) -> Image.Image:

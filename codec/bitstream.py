@@ -103,11 +103,6 @@ def _header(stream: Stream) -> bytes:
     return head + _varint(len(stream.z))
 
 
-def header_bytes(stream: Stream) -> int:
-    """Bytes of everything that is not payload."""
-    return len(_header(stream)) + 4
-
-
 def write(stream: Stream) -> bytes:
     """The bytes of a stream. A map that is the same everywhere is written as a uniform q."""
     head, payload = _header(stream), stream.z + stream.y
@@ -168,10 +163,8 @@ def info(source) -> dict:
     if isinstance(stream.q, int):
         level = {"level": stream.q, "lambda": round(lambda_of(stream.q), 6)}
     else:
-        rows, columns = stream.regions
-        level = {
-            "level_map": {"rows": rows, "columns": columns, "min": int(stream.q.min()), "max": int(stream.q.max())}
-        }
+        least, most = int(stream.q.min()), int(stream.q.max())
+        level = {"level_map": dict(zip(("rows", "columns"), stream.regions, strict=True)) | {"min": least, "max": most}}
     return {
         "version": VERSION,
         "trunk": stream.trunk,

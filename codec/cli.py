@@ -1,12 +1,4 @@
-"""The command line of the codec.
-
-    python -m codec compress IN -o OUT [--model mse] [--lambda L | --bpp R] [--force]
-    python -m codec decompress IN -o OUT.png [--decoder hific] [--realism 0.5] [--force]
-    python -m codec info FILE
-
-IN may be a folder, which several processes share with --jobs. - is the standard input or output. A file that exists is
-replaced with --force only. Exit status: 0 all done, 1 some input failed or could not be looked at, 2 wrong usage.
-"""
+"""The command line of the codec: compress, decompress and info. `python -m codec -h` lists all options."""
 
 from __future__ import annotations
 
@@ -35,6 +27,7 @@ Exit status: 0 all done, 1 some input failed or could not be looked at, 2 wrong 
 
 
 def parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
     top = argparse.ArgumentParser(prog="python -m codec", description="Learned image compression.", epilog=EPILOG)
     commands = top.add_subparsers(dest="command", required=True)
     compress = commands.add_parser("compress", help=f"pictures -> {STREAM_SUFFIX} streams", epilog=EPILOG)
@@ -61,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work():
-    """The modules that load torch, imported with the first file: help and refusals need not wait for it."""
+    """The modules that load torch, imported with the first file: help and refusals do not wait for it."""
     from codec import api, device
     from codec.pictures import load
 
@@ -69,22 +62,14 @@ def work():
 
 
 def compress_one(name: str, data: bytes, options: dict) -> list:
-    """Codes one picture, given as the bytes of a file -> [the bytes of the stream, the line that reports it]."""
+    """Codes the bytes of one picture file -> [the bytes of the stream, the line that reports it]."""
     api, load, device = work()
     image = load.load_image(data)
     height, width = image.rgb.shape[:2]
-    if options["model"] in HISTORY:
-        with device.threads(options["threads"]):
-            stream = api.history().compress(image.rgb, options["model"], options["bpp"])
-        size = f"{len(stream):,} bytes, {bpp(len(stream), width, height):.4f} bpp"
-        return [stream, "  ".join([f"{width}×{height}, {size}", *image.notes])]
     with device.threads(options["threads"]):
-        coded, search = api.encode(image.rgb, model=options["model"], lmbda=options["lmbda"], bpp=options["bpp"])
-    rate = bpp(len(coded.data), width, height)
-    if not search.reached:
-        raise CodecError(f"{options['bpp']:g} bpp cannot be reached: the least for this picture is {rate:.4f} bpp.")
-    notes = [*image.notes, *(["This is the best quality there is."] if search.at_top else [])]
-    return [coded.data, "  ".join([f"{width}×{height}, {len(coded.data):,} bytes, {rate:.4f} bpp", *notes])]
+        stream, at_top = api.compress_rgb(image.rgb, options["model"], options["lmbda"], options["bpp"])
+    size = f"{width}×{height}, {len(stream):,} bytes, {bpp(len(stream), width, height):.4f} bpp"
+    return [stream, "  ".join([size, *image.notes, *(["This is the best quality there is."] if at_top else [])])]
 
 
 def decompress_one(name: str, data: bytes, options: dict) -> list:
@@ -95,26 +80,21 @@ def decompress_one(name: str, data: bytes, options: dict) -> list:
     return [load.png_bytes(np.asarray(picture)), f"{picture.width}×{picture.height}"]
 
 
-def options_of(args: argparse.Namespace) -> dict:
-    """What `compress_one` and `decompress_one` need to know; it travels to other processes."""
-    names = ("model", "lmbda", "bpp") if args.command == "compress" else ("decoder", "realism")
-    return {name: getattr(args, name) for name in names} | {"threads": 1 if several(args) else None}
-
-
 def main(argv: list[str] | None = None) -> int:
-    for stream in (sys.stdout, sys.stderr):  # no name, and no terminal, is to end a run
+    for stream in (sys.stdout, sys.stderr):  # no name and no terminal may end a run
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")
     args = parser().parse_args(argv)
     try:
         return run_info(args) if args.command == "info" else run(args)
-    except BrokenPipeError:  # whoever reads our output has had enough
+    except BrokenPipeError:  # the reader of the output has closed it
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def run_info(args) -> int:
+    """Prints the header of a stream as JSON. Returns the exit status."""
     try:
         data = read_input(args.file, StreamError)
         described = work()[0].history().info(data) if data[:3] in HISTORY_MAGIC else info(data)
@@ -137,7 +117,8 @@ def run(args) -> int:
         return 2
     wanted = [job for job in todo if not (args.resume and os.path.isfile(job.target))]
     function, kind = (compress_one, ImageError) if compressing else (decompress_one, StreamError)
-    failures = run_jobs(wanted, function, options_of(args), args, kind)
+    options = vars(args) | {"threads": 1 if several(args) else None}  # these travel to other processes
+    failures = run_jobs(wanted, function, options, args, kind)
     lines = [f"There is nothing to {args.command} in '{printable(args.input)}'."] * (not todo) + report(others)
     if len(wanted) < len(todo):
         lines.append(f"{len(todo) - len(wanted)} of {len(todo)} outputs were there already.")

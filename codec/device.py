@@ -1,14 +1,10 @@
-"""Where to compute: bfloat16, CUDA, and the processor where the GPU's memory does not suffice. And how long it took."""
+"""How to compute: bfloat16 and threads. And how long it took."""
 
 import contextlib
-import os
 import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import torch
-
-Result = TypeVar("Result")
 
 
 class Timer:
@@ -28,7 +24,7 @@ class Timer:
 
 @contextlib.contextmanager
 def threads(count: int | None) -> Iterator[None]:
-    """As many threads for torch within; None: as there are."""
+    """Context manager: torch computes with this number of threads, or with as many as before for None."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -38,28 +34,5 @@ def threads(count: int | None) -> Iterator[None]:
 
 
 def has_bfloat16(device: str | torch.device = "cpu") -> bool:
-    """Whether this processor, or any GPU, computes in bfloat16: other processors would only imitate it, slowly."""
+    """Whether the device computes in bfloat16. Every GPU does; many processors only imitate it, slowly."""
     return torch.device(device).type != "cpu" or getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-
-
-def has_gpu() -> bool:
-    """Whether there is a GPU to compute on."""
-    # On ZeroGPU, CUDA looks available everywhere but is only in a fork of this process that runs one function. What a
-    # fork keeps is lost here, it shares the pipes of the processes that read pictures, and it does not wait until a
-    # file that it yields has been copied: the page computes on the processor there.
-    return torch.cuda.is_available() and not os.environ.get("SPACES_ZERO_GPU")
-
-
-def where_it_fits(work: Callable[[str], Result]) -> Result:
-    """work("cuda") where there is a GPU, and work("cpu") where there is none or its memory does not suffice."""
-    return next(each_where_it_fits(lambda device: iter([work(device)])))
-
-
-def each_where_it_fits(work: Callable[[str], Iterator[Result]]) -> Iterator[Result]:
-    """The same for work that yields; it begins anew on the processor where the GPU's memory ends on the way."""
-    if has_gpu():
-        with contextlib.suppress(torch.cuda.OutOfMemoryError):
-            yield from work("cuda")
-            return
-        torch.cuda.empty_cache()
-    yield from work("cpu")

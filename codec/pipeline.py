@@ -2,9 +2,9 @@
 
 rgb ─ analyse ─► y ─ quantise(q) ─► Latent ─ write ─► Stream ─ read ─► Latent ─ synthesise ─► rgb
 
-The latent y is coded in four steps, each given the ones before (see `codec.networks.hyperprior`). `Codec.steps` is the
-one loop over them. What differs is how the symbols of a step come about, which is its argument `choose`: the encoder
-rounds (`Codec.rdoq`), the decoder reads them, `codec.inside.prior` draws them, and a check knows them already.
+y is coded in four steps, each given the ones before (see `codec.networks.hyperprior`). `Codec.steps` is the one loop
+over them. Its argument `choose` gives the symbols of a step: the encoder rounds (`Codec.rdoq`), the decoder reads them,
+and `codec.inside.prior` draws them.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from codec.spec import BYTE_MAX, N_SCALES, STEPS
 from codec.weights import Weights, default
 
 COLUMNS = 1 << 12  # locations at a time in `Codec.round`
-ZEROS = 16  # zero bytes at its end that a payload may have lost to `Encoder.finish`: more are beyond chance
+ZEROS = 16  # zero bytes at its end that a payload may have lost in `Encoder.finish`; more are too improbable
 
 #: choose(step, mu, index) -> the symbols of a step, integers. mu float64 in fixed point, index uint8 and the result
 #: have one shape, (B, 4, C/4, h/2·w/2), the order of `integer.gather`; the result may be flat in each picture.
@@ -36,10 +36,10 @@ Progress = Callable[[float], None] | None  # is told the share that is done
 
 @dataclass
 class Latent:
-    """A quantised picture: what the range coder codes, and what the decoder gets of it.
+    """A quantised picture: the symbols that the range coder codes, and the y_hat that the decoder gets.
 
-    z (64, h/4, w/4) int32; y and index: per step, int32 and uint8 arrays in coding order; y_hat float64
-    (1, C, h, w) in fixed point; q uint8 (h/4, w/4), quality indices; y_bits and z_bits by the probability tables.
+    z int32 (64, h/4, w/4). y and index: for each step, int32 symbols and uint8 scale indices in coding order. y_hat
+    float64 (1, C, h, w) in fixed point. q uint8 (h/4, w/4), quality indices. Bits by the probability tables.
     """
 
     z: np.ndarray
@@ -53,7 +53,7 @@ class Latent:
 
 @dataclass
 class LatentBatch:
-    """A batch of quantised latents, on their device; see `Latent`. y and index: per step (B, 4, C/4, h/2·w/2)."""
+    """A batch of quantised pictures, on their device; see `Latent`. y and index: per step (B, 4, C/4, h/2·w/2)."""
 
     z: Tensor  # (B, 64, h/4, w/4), integers of any type
     y: list[Tensor]
@@ -69,9 +69,9 @@ class LatentBatch:
 
 
 class Codec:
-    """A trunk, and the decoders of its weights. `precision` is that of the transforms: "float32" or "bfloat16".
+    """A trunk and its decoders. `precision` is that of the transforms, "float32" or "bfloat16".
 
-    No choice made here (device, precision, threads, strip) changes what y_hat is decoded from given bytes.
+    Neither device, precision, threads nor strip changes the y_hat that is decoded from given bytes.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Codec:
         self.trunk = trunk or self.weights.trunk()
         self.device = self.trunk.device
         self.precision = precision
-        self.strip = strip  # pixels, of what the transforms take at a time; by default by the picture's size
+        self.strip = strip  # height in pixels that the transforms take at a time; by default by the picture's size
 
     def decoder(self, name: str, realism: float | None = None) -> Synthesis:
         """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""
@@ -96,10 +96,10 @@ class Codec:
 
     @torch.inference_mode()
     def analyse(self, rgb: np.ndarray, progress: Progress = None) -> Tensor:
-        """uint8 (H, W, 3) -> y float32 (1, C, h, w).
+        """rgb uint8 (H, W, 3) -> y float32 (1, C, h, w).
 
-        Large pictures go in bfloat16 where the processor has it: 40 % less time for at most 0.2 % of the bytes and
-        0.006 dB on Kodak, either way.
+        Large pictures take bfloat16 where the processor has it. That saves 40 % of the time, and changes the bytes by
+        at most 0.2 % and the PSNR by at most 0.006 dB on Kodak.
         """
         large = rgb.shape[0] * rgb.shape[1] > strips.WHOLE_PIXELS
         with self._autocast(large and self.device.type == "cpu" and has_bfloat16()):
@@ -108,8 +108,8 @@ class Codec:
     def quantise(self, y: Tensor, q: int | np.ndarray, progress: Progress = None) -> Latent:
         """y float32 (1, C, h, w) at a quality index, or at a map uint8 (h/4, w/4) of them -> Latent.
 
-        Rounding is a decision of the encoder alone: of the nearest integer and the next one towards zero
-        it takes the one for which bits + λ·distortion is less, distortion as `gain.rdo_weight` has it.
+        Only the encoder decides how to round. It takes the nearest integer, or the next one towards zero where
+        bits + λ·distortion is less with it; see `trunk.rdo_weight`.
         """
         q_map = np.broadcast_to(np.asarray(q, dtype=np.uint8), (y.shape[2] // 4, y.shape[3] // 4))
         batch, z_bits, y_bits = self.round(y, torch.from_numpy(q_map.copy()).to(self.device)[None, None], progress)
@@ -119,7 +119,7 @@ class Codec:
     def round(self, y: Tensor, q64: Tensor, progress: Progress = None) -> tuple[LatentBatch, Tensor, Tensor]:
         """`quantise` of a batch y float32 (B, C, h, w) at maps uint8 (B, 1, h/4, w/4) of quality indices.
 
-        The latents, and the bits of z and of y, float64 (B,) on the CPU.
+        Returns the latents and the bits of z and of y, float64 (B,) on the CPU.
         """
         trunk, q16 = self.trunk, upsample(q64)
         v, weight = y * by_q(trunk.gain, q16), by_q(trunk.rdo, q16)
@@ -129,7 +129,7 @@ class Codec:
         def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
             d, weights = gather(v, step), gather(weight, step)
             symbols = torch.empty(d.shape, dtype=torch.int32, device=self.device)
-            for n in range(0, d.shape[3], COLUMNS):  # a few at a time: what they hold stays in the cache
+            for n in range(0, d.shape[3], COLUMNS):  # a few at a time: their data stay in the cache
                 some = (..., slice(n, n + COLUMNS))
                 symbols[some], bits = self.rdoq(d[some], mu[some], index[some], weights[some])
                 y_bits.add_(bits)
@@ -142,7 +142,7 @@ class Codec:
         return batch, z_costs.gather(2, columns).double().sum((1, 2)), y_bits.cpu()
 
     def rdoq(self, d: Tensor, mu: Tensor, index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Rounds latents d (B, 4, C/4, n): symbols float32, and what they cost, bits float64 (B,)."""
+        """Rounds y·gain d, all inputs (B, 4, C/4, n): symbols float32 of that shape, and their bits float64 (B,)."""
         costs = self.trunk.y_costs
         widest = costs.shape[1] // 2
         d = d - (mu / ONE).float()
@@ -155,7 +155,7 @@ class Codec:
         return torch.where(take, towards, near), cost
 
     def write(self, latent: Latent, width: int, height: int, decoder: str = "mse") -> Stream:
-        """The stream of a quantised picture of this size in pixels, which suggests this decoder."""
+        """The stream of a quantised picture of this size in pixels. It suggests this decoder."""
         trunk = self.trunk
         coder = Encoder()
         coder.put(latent.z.ravel(), z_index(latent.z.shape), trunk.z_tables)
@@ -173,7 +173,7 @@ class Codec:
         walks = [Walk(self.trunk.entropy, z[i : i + 1], q64[i : i + 1]) for i in range(len(z))]
         y, indices = [], []
         for step in range(STEPS):
-            mu, index = (torch.stack(parts) for parts in zip(*(walk.predict(step) for walk in walks), strict=True))
+            mu, index = map(torch.stack, zip(*(walk.predict(step) for walk in walks), strict=True))
             symbols = choose(step, mu, index).to(self.device).view(mu.shape)
             for walk, values in zip(walks, symbols.double().mul_(ONE).add_(mu), strict=True):
                 walk.put(step, values)
@@ -183,19 +183,14 @@ class Codec:
                 progress((step + 1) / STEPS)
         return LatentBatch(z, y, indices, torch.cat([walk.y_hat for walk in walks]), q64)
 
-    def rebuild(self, z: np.ndarray, q: np.ndarray, choose: Choose) -> Latent:
-        """`steps` of one picture: z int32 (64, h/4, w/4) and q uint8 (h/4, w/4)."""
-        z_batch, q64 = (torch.from_numpy(np.array(a)).to(self.device)[None] for a in (z, q[None]))
-        return self.steps(z_batch, q64, choose).picture(0)
-
     # --- decoder ------------------------------------------------------------------------------------------------
 
     def read(self, stream: Stream, progress: Progress = None) -> Latent:
-        """Decodes the payload of a parsed stream. Raises StreamError where it is damaged or of other weights."""
+        """Decodes the payload of a stream. Raises StreamError where it is damaged or of other weights."""
         return self.read_batch([stream], progress)[0]
 
     def read_batch(self, streams: list[Stream], progress: Progress = None) -> list[Latent]:
-        """Decodes the payloads of streams that have the same number of regions, the networks running once."""
+        """`read` of streams that have equal numbers of rows and columns of regions."""
         trunk = self.trunk
         for stream in streams:
             if stream.trunk != trunk.id:
@@ -214,8 +209,7 @@ class Codec:
         return [batch.picture(i) for i in range(len(streams))]
 
     def dequantise(self, y_hat: Tensor, q64: Tensor) -> tuple[Tensor, Tensor]:
-        """y_hat (B, C, h, w) in fixed point and maps uint8 (B, 1, h/4, w/4) -> the same without gain, float32, and
-        the level (B, 1, h, w) in [0, 1]."""
+        """y_hat (B, C, h, w) in fixed point, q64 uint8 (B, 1, h/4, w/4) -> float32 y_hat/gain, level (B, 1, h, w)."""
         q16 = upsample(q64)
         return (y_hat / ONE).float() / by_q(self.trunk.gain, q16), q16.float() / BYTE_MAX
 
@@ -224,7 +218,7 @@ class Codec:
         return self.dequantise(latent.y_hat, torch.from_numpy(latent.q.copy()).to(self.device)[None, None])
 
     def scales(self, latent: Latent) -> Tensor:
-        """What some g_s take as well, float32 (1, C, h, w) in [0, 1]; see `transforms.Synthesis`."""
+        """`scale_map` of one picture, float32 (1, C, h, w) in [0, 1], the third input of some g_s."""
         steps = [torch.from_numpy(i).to(self.device).view(1, 4, latent.y_hat.shape[1] // 4, -1) for i in latent.index]
         return scale_map(steps, latent.y_hat.shape)
 
@@ -232,7 +226,7 @@ class Codec:
     def synthesise(
         self, latent: Latent, g_s: Synthesis, width: int, height: int, progress: Progress = None
     ) -> np.ndarray:
-        """-> uint8 (height, width, 3)."""
+        """A picture by the decoder g_s: uint8 (height, width, 3)."""
         inputs: tuple[Tensor | None, ...] = (*self.latent(latent), self.scales(latent) if g_s.scales else None)
         if g_s.noise:
             inputs = (*inputs, noise_field(*latent.y_hat.shape[2:]).to(self.device))
@@ -248,7 +242,7 @@ class Codec:
         timer: Timer | None = None,
         progress: Progress = None,
     ) -> np.ndarray:
-        """A stream -> uint8 (H, W, 3), by the decoder it suggests or by another; `realism` as in `decoder`."""
+        """A stream -> uint8 (H, W, 3), by the decoder it suggests or another; for errors see `decoder`, `read`."""
         timer = timer or Timer()
         g_s = self.decoder(decoder or stream.decoder, realism)
         with timer.stage("entropy decoding"):
@@ -261,9 +255,9 @@ class Codec:
 
 
 def check_payload(stream: Stream, trunk: Trunk) -> None:
-    """Raises StreamError for a z payload shorter than the likeliest z of a picture of this size.
+    """Raises StreamError for a z payload shorter than that of the likeliest z of a picture of this size.
 
-    Past its end a range decoder reads zeros for ever, so 30 bytes could else claim minutes and gigabytes.
+    A range decoder reads zeros past the end of its data, so 30 bytes could otherwise take minutes and gigabytes.
     """
     rows, columns = stream.regions
     least = rows * columns * float(trunk.z_tables.least_bits.sum()) / 8
@@ -275,22 +269,22 @@ def check_payload(stream: Stream, trunk: Trunk) -> None:
 
 
 def z_index(shape: tuple[int, ...]) -> np.ndarray:
-    """The table of every element of z, of shape (C, h, w), in coding order: its channel."""
+    """The table of every element of z, of shape (C, h, w), in coding order: its channel, uint8 (C·h·w,)."""
     return np.repeat(np.arange(shape[0], dtype=np.uint8), shape[1] * shape[2])
 
 
 def scale_map(index: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-    """The scale indices of every step, as in `LatentBatch`, in their places: float32 (B, C, h, w) in [0, 1]."""
+    """Scale indices by step, as in `LatentBatch` -> float32 (B, C, h, w) in [0, 1], each in its place."""
     scales = torch.empty(shape, device=index[0].device)
-    for step, part in enumerate(index):
-        scatter(scales, step, part.float().div_(N_SCALES))
+    for step, step_index in enumerate(index):
+        scatter(scales, step, step_index.float().div_(N_SCALES))
     return scales
 
 
 def by_q(table: Tensor, q16: Tensor) -> Tensor:
-    """The rows of table (256, C) for maps (B, 1, h, w) of quality indices: (B, C, h, w)."""
+    """The rows of table (256, C) at maps (B, 1, h, w) of quality indices -> (B, C, h, w)."""
     batch, _, height, width = q16.shape
     first = int(q16[0, 0, 0, 0])
-    if bool((q16 == first).all()):  # as nearly always: one row of the table, and nothing to copy
+    if bool((q16 == first).all()):  # nearly always: one row of the table, and nothing to copy
         return table[first].view(1, -1, 1, 1).expand(batch, -1, height, width)
     return table[q16[:, 0].long()].permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""From what the user asks for, a λ or a rate, to the quality index q that the stream is coded at."""
+"""The rate of a file, and the search for the quality index q that reaches a rate."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def bpp(n_bytes: int, width: int, height: int) -> float:
-    """Bits per pixel of a file of `n_bytes` bytes, header and all. Raises ValueError for an empty picture."""
+    """Bits per pixel of a file of `n_bytes` bytes, header included. Raises ValueError for an empty picture."""
     if n_bytes < 0 or width < 1 or height < 1:
         raise ValueError(f"{n_bytes} bytes for {width}×{height} pixels have no rate in bits per pixel.")
     return 8 * n_bytes / (width * height)
 
 
 def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
-    """The logarithm of the size in bytes that y float32 (1, C, h, w) should have at q, with the table gain (256, C).
+    """An estimate of the logarithm of the size in bytes of y float32 (1, C, h, w) at q, with the table gain (256, C).
 
-    In the ρ-domain (He, Kim and Mitra, "Low-delay rate control for DCT video coding via ρ-domain source modeling",
-    2001) rate follows the number of coefficients that are not rounded to zero. The constants were fitted at eight
-    levels of 18 training pictures. Other weights would need others, but only the first guess of a search is theirs.
+    The rate follows the number of coefficients that are not rounded to zero (He, Kim and Mitra, "Low-delay rate control
+    for DCT video coding via ρ-domain source modeling", IEEE TCSVT 2001). The constants were fitted at eight levels of
+    18 training pictures. Other weights would need others, but they give only the first guess of a search.
     """
     magnitude = y.abs()
 
@@ -41,20 +41,17 @@ def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
 def largest_q(
     size_at: Callable[[int], int],
     target: int,
+    log_size: Callable[[int], float],
     top: int = BYTE_MAX,
     guess: int | None = None,
-    log_size: Callable[[int], float] | None = None,
 ) -> int | None:
     """The q of 0…top whose coded size is nearest to and not above `target` bytes.
 
-    `size_at(q)` codes the picture and returns the real size; sizes grow with q, about exponentially, or
-    as `log_size`, a cheap estimate that never falls, says. The search aims by it, corrected by the real sizes so far:
-    two or three calls are typical with a good one, and ten are the most. It ends where a q is
-    nearer to the target than half of what the next would add. None where even q = 0 is larger.
+    `size_at(q)` codes the picture and returns its real size. `log_size(q)` is a cheap estimate of the logarithm of
+    that size, and never falls. The search aims by it and corrects it by the real sizes so far. It starts at `guess`
+    where there is one. Two or three calls of `size_at` are typical, and ten are the most. It ends where a q is nearer
+    to the target than half of what the next would add. None where even q = 0 is larger.
     """
-    if log_size is None:
-        guess = top // 2 if guess is None else guess
-        log_size = _exponential
     aim = math.log(max(target, 1))
     low, high = -1, top + 1  # low fits (or is below the range), high does not (or is above it)
     errors: dict[int, float] = {}  # of log_size
@@ -80,8 +77,3 @@ def largest_q(
         low, high = (guess, high) if size <= target else (low, guess)
         guess = None
     return low if low >= 0 else None
-
-
-def _exponential(q: int) -> float:
-    """What the size of an average photograph is proportional to."""
-    return q * math.log(12) / BYTE_MAX

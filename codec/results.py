@@ -11,8 +11,9 @@ from pathlib import Path
 from codec import weights
 from codec.errors import WeightsError
 from codec.metrics import ms_ssim_db
-from codec.paths import PACKAGE, atomic_write, shipped
+from codec.paths import PACKAGE, shipped
 from codec.spec import HISTORY
+from codec.writing import atomic_write
 
 OURS = "ours"
 WITH_GAN, WITHOUT_GAN = f"{OURS}:hific", f"{OURS}:hific-nogan"
@@ -116,10 +117,10 @@ def manifest() -> dict:
 def systems() -> tuple[str, ...]:
     """The systems of history that have weights here."""
     try:
-        known = json.loads((weights.default().folder / "classroom" / "manifest.json").read_text())
+        classroom = json.loads((weights.default().folder / "classroom" / "manifest.json").read_text())
     except (OSError, ValueError):
         return ()
-    return tuple(name for name in HISTORY if name in known or (name == "cae-2017" and "cae" in known))
+    return tuple(name for name in HISTORY if name in classroom or (name == "cae-2017" and "cae" in classroom))
 
 
 def loss(entry: dict) -> str:

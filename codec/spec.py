@@ -59,12 +59,7 @@ def lambda_of(q: int) -> float:
 SLOPE = 0.125  # of the leaky ReLU; a power of two, so that integer networks can apply it with a shift
 Z_CHANNELS = 64
 STEPS = 4  # in which the latent is coded
-#: The ladder of scales: index t stands for the standard deviation SIGMA_MIN·exp(t·LOG_STEP).
-N_SCALES = 64
-SIGMA_MIN = 0.11
-SIGMA_MAX = 64.0
-LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (N_SCALES - 1)
-T_UNIT = 16.0  # the head's output for t is t / T_UNIT, so that its weights are of order one
+N_SCALES = 64  # standard deviations on a logarithmic ladder, from 0.11 to 64; see `codec.networks.hyperprior`
 ORDER = (0, 3, 1, 2)  # diagonal locations of a 2×2 block first: a checkerboard
 
 
@@ -124,4 +119,5 @@ NUMBERS = {name: number for number, name in NUMBERED.items()}
 #: Systems of earlier years, of the classroom; their modules are imported when a stream or a caller names one.
 HISTORY = ("cae-2017", "rnn-2018", "importance-2018", "attention-2021")
 HISTORY_MAGIC = (b"CAE", b"LIH")
+SYNTHESIS = "synthesis"  # the architecture of a decoder whose entry in the manifest names none
 OPERATING_POINTS = {decoder.name: decoder.bpp for decoder in DECODERS.values() if decoder.bpp is not None}

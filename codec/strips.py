@@ -19,12 +19,7 @@ from codec.spec import REGION
 WHOLE_PIXELS = 2_500_000  # a picture of at most this size goes in one piece
 STRIP_PIXELS = 500_000  # the size of a strip, about
 
-Layer = Callable[[Tensor, bool], Tensor]  # rows from above, and whether they are the last -> the rows that are done
-
-
-def padded_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height rounded up to whole regions."""
-    return -(-width // REGION) * REGION, -(-height // REGION) * REGION
+Layer = Callable[[Tensor, bool], Tensor]  # the next rows, and whether they are the last -> the rows that are done
 
 
 def strip_rows(width: int, height: int, strip: int | None) -> int:
@@ -125,7 +120,7 @@ def analysis(g_a: Analysis) -> Layer:
 def analyse(g_a: Analysis, rgb: np.ndarray, device, strip: int | None, progress=None) -> Tensor:
     """uint8 (H, W, 3) -> y float32 (1, C, h, w) of the picture padded by replication to whole regions."""
     height, width = rgb.shape[:2]
-    full_width, full_height = padded_size(width, height)
+    full_width, full_height = (-(-n // REGION) * REGION for n in (width, height))
     rows = PATCH * strip_rows(full_width, full_height, strip)
     # Clipped indices replicate the last row and column into the padding.
     columns = np.clip(np.arange(full_width), None, width - 1)

@@ -1,6 +1,6 @@
 """The weights: a folder with manifest.json and the files that it names. Safetensors only, never pickle.
 
-Importing this module does not import torch: a page shows what is here before it needs a network.
+Importing this module does not import torch: the page shows its decoders before it needs a network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from codec.errors import CodecError, WeightsError
 from codec.paths import shipped
-from codec.spec import DECODERS, NUMBERS
+from codec.spec import DECODERS, NUMBERS, SYNTHESIS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from codec.networks.transforms import Synthesis
     from codec.networks.trunk import Trunk
 
-BETWEEN = 2  # interpolated decoders kept: a slider is moved to and fro, and each holds 20 MB
+BETWEEN = 2  # interpolated decoders that are kept, 20 MB each: a slider moves to and fro
 
 
 def build():
-    """The modules that build networks, imported with the first network: torch takes seconds."""
+    """The modules that build networks, imported with the first network: torch takes seconds to import."""
     from codec.networks import architecture, storage, trunk
 
     return architecture, storage, trunk
@@ -37,8 +37,8 @@ def build():
 class Weights:
     """The networks of a folder, each read, checked and built once.
 
-    A trunk is named by its id, "" for the current one; a decoder by its name in the manifest, or by a preset's.
-    `folder` is by default what CODEC_WEIGHTS names, or the weights that come with the code.
+    `trunk` is the id of a trunk, "" for the current one. A decoder is named as in the manifest, or by a preset.
+    `folder` is by default the one in CODEC_WEIGHTS, or the weights that come with the code.
     """
 
     def __init__(self, folder: str | Path | None = None):
@@ -51,7 +51,7 @@ class Weights:
 
     @functools.cached_property
     def manifest(self) -> dict:
-        """The parsed manifest. Raises WeightsError where it is missing or is not one."""
+        """The parsed manifest. Raises WeightsError where it is missing or damaged."""
         path = self.folder / "manifest.json"
         try:
             manifest = json.loads(path.read_text())
@@ -81,36 +81,34 @@ class Weights:
         return manifest["trunks"][trunk]
 
     def networks(self, trunk: str = "") -> tuple[str, ...]:
-        """The decoders of a trunk that have weights of their own, in the order of codec.spec.DECODERS."""
-        manifest = self.manifest
-        keys = [key.split("/") for key in manifest["decoders"]]
+        """The decoders of a trunk that have their own weights, in the order of codec.spec.DECODERS."""
+        keys = [key.split("/") for key in self.manifest["decoders"]]
+        names = [name for owner, name in keys if owner == (trunk or self.current)]
         order = {name: i for i, name in enumerate(DECODERS)}
-        names = [name for owner, name in keys if owner == (trunk or manifest["trunk"])]
         return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
 
     def decoders(self, trunk: str = "") -> tuple[str, ...]:
-        """Every name by which a stream of this trunk can be decoded, in the order of their numbers in streams."""
+        """The names of all decoders and presets of a trunk, in the order of their numbers in streams."""
         own = self.networks(trunk)
         names = {*own, *(decoder.name for decoder in DECODERS.values() if decoder.network in own)}
         return tuple(sorted(names, key=lambda name: (NUMBERS.get(name, len(NUMBERS)), name)))
 
     def models(self) -> tuple[str, ...]:
-        """Names of the decoders of the current trunk that a stream can suggest."""
+        """The names that a stream of the current trunk can suggest."""
         return tuple(name for name in self.decoders() if name in NUMBERS)
 
     def resolve(self, decoder: str, trunk: str = "") -> tuple[str, dict]:
-        """The network of a decoder or preset, and its entry in the manifest. Raises WeightsError without one."""
+        """The network of a decoder or preset, and its entry in the manifest. Raises WeightsError where it has none."""
         manifest = self.manifest
         trunk = trunk or manifest["trunk"]
         for name in (decoder, DECODERS[decoder].network if decoder in DECODERS else decoder):
             if f"{trunk}/{name}" in manifest["decoders"]:
                 return name, manifest["decoders"][f"{trunk}/{name}"]
-        raise WeightsError(
-            f"There is no '{decoder}' decoder for the weights '{trunk}'; use {', '.join(self.models())}."
-        )
+        names = ", ".join(self.models())
+        raise WeightsError(f"There is no '{decoder}' decoder for the weights '{trunk}'; use {names}.")
 
     def partner(self, decoder: str, trunk: str = "") -> str:
-        """The fidelity decoder that this one was fine-tuned from. Raises CodecError where the manifest names none."""
+        """The fidelity decoder that this one was fine-tuned from. Raises CodecError where there is none."""
         name, entry = self.resolve(decoder, trunk)
         if "partner" in entry:
             return entry["partner"]
@@ -124,14 +122,14 @@ class Weights:
             raise CodecError(f"There is no model '{model}'; there are: {', '.join(self.models())}.")
 
     def check(self, decoder: str | None, realism: float | None = None, trunk: str = "") -> None:
-        """Raises CodecError for a decoder that a trunk has not, or a realism it has not.
+        """Raises CodecError for a decoder that a trunk does not have, or a realism that the decoder does not have.
 
-        No decoder means the one that a stream will suggest.
+        None as a decoder is the one that a stream suggests.
         """
         if realism is not None:
             check_realism(realism)
         names = self.decoders(trunk)
-        if decoder is None or not names:  # without any, the trunk itself is missing, which loading it will say
+        if decoder is None or not names:  # without names the trunk is missing, and loading it raises the error
             return
         if decoder not in names:
             raise CodecError(f"There is no decoder '{decoder}'; there are: {', '.join(names)}.")
@@ -149,7 +147,7 @@ class Weights:
     ) -> Synthesis:
         """A synthesis network g_s, or the one at `realism` between its fidelity decoder (0) and itself (1).
 
-        Raises CodecError for a realism out of range or of a decoder that has none to choose, and WeightsError.
+        Raises CodecError for a realism out of range or of a decoder without a fidelity decoder, and WeightsError.
         """
         trunk = trunk or self.current
         network = self.resolve(name, trunk)[0]
@@ -162,11 +160,11 @@ class Weights:
         return self._between(network, partner, float(realism), trunk, device)
 
     def trunk_tensors(self, trunk: str = "") -> dict[str, Tensor]:
-        """Every tensor of a trunk, as it is stored."""
+        """All tensors of a trunk, as they are stored. Raises WeightsError."""
         return self._read(self.trunk_entry(trunk)["files"])
 
     def decoder_state(self, name: str, trunk: str = "") -> dict[str, Tensor]:
-        """The float32 state dict of a decoder."""
+        """The float32 state dict of a decoder. Raises WeightsError."""
         _, storage, _ = build()
         entry = self.resolve(name, trunk)[1]
         base = storage.to_float(self._read(entry["base"])) if "base" in entry else None
@@ -188,7 +186,7 @@ class Weights:
         return architecture.assemble(self._architecture(network, trunk), state, device)
 
     def _architecture(self, network: str, trunk: str) -> str:
-        return self.resolve(network, trunk)[1].get("architecture", "synthesis")
+        return self.resolve(network, trunk)[1].get("architecture", SYNTHESIS)
 
     def _read(self, files: dict[str, str]) -> dict[str, Tensor]:
         _, storage, _ = build()
@@ -213,7 +211,7 @@ class Weights:
     # --- files --------------------------------------------------------------------------------------------------
 
     def read_file(self, name: str, sha256: str) -> bytes:
-        """The bytes of a file. Raises WeightsError where it is missing or another than it should be."""
+        """The bytes of a file. Raises WeightsError where it is missing or has another SHA-256."""
         path = self.folder / name
         try:
             data = path.read_bytes()
@@ -227,7 +225,7 @@ class Weights:
 
 @functools.cache
 def default() -> Weights:
-    """The weights that the command line, the functions and the page share."""
+    """The weights of the command line, the functions and the page."""
     return Weights()
 
 

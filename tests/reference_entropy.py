@@ -3,8 +3,13 @@
 import torch
 from torch import Tensor
 
-from codec.entropy.integer import LIMIT, MAX_COLUMNS, ONE, IntegerConv, act, level_fixed, phase_of
-from codec.spec import N_SCALES, step_pattern
+from codec.entropy.integer import LIMIT, MAX_COLUMNS, ONE, IntegerConv, level_fixed, phase_of
+from codec.spec import N_SCALES, SLOPE, step_pattern
+
+
+def act(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 1/8, in integers."""
+    return torch.maximum(x, torch.floor(x * SLOPE))
 
 
 def columns(conv: IntegerConv, x: Tensor, rows: slice) -> Tensor:

@@ -11,8 +11,8 @@ from codec.entropy import integer
 from codec.entropy.range_coder import Decoder, Encoder, TableSet
 from codec.entropy.tables import TOTAL, bit_costs, escape_bits, unpack
 from codec.errors import StreamError
-from codec.networks.hyperprior import EntropyModel, step_masks
-from codec.spec import LOG_STEP, N_SCALES, SIGMA_MIN
+from codec.networks.hyperprior import LOG_STEP, SIGMA_MIN, EntropyModel, step_masks
+from codec.spec import N_SCALES
 from codec.training import tables
 from codec.training.export import integer_conv, quantize
 
@@ -82,6 +82,11 @@ def test_packed_tables_unpack():
     assert all((a == b).all() for a, b in zip(made, unpack(*tables.pack(made)), strict=True))
 
 
+def to_fixed(x: torch.Tensor) -> torch.Tensor:
+    """A float tensor, to the nearest fixed-point number."""
+    return torch.round(x.double() * integer.ONE)
+
+
 def random_model(seed: int = 0) -> EntropyModel:
     torch.manual_seed(seed)
     model = EntropyModel(16)
@@ -94,7 +99,7 @@ def test_integer_convolution_is_the_float_one_up_to_fixed_point():
     conv = torch.nn.Conv2d(8, 5, 3, padding=1)
     stored = integer_conv(conv.weight, conv.bias)
     x = torch.randn(2, 8, 9, 7) * 3
-    got = integer.IntegerConv.load(stored)(integer.to_fixed(x)) / integer.ONE
+    got = integer.IntegerConv.load(stored)(to_fixed(x)) / integer.ONE
     assert torch.allclose(got.float(), conv(x), atol=3e-3)
 
 
@@ -102,7 +107,7 @@ def test_integer_convolution_is_the_same_in_pieces(monkeypatch):
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(8, 5, 3, padding=1)
     layer = integer.IntegerConv.load(integer_conv(conv.weight, conv.bias))
-    x = integer.to_fixed(torch.randn(1, 8, 23, 17) * 100)
+    x = to_fixed(torch.randn(1, 8, 23, 17) * 100)
     whole = layer(x)
     monkeypatch.setattr(integer, "MAX_COLUMNS", 40)
     assert torch.equal(whole, layer(x))
@@ -123,7 +128,7 @@ def test_integer_network_agrees_with_the_trained_one_and_with_itself():
     assert torch.allclose(psi.float() / integer.ONE, float_psi, atol=0.02)
 
     level16 = integer.upsample(level)
-    y_hat = integer.to_fixed(torch.randn(1, 16, 12, 8) * 4)
+    y_hat = to_fixed(torch.randn(1, 16, 12, 8) * 4)
     for step in range(4):
         known = torch.zeros(1, 16, 12, 8, dtype=torch.bool)
         for mask in step_masks(16, 12, 8)[:step]:

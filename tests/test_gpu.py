@@ -12,10 +12,22 @@ from PIL import Image
 from pretend_gpu import OnGpu, pretended
 
 import codec as package
-from codec import api, device, results
+from codec import api, results
 from codec.networks import layers
 from codec.ui import names
-from codec.ui.jobs import bits, compare, curves, damage, decoders, inside, open_stream, region, renditions, sampling
+from codec.ui.jobs import (
+    bits,
+    compare,
+    curves,
+    damage,
+    decoders,
+    gpu,
+    inside,
+    open_stream,
+    region,
+    renditions,
+    sampling,
+)
 from codec.ui.jobs.renditions import Cache
 from codec.weights import default
 
@@ -106,12 +118,12 @@ def made(name: str, files) -> list[bytes]:
 
 @functools.cache
 def made_by_the_processor(name: str, files) -> list[bytes]:
-    before = device.has_gpu, layers.WIDE
-    device.has_gpu, layers.WIDE = lambda: False, math.inf  # a GPU has the library's convolutions, which round otherwise
+    before = gpu.has_gpu, layers.WIDE
+    gpu.has_gpu, layers.WIDE = lambda: False, math.inf  # a GPU has the library's convolutions, which round otherwise
     try:
         return made(name, files)
     finally:
-        device.has_gpu, layers.WIDE = before
+        gpu.has_gpu, layers.WIDE = before
 
 
 @pytest.mark.parametrize("name", WORK)
@@ -144,7 +156,7 @@ def test_a_gpu_without_enough_memory_leaves_the_work_to_the_processor(name, file
 
 
 def test_what_was_yielded_before_the_memory_ended_is_yielded_anew(monkeypatch):
-    monkeypatch.setattr(device, "has_gpu", lambda: True)
+    monkeypatch.setattr(gpu, "has_gpu", lambda: True)
 
     def work(device):
         yield device, 1
@@ -152,15 +164,15 @@ def test_what_was_yielded_before_the_memory_ended_is_yielded_anew(monkeypatch):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         yield device, 2
 
-    assert list(device.each_where_it_fits(work)) == [("cuda", 1), ("cpu", 1), ("cpu", 2)]
-    assert device.where_it_fits(lambda device: next(work(device))) == ("cuda", 1)
+    assert list(gpu.each_where_it_fits(work)) == [("cuda", 1), ("cpu", 1), ("cpu", 2)]
+    assert gpu.where_it_fits(lambda device: next(work(device))) == ("cuda", 1)
 
 
 def test_zerogpu_is_left_to_those_whose_work_can_be_forked(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device.has_gpu()
+    assert gpu.has_gpu()
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    assert not device.has_gpu()
+    assert not gpu.has_gpu()
 
 
 def test_the_pretended_gpu_refuses_what_a_real_one_does(monkeypatch):

@@ -236,7 +236,7 @@ def test_the_cache_makes_a_thing_once_and_forgets_the_oldest():
         made.append(1)
         return "value"
 
-    threads = [threading.Thread(target=cache.made, args=(("a",), slowly, lambda v: 60)) for _ in range(8)]
+    threads = [threading.Thread(target=cache.get_or_make, args=(("a",), slowly, lambda v: 60)) for _ in range(8)]
     for t in threads:
         t.start()
     for t in threads:
@@ -245,9 +245,9 @@ def test_the_cache_makes_a_thing_once_and_forgets_the_oldest():
     cache.put(("b",), 2, 60)
     assert cache.get(("a",)) is None and cache.get(("b",)) == 2 and cache.total == 60
     with pytest.raises(ZeroDivisionError):
-        cache.made(("c",), lambda: 1 / 0)
+        cache.get_or_make(("c",), lambda: 1 / 0)
     assert not cache.making
-    assert cache.made(("c",), lambda: 3) == 3 and not cache.making
+    assert cache.get_or_make(("c",), lambda: 3) == 3 and not cache.making
 
 
 def test_a_picture_too_large_to_measure_keeps_its_psnr(codec, monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from codec import rate, spec
 from codec.errors import CodecError
+from codec.inside.roi import exponential
 from codec.spec import ANCHORS, TOP, lambda_from_level, level_from_lambda
 
 
@@ -37,7 +38,7 @@ def test_the_search_finds_the_largest_level_that_fits(slope, smallest, target, w
         calls.append(level)
         return int(smallest * math.exp(slope * level)) + (wobble if level % 2 else 0)
 
-    found = rate.largest_q(size, target)
+    found = rate.largest_q(size, target, exponential, guess=127)
     assert len(calls) <= 12
     if found is None:
         assert size(0) > target

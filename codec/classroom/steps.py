@@ -127,7 +127,7 @@ def learned(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
 def spent(rgb: np.ndarray, lmbda: float) -> tuple[np.ndarray, str]:
     """6: the map of the neural codec's bits at a λ."""
     coded = encode(rgb, lmbda=lmbda)[0]
-    blocks = bits.block_bits(load(), coded.latent, coded.payload_bytes)
+    blocks = bits.block_bits(load(), coded.latent, bits.payload_bytes(coded.stream))
     return over(rgb, blocks, float(np.quantile(blocks, 0.995))), f"λ = {lmbda:g} · {len(coded.data):,} B"
 
 

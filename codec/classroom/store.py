@@ -14,7 +14,7 @@ from codec import weights
 from codec.classroom import coarse
 from codec.errors import WeightsError
 from codec.networks.storage import to_float
-from codec.paths import atomic_write
+from codec.writing import atomic_write
 
 CLASSES, EACH = 10, 20  # of the digits that are shipped
 
@@ -57,8 +57,8 @@ def tensors(kind: str, name: str) -> dict[str, Tensor]:
 def stored(kind: str, name: str) -> dict[str, Tensor]:
     """The tensors of a model as `coarse` stores them. The file of one with a "base" holds the differences from that."""
     described = entry(kind, name)
-    found = coarse.read(read(described["file"], described["sha256"]))
-    return coarse.restored(found, stored(kind, described["base"])) if "base" in described else found
+    contents = coarse.read(read(described["file"], described["sha256"]))
+    return coarse.restored(contents, stored(kind, described["base"])) if "base" in described else contents
 
 
 @functools.cache

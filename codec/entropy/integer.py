@@ -1,17 +1,17 @@
 """The entropy model in exact integer arithmetic (Ballé et al., "Integer networks for data compression", ICLR 2019).
 
 A value is a fixed-point number with FRACTION bits after the point, held as an integer in a float64 tensor.
-Weights are 16-bit integers. Every product and every partial sum of a layer is an integer below 2^53, so a
-float64 matrix product is exact in any order, on any device, with any number of threads; `floor` of a division by
-a power of two is exact as well. What comes out is therefore the same, bit for bit, on every machine.
+Weights are 16-bit integers. Every product and every partial sum of a layer is an integer below 2^53. So a float64
+matrix product is exact in any order, on any device, with any number of threads. `floor` of a division by a power of
+two is exact as well. The result is therefore the same, bit for bit, on every machine. No real picture comes near
+±LIMIT, but without the clip a hostile latent could push sums past 2^53, where machines begin to differ.
 
-The latent is held as four planes, one for each phase of a 2×2 block. A plane holds its known channels only, in coding
-order, with one row and one column of zeros. So the context convolution of step s multiplies what is known, s quarters
-of the latent, and never a zero. What a place of the kernel sees is an offset in a plane, not a copy.
+The latent is held as four planes, one for each phase of a 2×2 block. A plane holds only the channels that are coded
+already, in coding order, with one row and one column of zeros. So the context convolution of step s multiplies s
+quarters of the latent and never a zero. What a place of the kernel sees is an offset in a plane, not a copy.
 
-Scales are folded into the weights, which is exact, since they are powers of two. floor(t) followed by the leaky ReLU
-of integers is floor(leaky(t)), so a layer takes few passes. Values are clipped to ±LIMIT where `IntegerConv` clips
-them: no real picture comes near, but a hostile latent could push sums past 2^53, where machines begin to differ.
+Scales are folded into the weights. That is exact, since they are powers of two. floor(t) followed by the leaky ReLU
+of integers is floor(leaky(t)), so a layer takes few passes.
 """
 
 from dataclasses import dataclass
@@ -25,19 +25,8 @@ from codec.spec import BYTE_MAX, N_SCALES, SLOPE, STEPS, step_pattern
 FRACTION = 12
 ONE = 1 << FRACTION
 LIMIT = float(1 << 23)  # activations are clipped to ±LIMIT, which is ±2048 as a number
-WEIGHT_MAX = 32767
 PHASES = 4  # of a latent: the places of a 2×2 block
 MAX_COLUMNS = 1 << 12  # locations per matrix product: what they hold stays in the cache
-
-
-def to_fixed(x: Tensor) -> Tensor:
-    """A float tensor, to the nearest fixed-point number."""
-    return torch.round(x.double() * ONE)
-
-
-def act(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 1/8."""
-    return torch.maximum(x, torch.floor(x * SLOPE))
 
 
 @dataclass
@@ -66,8 +55,8 @@ class IntegerConv:
     def __call__(self, x: Tensor) -> Tensor:
         """x (B, in, h, w) -> (B, out, h, w), as one matrix product for each place of the kernel.
 
-        In a padded picture laid out row after row, what a place of the kernel sees is a run of columns: nothing is
-        copied, as `unfold` would k·k times over. The last columns of each row run into the next, and are left out.
+        x is padded and laid out row after row, so a place of the kernel sees a run of columns. Nothing is copied, as
+        `unfold` would do k·k times. The last columns of each row run into the next one and are left out.
         """
         batch, channels, height, width = x.shape
         out = x.new_empty(batch, len(self.bias), height, width)
@@ -75,7 +64,6 @@ class IntegerConv:
         long = width + 2 * pad
         padded = x.new_zeros(batch, channels, (height + 2 * pad) * long + 2 * pad)
         inner = padded[:, :, : (height + 2 * pad) * long].view(batch, channels, -1, long)
-        # Without the clip a hostile latent could push sums past 2^53, where machines begin to differ.
         torch.clamp(x, -LIMIT, LIMIT, out=inner[:, :, pad : pad + height, pad : pad + width])
         step = max(1, MAX_COLUMNS // long)
         for top in range(0, height, step):
@@ -90,14 +78,14 @@ class IntegerConv:
         return out
 
 
-def level_fixed(level: Tensor) -> Tensor:
-    """Byte-valued levels -> the level input of the networks, [0, 1], in fixed point."""
-    return torch.round(level.double() * ONE / BYTE_MAX)
+def level_fixed(q: Tensor) -> Tensor:
+    """Quality indices uint8 -> the level that the networks read, in [0, 1], fixed point, float64 of the same shape."""
+    return torch.round(q.double() * ONE / BYTE_MAX)
 
 
-def upsample(level: Tensor) -> Tensor:
-    """Nearest-neighbour, from 1/64 to 1/16 of the picture."""
-    return level.repeat_interleave(4, -2).repeat_interleave(4, -1)
+def upsample(q64: Tensor) -> Tensor:
+    """A map (…, h/4, w/4) with one value for 64×64 pixels -> (…, h, w), one for 16×16, by repetition."""
+    return q64.repeat_interleave(4, -2).repeat_interleave(4, -1)
 
 
 def phase_of(x: Tensor, phase: int) -> Tensor:
@@ -106,7 +94,7 @@ def phase_of(x: Tensor, phase: int) -> Tensor:
 
 
 def gather(x: Tensor, step: int) -> Tensor:
-    """The symbols of a step: (B, C, h, w) -> (B, 4, C/4, h/2·w/2)."""
+    """The elements of x that a step codes, in coding order: (B, C, h, w) -> (B, 4, C/4, h/2·w/2)."""
     return torch.stack([phase_of(x[:, g::4], p).flatten(2) for g, p in step_pattern(step)], 1)
 
 
@@ -119,7 +107,7 @@ def scatter(x: Tensor, step: int, values: Tensor) -> None:
 
 @dataclass
 class Run:
-    """What one offset in one input phase adds to the context: `weights` (128, known channels) for output phases."""
+    """What one offset in one input phase adds to the context: for each output phase weights (128, coded channels)."""
 
     phase: int
     row: int
@@ -128,12 +116,15 @@ class Run:
 
 
 def with_bias(layer: IntegerConv) -> Tensor:
-    """A 1×1 convolution as a matrix (out, in + 1), for an input whose last row is 1."""
+    """A 1×1 convolution as a matrix float64 (out, in + 1), for an input (in + 1, n) whose last row is 1."""
     return torch.cat([layer.weight[0] * layer.scale, layer.bias * layer.scale], 1)
 
 
 class StepNetworks:
-    """The layers, arranged for `Walk`. All tensors float64 with integer values, or integers times powers of two."""
+    """The entropy model's layers, arranged for `Walk`. All tensors are float64: integers, or these times powers of 2.
+
+    stored: the tensors of the trunk's file below `int.`: int16 weights, int64 biases and int8 shifts of each layer.
+    """
 
     def __init__(self, stored: dict[str, Tensor], device="cpu"):
         names = {name.split(".")[0] for name in stored}
@@ -148,7 +139,7 @@ class StepNetworks:
         self.last = [self._ends(step) for step in range(STEPS)]
 
     def _ends(self, step: int) -> list[tuple[int, Tensor]]:
-        """Per phase the rows of mu and of the scale index; that is t / ONE + 1/2, rounded down."""
+        """Per phase the rows of mu and of the scale index. The index is t / ONE + 1/2, rounded down."""
         whole, ends = with_bias(self.layers[f"head{step}b"]), []
         half = torch.zeros_like(whole[0])
         half[-1] = 0.5
@@ -158,11 +149,12 @@ class StepNetworks:
         return ends
 
     def _runs(self, step: int) -> tuple[list[Run], Tensor]:
+        """The context convolution of a step, and its bias (128, 1)."""
         layer, runs = self.layers[f"ctx{step}"], []
         weight = layer.weight * layer.scale
         groups = [{phase: group for group, phase in step_pattern(s)} for s in range(step)]
         for phase in range(PHASES):
-            known = torch.cat([torch.arange(group[phase], self.channels, 4) for group in groups]).to(weight.device)
+            coded = torch.cat([torch.arange(group[phase], self.channels, 4) for group in groups]).to(weight.device)
             y, x = divmod(phase, 2)
             for row in (-1, 0) if y else (0, 1):
                 for column in (-1, 0) if x else (0, 1):
@@ -170,7 +162,7 @@ class StepNetworks:
                     for out in range(PHASES):
                         dy, dx = 2 * row + y - out // 2, 2 * column + x - out % 2
                         if abs(dy) <= 1 and abs(dx) <= 1:
-                            outputs.append((out, weight[(dy + 1) * 3 + dx + 1][:, known].contiguous()))
+                            outputs.append((out, weight[(dy + 1) * 3 + dx + 1][:, coded].contiguous()))
                     runs.append(Run(phase, row + y, column + x, outputs))
         return runs, layer.bias * layer.scale
 
@@ -178,43 +170,43 @@ class StepNetworks:
 class Walk:
     """One picture on its way through the four steps: `predict` a step, then `put` its symbols, in order.
 
-    z_hat (1, 64, h/4, w/4) integers, level (1, 1, h/4, w/4) bytes.
+    z_hat (1, 64, h/4, w/4) integers, q64 uint8 (1, 1, h/4, w/4) quality indices.
     """
 
-    def __init__(self, networks: StepNetworks, z_hat: Tensor, level: Tensor):
+    def __init__(self, networks: StepNetworks, z_hat: Tensor, q64: Tensor):
         self.networks = networks
-        h = torch.cat([z_hat.double() * ONE, level_fixed(level)], 1)
+        h = torch.cat([z_hat.double() * ONE, level_fixed(q64)], 1)
         h = F.pixel_shuffle(networks.layers["up1"](h), 2)
-        h = networks.layers["up2"](act(h))  # (1, 4·128, h/2, w/2): a phase is every fourth channel
+        h = networks.layers["up2"](activate(h))  # (1, 4·128, h/2, w/2): a phase is every fourth channel
         _, channels, self.height, self.width = h.shape
         self.psi = h.view(channels // PHASES, PHASES, -1).transpose(0, 1).contiguous()  # (4, 128, n)
         self.long = self.width + 1
-        fixed = level_fixed(upsample(level))
+        fixed = level_fixed(upsample(q64))
         self.levels = torch.stack([phase_of(fixed, p).flatten() for p in range(PHASES)])  # (4, n)
-        # What is known of y_hat, and the same within ±LIMIT, as the context sees it.
-        self.known: list[Tensor] = []
+        # y_hat of the steps so far, and the same within ±LIMIT, as the context sees it.
+        self.coded: list[Tensor] = []
         self.planes = h.new_zeros(PHASES, networks.channels, (self.height + 1) * self.long + 1)
 
     @property
     def y_hat(self) -> Tensor:
-        """(1, C, h, w) in fixed point, 0 where it is not known yet."""
+        """float64 (1, C, h, w) in fixed point, 0 where it is not coded yet."""
         y_hat = self.psi.new_zeros(1, self.networks.channels, 2 * self.height, 2 * self.width)
-        for step, values in enumerate(self.known):
+        for step, values in enumerate(self.coded):
             scatter(y_hat, step, values[None])
         return y_hat
 
     def put(self, step: int, values: Tensor) -> None:
-        """y_hat of the symbols of a step, fixed point, (4, C/4, h/2·w/2) in the order of `integer.gather`."""
-        self.known.append(values)
+        """Takes y_hat of a step, fixed point, (4, C/4, h/2·w/2) in the order of `gather`."""
+        self.coded.append(values)
         group = self.networks.group
-        for part, (_, phase) in zip(values.clamp(-LIMIT, LIMIT), step_pattern(step), strict=True):
+        for group_values, (_, phase) in zip(values.clamp(-LIMIT, LIMIT), step_pattern(step), strict=True):
             y, x = divmod(phase, 2)
             rows = self.planes[phase, group * step : group * (step + 1), : (self.height + 1) * self.long]
             place = rows.view(group, self.height + 1, self.long)[:, y : y + self.height, x : x + self.width]
-            place.copy_(part.view(group, self.height, self.width))
+            place.copy_(group_values.view(group, self.height, self.width))
 
     def predict(self, step: int) -> tuple[Tensor, Tensor]:
-        """mu (fixed point) float64 and scale index uint8 of the symbols of a step, both (4, C/4, h/2·w/2)."""
+        """mu float64 in fixed point and scale index uint8 of the symbols of a step, both (4, C/4, h/2·w/2)."""
         networks, (_, count, n) = self.networks, self.psi.shape
         h = self.psi.new_ones(count + 1, PHASES, n)  # the last row stays 1
         h[:count] = (self.psi if step == 0 else self._context(step)).transpose(0, 1)
@@ -235,13 +227,13 @@ class Walk:
         return mu, index
 
     def _context(self, step: int) -> Tensor:
-        """psi and what the steps before add to it, (4, 128, n)."""
+        """psi plus the context of the steps before, float64 (4, 128, n)."""
         (runs, bias), (_, count, _) = self.networks.context[step - 1], self.psi.shape
-        columns, known = self.height * self.long, self.networks.group * step
+        columns, coded = self.height * self.long, self.networks.group * step
         total = bias.repeat(PHASES, 1, columns)
         for run in runs:
             start = run.row * self.long + run.column
-            seen = self.planes[run.phase, :known, start : start + columns]
+            seen = self.planes[run.phase, :coded, start : start + columns]
             for phase, weight in run.outputs:
                 total[phase].addmm_(weight, seen)
         total = total.view(PHASES, count, self.height, self.long)[..., : self.width]
@@ -249,5 +241,5 @@ class Walk:
 
 
 def activate(x: Tensor) -> Tensor:
-    """floor(leaky ReLU), in place."""
+    """floor(leaky ReLU of slope 1/8) of x, in place."""
     return F.leaky_relu_(x, SLOPE).floor_()

@@ -1,8 +1,8 @@
 """The range coder: arrays of integers <-> bytes, through the `constriction` library.
 
-Symbols are grouped by table, one library call per group, because that is fast; within a group they keep
-their order. A symbol beyond its table's support is written as the table's escape, and its value follows
-the group: 5 bits of length, the sign, and the excess, so that no input can break the coder.
+Symbols are grouped by table, because one library call per group is fast. Within a group they keep their order. A
+symbol beyond its table's support is written as the table's escape, and its value follows the group: 5 bits of length,
+the sign, and the excess. So every latent can be coded.
 """
 
 import functools
@@ -30,7 +30,7 @@ def uniform(size: int):
 
 
 class TableSet:
-    """Probability tables with their models for the library, which are built on first use."""
+    """Probability tables, and the library's model of each, built on first use. Raises ValueError for a bad table."""
 
     def __init__(self, tables: list[np.ndarray]):
         for table in tables:
@@ -45,6 +45,7 @@ class TableSet:
         return len(self.tables)
 
     def model(self, index: int):
+        """The library's model of a table."""
         if index not in self._models:
             # Dividing integers by a power of two is exact, so the library gets the same numbers everywhere.
             self._models[index] = library().model.Categorical(self.tables[index] / TOTAL, perfect=False)
@@ -52,20 +53,20 @@ class TableSet:
 
 
 def groups_of(index: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """A stable order that sorts `index` (n,), and the bounds (count + 1,) of each value in it."""
+    """A stable order int64 (n,) that sorts `index` (n,), and the bounds int64 (count + 1,) of each value in it."""
     # Sorting bytes by radix is several times quicker than sorting int64.
     order = np.argsort(index.astype(np.uint8), kind="stable")
     return order, np.concatenate([[0], np.cumsum(np.bincount(index, minlength=count))])
 
 
 class Encoder:
-    """Collects symbols; `finish` gives the bytes."""
+    """Collects symbols and gives their bytes at the end."""
 
     def __init__(self):
         self._coder = library().queue.RangeEncoder()
 
     def put(self, symbols: np.ndarray, index: np.ndarray, tables: TableSet) -> None:
-        """Codes symbols (n,) of any integer type, each under the table that index (n,) names."""
+        """Codes symbols (n,), integers, by the tables index (n,). Raises ValueError 2^25 or more beyond a table."""
         order, bounds = groups_of(index, len(tables))
         grouped = symbols[order].astype(np.int32)
         for i in np.flatnonzero(np.diff(bounds)):
@@ -93,12 +94,13 @@ class Encoder:
             self._coder.encode(np.array([value], dtype=np.int32), uniform(size))
 
     def finish(self) -> bytes:
+        """The bytes of all symbols, without the zeros at their end."""
         # Zero words at the end are what a decoder reads past the end anyway.
         return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
 
 
 class Decoder:
-    """The inverse of `Encoder`, fed with the same sequence of `index` arrays."""
+    """The inverse of `Encoder`: it needs the same sequence of `index` arrays."""
 
     def __init__(self, data: bytes):
         padded = data + bytes(-len(data) % 4)

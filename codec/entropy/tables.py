@@ -1,8 +1,8 @@
 """Integer probability tables, one per scale index of y and one per channel of z.
 
 A table with support ±L has 2L + 2 entries: the symbols -L…L and, last, the escape for everything beyond.
-Entries are positive integers that sum to TOTAL. They are made once, after training, and stored with the
-weights (`codec.training.tables`); nothing about them is computed where streams are coded.
+Entries are positive integers that sum to TOTAL. `codec.training.tables` makes them once, after training, and they are
+stored with the weights. Coding computes nothing about them.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ TOTAL = 1 << 20
 
 
 def unpack(flat: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """The tables of what `codec.training.tables.pack` made."""
+    """One int array for each table, from all of them in a row and the length of each; see `codec.training.tables`."""
     return np.split(flat, np.cumsum(lengths)[:-1])
 
 
 def bit_costs(tables: list[np.ndarray]) -> np.ndarray:
-    """float32 (tables, 2·L_max + 3): bits of symbol k under table i at column k + L_max + 1.
+    """float32 (tables, 2·L_max + 3): the bits of symbol k under table i, at column k + L_max + 1.
 
-    Beyond a table's support the cost is that of the escape code, as `range_coder` writes it.
+    Beyond a table's support the bits are those of the escape code that `range_coder` writes.
     """
     widest = max(len(t) for t in tables) // 2 - 1
     costs = np.empty((len(tables), 2 * widest + 3), dtype=np.float32)
@@ -32,5 +32,5 @@ def bit_costs(tables: list[np.ndarray]) -> np.ndarray:
 
 
 def escape_bits(excess: np.ndarray) -> np.ndarray:
-    """Bits that the escape code spends on |symbol| - L - 1 = excess, sign and length included."""
+    """The bits of the escape code for |symbol| - L - 1 = excess, sign and length included; same shape."""
     return 6 + np.floor(np.log2(np.maximum(excess, 0) + 1))

@@ -49,7 +49,7 @@ def recurrent(rgb: np.ndarray) -> Iterator[tuple]:
     def stream(variant: str, segments: list[bytes]) -> bytes:
         return container.write(rnn_2018.NAME, [*rnn_2018.VARIANTS].index(variant), width, height, segments)
 
-    parts: list[tuple[bytes, np.ndarray]] = []  # of the usual network
+    prefixes: list[tuple[bytes, np.ndarray]] = []  # of the usual network
     runs = [(v, None) for v in rnn_2018.VARIANTS] + [(systems.DEFAULTS[rnn_2018.NAME], target) for target in SABR]
     for variant, target in runs:
         timer, net = Timer(), rnn_2018.load(variant)
@@ -65,14 +65,14 @@ def recurrent(rgb: np.ndarray) -> Iterator[tuple]:
             wanted = step == len(segments) - 1 if target else usual or step + 1 in COMPARED
             part = stream(variant, segments[: step + 1])
             if usual and target is None:
-                parts.append((part, decoded))
+                prefixes.append((part, decoded))
             if wanted:
                 setting = f"{variant}/{step + 1}" if target is None else f"sabr/{target:g}"
                 times = timer.ms["encode"] * (step + 1) / len(segments), timer.ms["decode"]
                 yield setting, part, decoded, times, {"bits": costs[step], "sent": sent}
     for rate in AGAINST_JPEG:
-        fitting = [(data, decoded) for data, decoded in parts if 8 * len(data) <= rate * width * height]
-        data, decoded = (fitting or parts[:1])[-1]
+        fitting = [(data, decoded) for data, decoded in prefixes if 8 * len(data) <= rate * width * height]
+        data, decoded = (fitting or prefixes[:1])[-1]
         yield f"at/{rate:g}", data, decoded, (0, 0), {}
         yield as_large("jpeg", f"jpeg/{rate:g}", rgb, len(data))
 

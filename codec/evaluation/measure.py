@@ -18,6 +18,7 @@ from codec.api import encode, load
 from codec.classroom.history import systems
 from codec.device import Timer, threads
 from codec.evaluation import perception
+from codec.inside import bits
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures import pool
 from codec.pictures.load import load_image
@@ -37,7 +38,7 @@ def rd_points(name: str, data: bytes, codec: str, settings: list[float]) -> list
     rgb = load_image(data).rgb
     with threads(1):
         if codec in HISTORY:
-            return [_of_history(name, rgb, codec, made) for made in systems.points(rgb, codec, tuple(settings))]
+            return [_of_history(name, rgb, codec, result) for result in systems.points(rgb, codec, tuple(settings))]
         return [(_ours if is_ours(codec) else _classical)(name, rgb, codec, setting) for setting in settings]
 
 
@@ -50,13 +51,13 @@ def _ours(name: str, rgb: np.ndarray, codec: str, lmbda: float) -> dict:
     return point(name, codec, lmbda, rgb, coded.data, decoded, *times) | {
         "weights": model.trunk.id,
         "model": model_digest(codec),
-        "estimate_bytes": round(coded.estimate_bytes, 1),
-        "payload": coded.payload_bytes,
+        "estimate_bytes": round(bits.estimate_bytes(coded.latent), 1),
+        "payload": bits.payload_bytes(coded.stream),
     }
 
 
-def _of_history(name: str, rgb: np.ndarray, codec: str, made: systems.Point) -> dict:
-    row = point(name, codec, made.setting, rgb, made.data, made.rgb, made.encode_ms, made.decode_ms)
+def _of_history(name: str, rgb: np.ndarray, codec: str, result: systems.Point) -> dict:
+    row = point(name, codec, result.setting, rgb, result.data, result.rgb, result.encode_ms, result.decode_ms)
     return row | {"model": model_digest(codec)}
 
 
@@ -102,12 +103,12 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
                 row |= {"fits": search.reached, "weights": model.trunk.id}
             elif codec in HISTORY:
-                setting, made = systems.at_most(rgb, codec, limit)
+                setting, stream = systems.at_most(rgb, codec, limit)
                 searched = time.perf_counter()
-                decoded = systems.decompress(made)
+                decoded = systems.decompress(stream)
                 times = (1e3 * (searched - start), 1e3 * (time.perf_counter() - searched))
-                row = point(name, codec, target, rgb, made, decoded, *times)
-                row |= {"fits": len(made) <= limit, "with": setting}
+                row = point(name, codec, target, rgb, stream, decoded, *times)
+                row |= {"fits": len(stream) <= limit, "with": setting}
             else:
                 best = baselines.encode_at_most(rgb, codec, limit)
                 searched = time.perf_counter()

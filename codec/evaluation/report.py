@@ -14,14 +14,14 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, Undefined
 
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
-from codec.networks.architecture import SYNTHESIS
 from codec.results import OURS, WITH_GAN, is_ours, mixture, read_json, title
+from codec.spec import SYNTHESIS
 
 YET = "not measured yet"
 RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -->", "<!-- /manifest -->")
-SHOWN = {"rd-psnr": "PSNR over rate", "perception-distortion": "LPIPS over PSNR"}
+EMBEDDED = {"rd-psnr": "PSNR over rate", "perception-distortion": "LPIPS over PSNR"}
 LINKED = {"rd-ms-ssim": "MS-SSIM over rate", "rd-lpips": "LPIPS over rate"}
-KNOWN = ("heic", "avif", "webp", "jpeg")
+CLASSICAL = ("heic", "avif", "webp", "jpeg")
 FILES = ("kodak", "cid22", "kodak-iso", "cid22-iso", "checks", "speed", "speed-cuda", "jpeg", "history")
 NAMES = (
     "kodak",
@@ -153,11 +153,11 @@ def environment() -> Environment:
     jinja.globals |= {function.__name__: function for function in functions}
     jinja.globals |= {"yet": YET, "OURS": OURS, "scales": SCALES, "columns": COLUMNS}
     jinja.globals |= {
-        "shown_plots": SHOWN,
+        "shown_plots": EMBEDDED,
         "linked_plots": LINKED,
         "bd_digits": {**dict.fromkeys(SCALES, ".1f"), "lpips": ".2f"},
     }
-    jinja.globals["known_codecs"] = lambda at: [n for n in KNOWN if n in at["codecs"]]
+    jinja.globals["known_codecs"] = lambda at: [n for n in CLASSICAL if n in at["codecs"]]
     return jinja
 
 
@@ -165,7 +165,7 @@ def render(template: str, results: Path) -> str:
     """A template with the results files of a folder, and the plots beside it."""
     read = {name: read_json(results / f"{file}.json") for name, file in zip(NAMES, FILES, strict=True)}
     folder = results.resolve().parent / "docs" / "plots"
-    plots = [n for n in (*SHOWN, *LINKED) if (folder / f"kodak-{n}.png").exists()]
+    plots = [n for n in (*EMBEDDED, *LINKED) if (folder / f"kodak-{n}.png").exists()]
     text = environment().get_template(template).render(plots=plots, **read)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

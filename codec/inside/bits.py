@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.bitstream import Stream, header_bytes
+from codec import bitstream
+from codec.bitstream import Stream
 from codec.entropy.integer import ONE, gather, scatter
+from codec.networks.hyperprior import LOG_STEP, SIGMA_MIN
 from codec.pipeline import Codec, Latent
-from codec.spec import LOG_STEP, SIGMA_MIN
 
 
 def placed(latent: Latent, steps: list[np.ndarray]) -> Tensor:
@@ -38,8 +39,18 @@ def hyper_bits(codec: Codec, latent: Latent) -> np.ndarray:
     return np.take_along_axis(costs[:, None], column.reshape(len(column), 1, -1), 2).reshape(column.shape)
 
 
-def block_bits(codec: Codec, latent: Latent, payload_bytes: int) -> np.ndarray:
-    """Bits of every 16×16 block, float64 (h, w), that sum to 8 × payload_bytes.
+def payload_bytes(stream: Stream) -> int:
+    """Bytes of a stream that are not its header."""
+    return len(stream.z) + len(stream.y)
+
+
+def estimate_bytes(latent: Latent) -> float:
+    """The payload's bytes by the probability tables."""
+    return (latent.y_bits + latent.z_bits) / 8
+
+
+def block_bits(codec: Codec, latent: Latent, n_bytes: int) -> np.ndarray:
+    """Bits of every 16×16 block, float64 (h, w), that sum to the 8·n_bytes of a payload.
 
     A hyper-latent's bits are shared by the 64×64 pixels that it stands for. What the range coder adds to the
     sum of the symbols' costs (well below 1 %) is shared in proportion.
@@ -47,12 +58,13 @@ def block_bits(codec: Codec, latent: Latent, payload_bytes: int) -> np.ndarray:
     y = symbol_bits(codec, latent).sum(1)[0].double().numpy()
     z = hyper_bits(codec, latent).sum(0).astype(np.float64).repeat(4, 0).repeat(4, 1) / 16
     total = y + z
-    return total * (8 * payload_bytes / total.sum())
+    return total * (8 * n_bytes / total.sum())
 
 
 def ledger(stream: Stream) -> dict[str, int]:
     """The bytes of a stream by their purpose; their sum is the length of the file."""
-    return {"header": header_bytes(stream), "hyper-latent z": len(stream.z), "latent y": len(stream.y)}
+    header = len(bitstream.write(stream)) - payload_bytes(stream)
+    return {"header": header, "hyper-latent z": len(stream.z), "latent y": len(stream.y)}
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,8 @@ def expectation(codec: Codec, latent: Latent, channel: int) -> Expectation:
     y_hat = (latent.y_hat[0, channel].cpu() / ONE).float()
     q, index = (placed(latent, steps)[0, channel] for steps in (latent.y, latent.index))
     sigma = SIGMA_MIN * torch.exp(LOG_STEP * index)
-    parts = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, latent)[0, channel])
-    return Expectation(*(part.numpy() for part in parts))
+    maps = (y_hat, y_hat - q, sigma, q, symbol_bits(codec, latent)[0, channel])
+    return Expectation(*(values.numpy() for values in maps))
 
 
 def histogram(codec: Codec, latent: Latent, channel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from codec.entropy.integer import ONE, gather
 from codec.entropy.range_coder import TableSet
 from codec.errors import CodecError
 from codec.inside.bits import symbol_bits
-from codec.pipeline import Codec, Latent
+from codec.pipeline import Choose, Codec, Latent
 from codec.spec import BYTE_MAX
 
 MAX_REGIONS = 256  # of 64×64 pixels: a megapixel
@@ -42,6 +42,12 @@ def draw(tables: TableSet, index: np.ndarray, rng: np.random.Generator, temperat
     return symbols
 
 
+def rebuild(codec: Codec, z: np.ndarray, q: np.ndarray, choose: Choose) -> Latent:
+    """`Codec.steps` of one picture: z int32 (64, h/4, w/4) and q uint8 (h/4, w/4)."""
+    z_batch, q64 = (torch.from_numpy(np.array(a)).to(codec.device)[None] for a in (z, q[None]))
+    return codec.steps(z_batch, q64, choose).picture(0)
+
+
 def sample(
     codec: Codec, rows: int, columns: int, q: int, seed: int, temperature: float = 1.0, z: np.ndarray | None = None
 ) -> Latent:
@@ -65,7 +71,7 @@ def sample(
     def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
         return torch.from_numpy(draw(codec.trunk.y_tables, index.flatten().cpu().numpy(), rng, temperature))
 
-    return codec.rebuild(z, np.full((rows, columns), q, np.uint8), choose)
+    return rebuild(codec, z, np.full((rows, columns), q, np.uint8), choose)
 
 
 def keep_channels(codec: Codec, latent: Latent, count: int) -> tuple[Latent, float]:
@@ -82,7 +88,7 @@ def keep_channels(codec: Codec, latent: Latent, count: int) -> tuple[Latent, flo
         mask = gather(kept[None, :, None, None].expand_as(y_hat), step)
         return torch.from_numpy(latent.y[step]).where(mask.flatten(), 0)
 
-    return codec.rebuild(latent.z, latent.q, choose), float(bits[kept].sum() / bits.sum().clamp(min=1e-9))
+    return rebuild(codec, latent.z, latent.q, choose), float(bits[kept].sum() / bits.sum().clamp(min=1e-9))
 
 
 MAX_STEPS = 9

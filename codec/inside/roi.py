@@ -86,11 +86,17 @@ def encode_painted(
         return len(data)
 
     # Up to `extra` beyond the top: there the painted part has all it can get, and the rest takes what is left.
-    q = rate.largest_q(size_at, max_bytes, BYTE_MAX + extra, start + round(extra * (1 - share.mean())))
+    start += round(extra * (1 - share.mean()))
+    q = rate.largest_q(size_at, max_bytes, exponential, BYTE_MAX + extra, start)
     if q is None:
         raise CodecError(f"The picture does not fit into {max_bytes:,} bytes; allow it a larger stream.")
     latent, data = best[q]
     return Painted(data, levels(q), latent, codings)
+
+
+def exponential(q: int) -> float:
+    """The logarithm of the size of an average photograph at q, but for a constant."""
+    return q * math.log(12) / BYTE_MAX
 
 
 def psnr_in_and_out(rgb: np.ndarray, decoded: np.ndarray, painted: np.ndarray) -> tuple[float, float | None]:

@@ -1,4 +1,4 @@
-"""How a decoder is named, built, extended by blocks and interpolated with another.
+"""How a decoder is named, built, enlarged and interpolated with another.
 
 All decoders are `transforms.Synthesis` with more or fewer residual blocks at each resolution. A new block passes its
 input on unchanged, so a larger decoder can start from a smaller one and can be interpolated with it. A block costs
@@ -10,16 +10,14 @@ import re
 import torch
 from torch import Tensor
 
-from codec.networks.transforms import Synthesis, depths_of
-
-SYNTHESIS = "synthesis"
+from codec.networks.transforms import Synthesis
 
 
 def build(architecture: str) -> Synthesis:
-    """A network, with random weights, of an architecture named as in the manifest.
+    """A network with random weights. Raises ValueError for an architecture that does not exist.
 
-    "synthesis"; "synthesis-a-b-c" with a, b and c more residual blocks at 1/16, 1/8 and 1/4; either followed by
-    "+scales" where it reads the entropy model's scales, too, and by "+noise" where it reads noise. Raises ValueError.
+    "synthesis", or "synthesis-a-b-c" with a, b and c more residual blocks at 1/16, 1/8 and 1/4. "+scales" follows
+    where it reads the entropy model's scales, and then "+noise" where it reads noise.
     """
     name = re.fullmatch(r"synthesis(?:-(\d)-(\d)-(\d))?(\+scales)?(\+noise)?", architecture)
     if not name:
@@ -30,7 +28,7 @@ def build(architecture: str) -> Synthesis:
 
 
 def assemble(architecture: str, state: dict[str, Tensor], device: str = "cpu") -> Synthesis:
-    """A network of this architecture with these weights, ready for use."""
+    """A network with these weights, ready for use. Raises RuntimeError where they do not fit the architecture."""
     with torch.device("meta"):  # its random weights would only cost time
         net = build(architecture)
     net.load_state_dict(state, assign=True)
@@ -38,32 +36,24 @@ def assemble(architecture: str, state: dict[str, Tensor], device: str = "cpu") -
     return net.eval().requires_grad_(False)
 
 
-def architecture_of(state: dict[str, Tensor]) -> str:
-    """The name of the network that a state dict belongs to."""
-    more = [n - 1 for n in reversed(depths_of(state))]
-    name = SYNTHESIS + ("-{}-{}-{}".format(*more) if any(more) else "")
-    return name + "".join(f"+{part}" for part in ("scales", "noise") if f"{part}.weight" in state)
-
-
 def extend(state: dict[str, Tensor], larger: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a smaller network, in the shape of a larger one that computes the same.
+    """The weights of a smaller network, in the architecture of a larger one, which computes the same with them.
 
-    The blocks that `state` lacks come from `larger` with zeros in their last layer, and what reads the scales or
-    noise is zero. Raises ValueError where the two do not belong to networks that contain each other.
+    Blocks that `state` lacks come from `larger`, with zeros in their last layer. Layers that read the scales or noise
+    are zero. Raises ValueError where the larger network does not contain the smaller one.
     """
-    missing = [k for k in larger if k not in state]
-    if any(k not in larger for k in state) or any(not re.search(r"\.conv\d\.|^scales\.|^noise\.", k) for k in missing):
+    missing = {k: v for k, v in larger.items() if k not in state}
+    if state.keys() - larger or any(not re.search(r"\.conv\d\.|^scales\.|^noise\.", k) for k in missing):
         raise ValueError("The decoders' architectures do not contain each other.")
-    shut = [k for k in missing if ".conv2." in k or k.startswith(("scales.", "noise."))]
-    closed = {k: torch.zeros_like(larger[k]) if k in shut else larger[k] for k in missing}
-    return {k: state.get(k, closed.get(k)) for k in larger}
+    added = {k: torch.zeros_like(v) if re.search(r"\.conv2\.|^scales|^noise", k) else v for k, v in missing.items()}
+    return {k: state[k] if k in state else added[k] for k in larger}
 
 
 def interpolate(fidelity: dict[str, Tensor], realism: dict[str, Tensor], t: float) -> dict[str, Tensor]:
     """Weights (1 - t)·fidelity + t·realism, t in [0, 1], in the architecture of `realism`.
 
-    Iwai et al., "Fidelity-controllable extreme image compression with generative adversarial networks",
-    ICPR 2020: of two decoders of which one was fine-tuned from the other, all in between are decoders as well.
+    One decoder was fine-tuned from the other, so all between the two are decoders as well (Iwai et al.,
+    "Fidelity-controllable extreme image compression with generative adversarial networks", ICPR 2020).
     """
     start = extend(fidelity, realism)
     return {k: torch.lerp(start[k], realism[k], t) for k in realism}

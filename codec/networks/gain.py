@@ -1,17 +1,16 @@
-"""Variable rate by gain vectors (Cui et al., "Asymmetric gained deep image compression", CVPR 2021).
+"""Variable rate by gain vectors, in training (Cui et al., "Asymmetric gained deep image compression", CVPR 2021).
 
-See `codec.spec` for levels and quality indices.
+`codec.spec` explains levels and quality indices. `networks.trunk` uses a table of the trained gains.
 """
 
 import torch
 from torch import Tensor, nn
 
-from codec.networks.transforms import Y_UNIT
-from codec.spec import ANCHORS, BYTE_MAX, lambda_from_level
+from codec.spec import ANCHORS, BYTE_MAX
 
 
 def lambda_map(level: Tensor, anchors: tuple[float, ...] = ANCHORS) -> Tensor:
-    """λ at every location of a map of levels; the tensor twin of `lambda_from_level`."""
+    """λ of a map of levels (B, 1, h, w), same shape; `spec.lambda_from_level` for tensors."""
     return torch.exp(interpolate(torch.tensor(anchors, device=level.device).log()[:, None], level))
 
 
@@ -22,25 +21,11 @@ def interpolate(table: Tensor, level: Tensor) -> Tensor:
     return torch.einsum("bahw,ac->bchw", hat, table)
 
 
-def byte_lambdas(anchors: tuple[float, ...] = ANCHORS) -> Tensor:
-    """λ of every byte-valued level, float32 (256,)."""
-    top = len(anchors) - 1
-    return torch.tensor([lambda_from_level(i / BYTE_MAX * top, anchors) for i in range(BYTE_MAX + 1)])
-
-
-def rdo_weight(gain: Tensor, lmbda: Tensor) -> Tensor:
-    """λ·255²·MSE per squared error in the gained latent, were g_s the transposed KLT; shape of gain.
-
-    The KLT is orthonormal but for Y_UNIT, and the MSE is a mean over three colours.
-    """
-    return lmbda * Y_UNIT**2 / (3 * gain**2)
-
-
 class Gain(nn.Module):
-    """Per-channel quantiser gains as a function of the level at each location.
+    """The gain of each channel as a function of the level at each location.
 
-    The latent is multiplied by the gain before rounding and divided by it after; the quantiser's step in
-    channel c is thus 1 / gain[c].
+    y is multiplied by the gain before rounding, and y_hat is divided by it. So the quantiser's step in channel c is
+    1 / gain[c].
     """
 
     def __init__(self, channels: int, anchors: tuple[float, ...] = ANCHORS):
@@ -53,7 +38,7 @@ class Gain(nn.Module):
 
     @torch.no_grad()
     def table(self) -> Tensor:
-        """The gain of every byte-valued level, (256, C), rounded to float16 so that it stores exactly."""
+        """The gain of every quality index, float16 (256, C), as it is stored."""
         level = torch.arange(BYTE_MAX + 1, dtype=torch.float32).view(1, 1, 1, -1) * (
             (len(self.log_gain) - 1) / BYTE_MAX
         )

@@ -6,14 +6,13 @@
                                                    │
       step s = 0…3:  psi + ctx_s(y_hat of steps < s) ──► head_s ──► mu, t of the symbols of step s
 
-The symbols of y are split into four interleaved parts: in every 2×2 block of locations, each of four groups
-of channels (c mod 4) takes another location at each step (the pattern of DCVC-DC, Li et al. 2023). Every
-part is coded in one go given the parts before it, so encoding and decoding need four network evaluations,
-all at 1/16 of the resolution.
+The symbols of y are coded in four interleaved steps. In every 2×2 block of locations, each of four groups of channels
+(c mod 4) takes another location at each step (the pattern of DCVC-DC, Li et al. 2023). A step is coded at once, given
+the steps before it. So encoding and decoding need four network evaluations, all at 1/16 of the resolution.
 
-`t` is the scale on a logarithmic ladder: sigma = SIGMA_MIN·exp(t·LOG_STEP), and round(t) is the index of a
-probability table. Everything from z_hat to (mu, index) is convolutions, leaky ReLU and pixel shuffles, so
-that `codec.entropy.integer` can run it in exact integer arithmetic.
+`t` is the scale on a logarithmic ladder: sigma = SIGMA_MIN·exp(t·LOG_STEP), and round(t) is the index of a probability
+table. Between z_hat and (mu, index) there are only convolutions, leaky ReLU and pixel shuffles, so
+`codec.entropy.integer` can compute them exactly in integers.
 """
 
 import math
@@ -22,23 +21,32 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from codec.networks.layers import act, conv, round_ste
+from codec.networks.layers import act, conv
 from codec.networks.transforms import HyperAnalysis
-from codec.spec import LOG_STEP, N_SCALES, ORDER, SIGMA_MIN, STEPS, T_UNIT, Z_CHANNELS
+from codec.spec import N_SCALES, ORDER, STEPS, Z_CHANNELS
 
 PSI_CHANNELS = 128
 HEAD_CHANNELS = 192
+#: The ladder of scales: index t stands for the standard deviation SIGMA_MIN·exp(t·LOG_STEP).
+SIGMA_MIN, SIGMA_MAX = 0.11, 64.0
+LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (N_SCALES - 1)
+T_UNIT = 16.0  # the head's output for t is t / T_UNIT, so that its weights are of order one
+
+
+def round_ste(x: Tensor) -> Tensor:
+    """Rounds to the nearest integer; the gradient passes straight through (Theis et al. 2017)."""
+    return x + (torch.round(x) - x).detach()
 
 
 def step_masks(channels: int, height: int, width: int, device=None) -> Tensor:
-    """Which symbols each step codes: bool (4, channels, height, width), exactly one step per symbol."""
+    """The symbols that each step codes: bool (4, channels, height, width), exactly one step for each symbol."""
     phase = (torch.arange(height, device=device)[:, None] % 2) * 2 + torch.arange(width, device=device) % 2
     group = torch.arange(channels, device=device)[:, None, None] % 4
     return torch.stack([phase == (order ^ group) for order in ORDER])
 
 
 class Prediction(NamedTuple):
-    """What the entropy model says of the latent, and the latent as quantised with it; all (B, C, h, w)."""
+    """The quantised latent y·gain, and the entropy model's prediction of it; all float32 (B, C, h, w)."""
 
     y_hat: Tensor
     mu: Tensor
@@ -59,7 +67,7 @@ class HyperSynthesis(nn.Module):
 
 
 class StepHead(nn.Module):
-    """psi (+ context) and level at full latent resolution -> raw (B, 2C, h, w): mu, then t, both scaled."""
+    """psi plus context (B, 128, h, w) and level (B, 1, h, w) -> (B, 2C, h, w): mu / unit, then t / T_UNIT."""
 
     def __init__(self, channels: int, psi: int = PSI_CHANNELS, width: int = HEAD_CHANNELS):
         super().__init__()
@@ -74,13 +82,13 @@ class StepHead(nn.Module):
 
 
 class LogisticMixture(nn.Module):
-    """The factorized prior of z while training: per channel a mixture of three logistics."""
+    """The factorized prior of z in training: for each channel a mixture of three logistics."""
 
-    def __init__(self, channels: int, parts: int = 3):
+    def __init__(self, channels: int, logistics: int = 3):
         super().__init__()
-        self.mean = nn.Parameter(torch.linspace(-1, 1, parts).repeat(channels, 1))
-        self.log_scale = nn.Parameter(torch.full((channels, parts), math.log(0.3)))
-        self.logit = nn.Parameter(torch.zeros(channels, parts))
+        self.mean = nn.Parameter(torch.linspace(-1, 1, logistics).repeat(channels, 1))
+        self.log_scale = nn.Parameter(torch.full((channels, logistics), math.log(0.3)))
+        self.logit = nn.Parameter(torch.zeros(channels, logistics))
 
     def bits(self, z: Tensor) -> Tensor:
         """-log2 of the probability of the unit interval around z (B, C, h, w), same shape."""
@@ -92,7 +100,7 @@ class LogisticMixture(nn.Module):
 
 
 def gaussian_bits(d: Tensor, t: Tensor) -> Tensor:
-    """-log2 of the probability that a Gaussian of scale index t gives the unit interval around d."""
+    """-log2 of the probability of the unit interval around d, for a Gaussian of scale index t; same shape."""
     inverse = torch.exp(-LOG_STEP * t) / (SIGMA_MIN * math.sqrt(2))
     d = d.abs()
     p = 0.5 * (torch.erfc((d - 0.5) * inverse) - torch.erfc((d + 0.5) * inverse))
@@ -101,9 +109,9 @@ def gaussian_bits(d: Tensor, t: Tensor) -> Tensor:
 
 @torch.no_grad()
 def rdoq(d: Tensor, t: Tensor, rdo_weight: Tensor) -> Tensor:
-    """How far the encoder moves round(d) to save bits: 0, or one towards zero; all shapes as d.
+    """The encoder's correction of round(d) to save bits: 0, or one towards zero; all shapes as d.
 
-    `rdo_weight` is what a squared error is worth in bits. The twin of what `codec.pipeline` does with real tables.
+    `rdo_weight` is the number of bits that a squared error is worth. `codec.pipeline` does the same with real tables.
     """
     near = torch.round(d)
     towards = near - torch.sign(near)
@@ -112,7 +120,7 @@ def rdoq(d: Tensor, t: Tensor, rdo_weight: Tensor) -> Tensor:
 
 
 class EntropyModel(nn.Module):
-    """Everything between the gained latent and its bits. See the figure at the top of the module."""
+    """From y·gain to its bits. See the figure at the top of the module."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -129,7 +137,7 @@ class EntropyModel(nn.Module):
 
     @torch.no_grad()
     def init_scales(self, std: Tensor, level_slope: float) -> None:
-        """Starts t at the scale of channels with standard deviation `std` (C,) at level 0.
+        """Starts t at the scale of channels that have the standard deviation `std` (C,) at level 0.
 
         `level_slope` is the growth of log std from level 0 to the top.
         """
@@ -143,19 +151,19 @@ class EntropyModel(nn.Module):
             head.conv2.bias[channels:] = (std.clamp(min=0.2) / SIGMA_MIN).log() / LOG_STEP / T_UNIT
 
     def predict(self, step: int, psi: Tensor, level: Tensor, y_hat: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and t of step `step` given the symbols so far; only those under its mask are meaningful."""
+        """mu and t (B, C, h, w) of a step, given the symbols so far; only those under its mask mean anything."""
         h = psi if step == 0 else psi + self.ctx[step - 1](y_hat / self.unit[:, None, None])
         mu, t = self.heads[step](h, level).chunk(2, 1)
         return mu * self.unit[:, None, None], (t * T_UNIT).clamp(0, N_SCALES - 1)
 
     def forward(self, v: Tensor, level: Tensor, rdo_weight: Tensor) -> tuple[Prediction, Tensor, Tensor]:
-        """Gained latent v (B, C, h, w), level (B, 1, h/4, w/4) in [0, 1] -> prediction, y bits, z bits.
+        """y·gain v (B, C, h, w) and level (B, 1, h/4, w/4) in [0, 1] -> prediction, y bits, z bits.
 
-        y_hat comes from straight-through rounding. The bits are those of the rounded symbols, and scales learn
-        from them; what moves v and mu in training is the gradient of the bits under additive uniform noise, which
-        rounding has not. (Scales that learn from noise as well, the usual mixture of Minnen & Singh 2020, take
-        0.2 bpp too many for symbols that are nearly always zero.) Rounding is the encoder's, which weighs bits
-        against error (`rdoq`), so that means and synthesis learn what they will meet.
+        y_hat comes from straight-through rounding. The bits are those of the rounded symbols, and the scales learn from
+        them. v and mu learn from the gradient of the bits under additive uniform noise, because rounding has none.
+        (If the scales learned from noise as well, the usual mixture of Minnen & Singh 2020, symbols that are nearly
+        always zero would take 0.2 bpp too many.) The encoder's rounding weighs bits against error (`rdoq`), so means
+        and synthesis learn from what they will get.
         """
         z = self.h_a(v)
         z_hat = round_ste(z)

@@ -1,4 +1,4 @@
-"""The few building blocks that every transform is made of."""
+"""The building blocks of all transforms."""
 
 import torch
 from torch import Tensor, nn
@@ -8,37 +8,29 @@ from codec.spec import SLOPE
 #: The matrices of F(4×4, 3×3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016).
 _B = [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0]]
 _B += [[0, 4, 0, -5, 0, 1]]
-_G = [
-    [1 / 4, 0, 0],
-    [-1 / 6] * 3,
-    [-1 / 6, 1 / 6, -1 / 6],
-    [1 / 24, 1 / 12, 1 / 6],
-    [1 / 24, -1 / 12, 1 / 6],
-    [0, 0, 1],
-]
+_G = [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6]]
+_G += [[1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
 _A = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
-INPUTS, OUTPUTS = (
-    torch.kron(m, m) for m in (torch.tensor(_B, dtype=torch.float32), torch.tensor(_A, dtype=torch.float32))
-)
-WIDE = 256  # input channels from which it is faster than the library's convolution, 1.7 to 2 times
+INPUTS, OUTPUTS = (torch.kron(m, m) for m in (torch.tensor(rows, dtype=torch.float32) for rows in (_B, _A)))
+WIDE = 256  # input channels from which Winograd's algorithm is 1.7 to 2 times as fast as the library's convolution
 TILES = 1 << 20  # numbers of transformed tiles at a time: they stay in the cache
 
 
 class Conv(nn.Conv2d):
-    """nn.Conv2d, which multiplies less where it is wide, 3×3 and used on a processor, by Winograd's algorithm.
+    """nn.Conv2d, (B, in, h, w) -> (B, out, h', w'), that uses Winograd's algorithm on a processor where it is faster.
 
-    A square of 4×4 outputs takes 36 products for each pair of channels instead of 144, as 36 matrix products over all
-    squares. Sums differ from the library's by 4·10⁻⁵ of the output's scale.
+    That is where it is 3×3 and has many input channels. A square of 4×4 outputs then takes 36 products for each pair
+    of channels instead of 144. Sums differ from the library's by 4·10⁻⁵ of the output's scale.
     """
 
-    kernels: Tensor | None = None  # transformed, (36, in, out), made with the first picture
-    version = (0, 0)  # of the weights that they were made of: their place in memory, and how often it was written
+    kernels: Tensor | None = None  # transformed, (36, in, out), computed with the first picture
+    version = (0, 0)  # of the weights of `kernels`: their place in memory, and how often it was written
 
     def forward(self, x: Tensor) -> Tensor:
         return self.padded(x, self.padding[0])
 
     def padded(self, x: Tensor, rows: int) -> Tensor:
-        """The same with `rows` of zeros above and below x, 0 or 1, whatever the layer's own padding there."""
+        """The same with `rows` of zeros above and below x, 0 or 1, instead of the layer's own padding there."""
         wide = self.kernel_size == (3, 3) and self.stride == (1, 1) and self.in_channels >= WIDE
         plain = x.device.type == "cpu" and x.dtype == torch.float32 and len(x) == 1 and x.shape[2] + 2 * rows > 2
         if wide and plain and not (torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")):
@@ -76,11 +68,12 @@ def conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) 
 
 
 def act(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 1/8, same shape."""
     return nn.functional.leaky_relu(x, SLOPE)
 
 
 def asinh(x: Tensor) -> Tensor:
-    """asinh, to 5e-7, in a quarter of the time that the library's takes."""
+    """asinh to within 5e-7, in a quarter of the library's time; same shape."""
     if x.requires_grad:  # this one's gradient at 0 would be 0, not 1
         return torch.asinh(x)
     a = x.abs()
@@ -89,7 +82,7 @@ def asinh(x: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(act(conv(act(x)))), shapes unchanged."""
+    """x + conv(act(conv(act(x)))), (B, C, h, w) -> (B, C, h, w) (He et al., ECCV 2016)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -98,8 +91,3 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(act(self.conv1(act(x))))
-
-
-def round_ste(x: Tensor) -> Tensor:
-    """Rounds to the nearest integer; the gradient passes straight through (Theis et al. 2017)."""
-    return x + (torch.round(x) - x).detach()

@@ -1,4 +1,4 @@
-"""The trunk as trained, together with its fidelity decoder: x -> (x_hat, bits). `networks.trunk` is the same in use."""
+"""The trunk in training, with its fidelity decoder: x -> (x_hat, bits). `networks.trunk` is the trunk in use."""
 
 import math
 from typing import NamedTuple
@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.networks.gain import Gain, lambda_map, rdo_weight
+from codec.networks.gain import Gain, lambda_map
 from codec.networks.hyperprior import EntropyModel
 from codec.networks.transforms import PATCH, Y_CHANNELS, Y_UNIT, Analysis, Synthesis
+from codec.networks.trunk import rdo_weight
 from codec.spec import NEXT_ANCHORS
 
 DEPTHS = (1, 2, 2)  # residual blocks at 1/4, 1/8 and 1/16 of g_a and g_s in training
@@ -17,6 +18,8 @@ CAUTION = 2.0  # of the rounding in training: how much more than linear theory s
 
 
 class Output(NamedTuple):
+    """All float32."""
+
     x_hat: Tensor  # (B, 3, H, W), not clipped
     y_bits: Tensor  # (B, 320, H/16, W/16)
     z_bits: Tensor  # (B, 64, H/64, W/64)
@@ -34,7 +37,7 @@ class CodecModel(nn.Module):
         self.g_s = Synthesis(depths=depths)
 
     def init_linear(self, patches: Tensor) -> None:
-        """Makes the untrained model a linear transform codec; patches (n, 3, 16, 16) in [0, 1]."""
+        """Turns the untrained model into a linear transform codec; patches (n, 3, 16, 16) in [0, 1]."""
         std = init_klt(self.g_a, self.g_s, patches)
         # At high rate R + λ·D is least for a step of about 4.9/sqrt(λ) on 0…255 coefficients.
         gain = torch.tensor([Y_UNIT * math.sqrt(lmbda) / 4.9 for lmbda in self.anchors])
@@ -53,7 +56,7 @@ class CodecModel(nn.Module):
 
 
 def framed(kernels: Tensor, size: int) -> Tensor:
-    """Kernels (C, 3, k, k) with zeros around them, (C, 3, size, size)."""
+    """Kernels (C, 3, k, k) -> (C, 3, size, size), with zeros around them."""
     border = (size - kernels.shape[-1]) // 2
     return F.pad(kernels, [border] * 4)
 

@@ -3,15 +3,13 @@
     w[i, j] ≈ row[i] · column[j] · q[i, j],               q in -127…127, a byte each
     w[i, j] ≈ base[i, j] + row[i] · column[j] · q[i, j],  q in -7…7, half a byte each
 
-The second is for a decoder that was fine-tuned from another, its base: the two are so near each other that four bits
+The second is for a decoder that was fine-tuned from another, its base. The two are so near each other that four bits
 of their difference tell more than eight of the weight itself, in half the bytes.
 
-i counts the output channels of a convolution, j its input channels, whose weights differ in size as much as what
-comes in by them does; with a scale for each output only an LPIPS decoder lost 0.13 dB at 33 dB, and 15 % of LPIPS. The
-pictures of the KLT have a scale for each colour. The first of them, whose coefficients are in the thousands, are
-float16, without which 0.008 dB are lost at 34 dB; with it 0.0004 dB are. Vectors are float32.
-
-`codec.training.storing` writes this format.
+i counts the output channels of a convolution and j its input channels. Weights differ in size along both: with scales
+for the outputs only, an LPIPS decoder lost 0.13 dB at 33 dB, and 15 % of LPIPS. The pictures of the KLT have a scale
+for each colour. The first of them are float16, because their coefficients are in the thousands: that loses 0.0004 dB
+at 34 dB instead of 0.008 dB. Vectors are float32. `codec.training.storing` writes this format.
 """
 
 import torch
@@ -24,21 +22,20 @@ KLT = "klt.weight"
 
 
 def unpacked(halves: Tensor, shape: torch.Size) -> Tensor:
-    """The integers that `storing.packed` was given. Raises RuntimeError where there are fewer than the shape has."""
+    """uint8 (n,), two integers a byte -> int8 of this shape. Raises RuntimeError where there are too few."""
     both = torch.stack([halves & 15, halves >> 4], 1).flatten()[: shape.numel()]
     return both.to(torch.int8).view(shape) - 8
 
 
 def along(scale: Tensor, w: Tensor, axis: int) -> Tensor:
-    """`scale` in a shape that multiplies `w` along this axis."""
+    """scale (n,) in a shape that multiplies w along this axis."""
     return scale.view([-1 if i == axis else 1 for i in range(w.ndim)])
 
 
 def to_float(stored: dict[str, Tensor], base: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """The float32 state dict of what `storing.to_int8` made, or with the same `base` as there, `storing.to_difference`.
+    """The float32 state dict of stored tensors, which are differences from those of `base` where there is one.
 
-    Float16 and float32 tensors are taken as they are. Raises KeyError, TypeError or RuntimeError where `base` lacks
-    what the differences are of.
+    Raises KeyError, TypeError or RuntimeError where `base` lacks a tensor or has another shape.
     """
     state = {}
     for name, value in stored.items():
@@ -57,6 +54,6 @@ def to_float(stored: dict[str, Tensor], base: dict[str, Tensor] | None = None) -
 
 
 def scaled(name: str, q: Tensor, stored: dict[str, Tensor]) -> Tensor:
-    """q times its scales, where there are such, in float32."""
+    """q times its scales by row and column, float32, same shape."""
     w = q.float() * along(stored[name + ROW], q, 0)
     return w * along(stored[name + COLUMN], q, 1) if name + COLUMN in stored else w

@@ -1,4 +1,4 @@
-"""The trunk in use: the networks, tables and numbers that encoder and decoder share, made of the stored tensors."""
+"""The trunk in use: the networks, tables and numbers that encoder and decoder share."""
 
 from dataclasses import dataclass
 
@@ -9,30 +9,45 @@ from torch import Tensor
 from codec.entropy.integer import StepNetworks
 from codec.entropy.range_coder import TableSet
 from codec.entropy.tables import bit_costs, unpack
-from codec.networks.gain import byte_lambdas, rdo_weight
-from codec.networks.transforms import Y_CHANNELS, Analysis, HyperAnalysis, depths_of
-from codec.spec import LADDERS
+from codec.networks.transforms import Y_CHANNELS, Y_UNIT, Analysis, HyperAnalysis, depths_of
+from codec.spec import ANCHORS, BYTE_MAX, LADDERS, lambda_from_level
+
+
+def byte_lambdas(anchors: tuple[float, ...] = ANCHORS) -> Tensor:
+    """λ of every quality index, float32 (256,), on CompressAI's scale."""
+    top = len(anchors) - 1
+    return torch.tensor([lambda_from_level(i / BYTE_MAX * top, anchors) for i in range(BYTE_MAX + 1)])
+
+
+def rdo_weight(gain: Tensor, lmbda: Tensor) -> Tensor:
+    """The λ·255²·MSE, in bits, of a squared error of 1 in y·gain, if g_s were the transposed KLT; shape of gain.
+
+    The KLT is orthonormal in units of Y_UNIT, and the MSE is a mean over three colours.
+    """
+    return lmbda * Y_UNIT**2 / (3 * gain**2)
 
 
 @dataclass
 class Trunk:
-    """A trunk ready for use: transforms in float32, everything the decoder must agree on in integers."""
+    """The transforms are float32. All that encoder and decoder must agree on is integers."""
 
     id: str
     anchors: tuple[float, ...]  # the ladder of λ
     g_a: Analysis
     h_a: HyperAnalysis
-    gain: Tensor  # float32 (256, C), by quality index
+    gain: Tensor  # float32 (256, C), what y is multiplied by before rounding at each q (Cui et al., CVPR 2021)
     entropy: StepNetworks
     y_tables: TableSet
     z_tables: TableSet
-    y_costs: Tensor  # float32, bits of each symbol under each table
+    y_costs: Tensor  # float32, bits of each symbol under each table; see `tables.bit_costs`
     z_costs: np.ndarray
-    rdo: Tensor  # float32 (256, C): what a squared rounding error is worth in bits; see `gain.rdo_weight`
+    rdo: Tensor  # float32 (256, C): bits that a squared rounding error is worth; see `rdo_weight`
     device: torch.device
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], name: str, rdo: float, device="cpu") -> "Trunk":
+        """The trunk of the tensors of its files. rdo: a factor on `rdo_weight`. Raises KeyError or RuntimeError."""
+
         def select(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 

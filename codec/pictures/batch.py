@@ -15,10 +15,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from codec.errors import CodecError
-from codec.paths import atomic_write, printable
+from codec.paths import printable
 from codec.pictures import pool
 from codec.pictures.sources import read_path, read_stream
 from codec.spec import PICTURE_SUFFIXES, STREAM_SUFFIX
+from codec.writing import atomic_write
 
 INPUT = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")

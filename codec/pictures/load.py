@@ -18,7 +18,6 @@ import numpy as np
 from PIL import Image
 
 from codec.errors import ImageError
-from codec.paths import atomic_write
 from codec.pictures import tiff
 from codec.pictures.files import (
     MAX_PIXELS,
@@ -30,6 +29,7 @@ from codec.pictures.files import (
 )
 from codec.pictures.pixels import from_pil, on_white, rows_to_uint8
 from codec.pictures.sources import read_path, read_stream
+from codec.writing import atomic_write
 
 DRAFT_PIXELS = 100_000_000  # of a JPEG that is scaled down while it is decoded
 QUICK_PNG_PIXELS = 4_000_000  # above, a PNG is made five times as fast, and is some percent larger

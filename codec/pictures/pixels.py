@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 from collections.abc import Callable
@@ -10,13 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageChops, ImageCms, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from codec.errors import ImageError
-from codec.pictures import colour, tiff
+from codec.pictures import declarations, tiff
 from codec.pictures.files import DAMAGED, check_size, open_image, pillow_errors
-
-_BAD_PROFILE = "Its ICC profile could not be read and was ignored."
+from codec.pictures.to_srgb import declared_colour, in_declared_colour, to_srgb
 
 _ORIENTATION_TAG = 0x0112
 _BITS_PER_SAMPLE_TAG = 258
@@ -37,7 +35,7 @@ def from_pil(image: Image.Image, max_pixels: int, data: bytes = b"") -> tuple[np
     check_size(*image.size, max_pixels)
     bits, orientation_before = _sample_bits(image), _tiff_orientation(image)
     notes: list[str] = []
-    declared, inverted = _declared_colour(image, data, notes), tiff.zero_is_white(image)
+    declared, inverted = declared_colour(image, data, bits, notes), tiff.zero_is_white(image)
     uncovered = _uncovered(image)
     deep = tiff.planes(image, data) if image.format == "TIFF" and data else None
     if deep is None and (declared or (image.format == "TIFF" and image.mode in ("RGBA", "CMYK"))):
@@ -52,53 +50,18 @@ def from_pil(image: Image.Image, max_pixels: int, data: bytes = b"") -> tuple[np
     base, alpha = _split_alpha(image, bits)
     if uncovered is not None:
         alpha = uncovered if alpha is None else ImageChops.multiply(alpha, uncovered)
-    rgb_image = _in_declared_colour(base, declared, deep, bits, notes) if declared and not inverted else None
+    rgb_image = in_declared_colour(base, declared, deep, bits, notes) if declared and not inverted else None
     if rgb_image is None:
         if base.mode in ("I", "F") or base.mode.startswith("I;16"):
             base = _to_eight_bits(base, bits, _is_unsigned(image), notes)
             base = ImageOps.invert(base) if inverted else base
         elif bits > 8:
             notes.append(f"{bits}-bit samples were scaled to 8 bits.")
-        rgb_image = _to_srgb(base, image.info, notes)
+        rgb_image = to_srgb(base, image.info, notes)
     if alpha is not None:
         rgb_image = on_white(rgb_image, alpha, notes)
     rgb = _upright(np.array(rgb_image), image, data, orientation_before, notes)
     return np.ascontiguousarray(rgb), notes
-
-
-def _declared_colour(image: Image.Image, data: bytes, notes: list[str]) -> colour.Colour | None:
-    """The colour that the file declares, where it is for `colour.to_srgb` to convert; None where it is sRGB, or where
-    LittleCMS converts it by its profile, in 8 bits. In `image.info` only a profile that counts is left, and that of a
-    BMP is put there."""
-    profile = image.info.get("icc_profile")
-    declared = None
-    if image.format == "PNG" and data:
-        if profile and colour.png_has_cicp(data):
-            del image.info["icc_profile"]
-            profile = None
-        elif profile and not _is_profile(profile):  # what the other chunks say holds then
-            notes.append(_BAD_PROFILE)
-            del image.info["icc_profile"]
-            profile = None
-        if not profile:
-            declared = colour.of_png(data)
-    elif image.format in ("AVIF", "HEIF") and data and not profile:
-        declared = colour.of_iso(data)
-    elif image.format == "BMP":
-        with pillow_errors(DAMAGED):
-            profile = colour.bmp_profile(data)
-        if profile:
-            image.info["icc_profile"] = profile
-    if profile and _sample_bits(image) > 8 and image.format in ("PNG", "TIFF"):
-        declared = colour.of_profile(profile)
-    return None if declared is None or declared.plain else declared
-
-
-def _is_profile(profile: bytes) -> bool:
-    with suppress(Exception):
-        ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return True
-    return False
 
 
 def _sixteen_bits(image: Image.Image, data: bytes, bits: int) -> np.ndarray | None:
@@ -130,29 +93,6 @@ def _in_byte_order(arguments: Any, swapped: bool) -> Any:
     little = raw.endswith("L") or (raw.endswith("N") and sys.byteorder == "little")
     raw = raw[:-1].replace("RGBa", "RGBA") + ("L" if little != swapped else "B")
     return (raw, *rest) if isinstance(arguments, tuple) else raw
-
-
-def _in_declared_colour(
-    base: Image.Image, declared: colour.Colour, deep: np.ndarray | None, bits: int, notes: list[str]
-) -> Image.Image | None:
-    """`base` (grey or RGB) in sRGB; None for samples that are neither."""
-    if base.mode == "1":
-        base = base.convert("L")
-    samples = np.asarray(base)
-    if base.mode.startswith("I;16") and bits == 16:
-        samples = samples.astype(np.uint16)
-    elif base.mode == "P":
-        samples = np.asarray(base.convert("RGB"))
-    elif base.mode not in ("L", "RGB"):
-        return None
-    elif deep is not None and deep.shape[:2] == samples.shape[:2] and samples.ndim == 3:
-        samples = deep[..., :3]
-    if bits > 8:
-        notes.append(f"{bits}-bit samples were scaled to 8 bits.")
-    if declared.hdr:
-        notes.append(f"Its HDR brightness ({declared.hdr}) was tone-mapped: {colour.WHITE_NITS:g} nits are white.")
-    notes.append(f"Converted from {declared.name} to sRGB.")
-    return Image.fromarray(colour.to_srgb(samples, declared))
 
 
 def _of_samples(deep: np.ndarray, image: Image.Image) -> Image.Image:
@@ -287,7 +227,7 @@ def _tiff_orientation(image: Image.Image) -> int:
 def _upright(rgb: np.ndarray, image: Image.Image, data: bytes, orientation_before: int, notes: list[str]) -> np.ndarray:
     """`rgb` as its EXIF data want it. XMP does not count, as in browsers."""
     if image.format == "HEIF" and data:  # libheif has turned it by its own properties; EXIF data do not count
-        if colour.iso_is_turned(data):
+        if declarations.iso_is_turned(data):
             notes.append("Rotated upright as its header asks.")
         return rgb
     value: Any = 1
@@ -300,64 +240,3 @@ def _upright(rgb: np.ndarray, image: Image.Image, data: bytes, orientation_befor
         source = "header asks" if image.format == "AVIF" else "EXIF data asks"
         notes.append(f"Rotated upright as its {source}.")
     return turn(rgb) if turn else rgb
-
-
-# --- colour -------------------------------------------------------------------------------------------------
-
-
-def _to_srgb(image: Image.Image, info: dict, notes: list[str]) -> Image.Image:
-    """Mode RGB, through the embedded ICC profile in `info` where there is one that fits."""
-    if image.mode == "CMYK":
-        notes.append("Converted from CMYK.")
-    elif image.mode == "LAB":
-        notes.append("Converted from Lab colours.")
-    elif image.mode not in ("L", "RGB"):
-        with pillow_errors(DAMAGED):
-            image = image.convert("L" if image.mode == "1" else "RGB")
-    if "icc_profile" in info and image.mode != "LAB":  # Lab is absolute: its profile says nothing more
-        try:
-            return _through_profile(image, info["icc_profile"], notes)
-        except ImageError:
-            notes.append(_BAD_PROFILE)
-    with pillow_errors(DAMAGED):
-        return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
-    """`image` (L, RGB or CMYK) as sRGB. ImageError where the profile is damaged or for other pixels."""
-    with pillow_errors(_BAD_PROFILE):
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        space = source.profile.xcolor_space.strip()
-        name = " ".join(ImageCms.getProfileDescription(source).split())[:80] or "unnamed"
-        if space == "RGB" and image.mode == "L":  # grey files tagged with an RGB profile are common
-            image = image.convert("RGB")
-        if {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(space) != image.mode:
-            raise ImageError(_BAD_PROFILE)
-        transform = ImageCms.buildTransform(
-            source,
-            ImageCms.createProfile("sRGB"),
-            image.mode,
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    if _changes_nothing(transform, image.mode):
-        return image.convert("RGB")
-    with pillow_errors(_BAD_PROFILE):
-        converted = ImageCms.applyTransform(image, transform)
-    notes.append(f"Converted from its ICC profile '{name}' to sRGB.")
-    return converted
-
-
-def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a profile is sRGB by its effect; names mislead both ways ("c2", "sRGB-elle-V2-g10")."""
-    if mode == "CMYK":
-        return False
-    levels = np.arange(0, 256, 15, dtype=np.uint8)  # 0 and 255 are among them
-    colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
-    if mode == "L":
-        colours = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
-    probe = Image.fromarray(colours[..., 0] if mode == "L" else colours)
-    with pillow_errors(_BAD_PROFILE):
-        result = np.asarray(ImageCms.applyTransform(probe, transform))
-    return int(np.abs(result.astype(int) - colours).max()) <= 2  # the roundings of two transfer curves

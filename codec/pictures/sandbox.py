@@ -13,10 +13,12 @@ import json
 import math
 import os
 import queue
+import signal
 import struct
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,9 +86,6 @@ def fill(stream: BinaryIO, buffer):
 
 def serve() -> None:
     """Reads pictures until its standard input ends."""
-    import signal
-    import warnings
-
     requests, answers = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)  # what a library prints is no answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, with whom this ends

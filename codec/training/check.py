@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from codec.inside.prior import rebuild
 from codec.networks.model import CAUTION, CodecModel
 from codec.networks.transforms import Synthesis
 from codec.networks.trunk import Trunk
@@ -27,7 +28,7 @@ def replay(codec: Codec, latent: Latent) -> tuple[bool, torch.Tensor]:
 
     Returns whether every scale index is the one the encoder had, and y_hat in fixed point, float64 (1, C, h, w).
     """
-    again = codec.rebuild(latent.z, latent.q, lambda step, mu, index: torch.from_numpy(latent.y[step]))
+    again = rebuild(codec, latent.z, latent.q, lambda step, mu, index: torch.from_numpy(latent.y[step]))
     same = all(np.array_equal(*pair) for pair in zip(again.index, latent.index, strict=True))
     return same, again.y_hat.cpu()
 

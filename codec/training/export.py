@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from codec.entropy.integer import LIMIT, ONE, WEIGHT_MAX
+from codec.entropy.integer import LIMIT, ONE
 from codec.networks import storage
-from codec.networks.architecture import architecture_of
-from codec.networks.hyperprior import EntropyModel
+from codec.networks.hyperprior import T_UNIT, EntropyModel
 from codec.networks.model import CodecModel
+from codec.networks.transforms import depths_of
 from codec.networks.trunk import Trunk
 from codec.pipeline import Codec, Latent, z_index
-from codec.spec import BYTE_MAX, N_SCALES, T_UNIT, quality_index
+from codec.spec import BYTE_MAX, N_SCALES, SYNTHESIS, quality_index
 from codec.training import data as datasets
 from codec.training import storing, tables
 from codec.training.losses import REFERENCE_LAMBDA
@@ -25,7 +25,15 @@ from codec.weights import Weights
 DATA = "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500"
 RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
 Z_SUPPORT = 20
+WEIGHT_MAX = 32767  # weights of the integer networks have 16 bits
 HEAD_LAYERS = {"a": "conv1", "m": "inner", "b": "conv2"}  # of a step, as stored and as trained
+
+
+def architecture_of(state: dict[str, Tensor]) -> str:
+    """The name, as `architecture.build` takes it, of the decoder that a state dict belongs to."""
+    more = [n - 1 for n in reversed(depths_of(state))]
+    name = SYNTHESIS + ("-{}-{}-{}".format(*more) if any(more) else "")
+    return name + "".join(f"+{layer}" for layer in ("scales", "noise") if f"{layer}.weight" in state)
 
 
 def integer_conv(weight: Tensor, bias: Tensor, in_scale=None, out_scale=None) -> dict[str, Tensor]:
@@ -64,7 +72,7 @@ def quantize(model: EntropyModel) -> dict[str, Tensor]:
         if head.inner.weight.any() or head.inner.bias.any():  # weights before it had none
             layers[f"head{i}m"] = integer_conv(head.inner.weight, head.inner.bias)
         layers[f"head{i}b"] = integer_conv(head.conv2.weight, head.conv2.bias, out_scale=out_scale)
-    return {f"{layer}.{name}": t for layer, parts in layers.items() for name, t in parts.items()}
+    return {f"{layer}.{name}": t for layer, tensors in layers.items() for name, t in tensors.items()}
 
 
 def trunk_tensors(model: CodecModel, y_tables: list[np.ndarray], z_tables: list[np.ndarray]) -> dict[str, Tensor]:

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.networks.gain import byte_lambdas
 from codec.networks.model import CAUTION, CodecModel
-from codec.networks.trunk import Trunk
+from codec.networks.trunk import Trunk, byte_lambdas
 from codec.pipeline import Codec, scale_map
 from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets

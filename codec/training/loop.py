@@ -20,7 +20,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from codec.paths import replacing
+from codec.writing import replacing
 
 LAST = "last.pt"
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from codec.networks.architecture import SYNTHESIS, extend
+from codec.networks.architecture import extend
 from codec.results import mixture
+from codec.spec import SYNTHESIS
 from codec.training.latents import decoder_entry, read_decoder
 from codec.training.recipes import RECIPES
 from codec.weights import Weights
@@ -71,27 +72,27 @@ def parts_of(sources: list[tuple[float, dict]]) -> list[dict]:
     return [{"decoder": name, "steps": steps, "share": float(f"{v:.4g}")} for (name, steps), v in kept.items()]
 
 
-def mix(parts: list[str], out: str, weights: str = "weights") -> str:
+def mix(terms: list[str], out: str, weights: str = "weights") -> str:
     """Writes a checkpoint with Σ share·weights; returns the mixture in words.
 
-    parts: "SOURCE=SHARE", a source being a decoder's checkpoint, the name of a decoder in the folder `weights`, or
+    terms: "SOURCE=SHARE", a source being a decoder's checkpoint, the name of a decoder in the folder `weights`, or
     FOLDER/NAME. The mixture is ascribed to the training of the first. Shares may be negative; they add up to 1. The
     mixture has the largest of the architectures. Raises ValueError where the shares do not, where the sources were
     trained on different trunks, or where their architectures do not contain each other.
     """
-    pairs = [part.rpartition("=") for part in parts]
+    pairs = [term.rpartition("=") for term in terms]
     sources, shares = [source for source, _, _ in pairs], [float(share) for _, _, share in pairs]
     if not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise ValueError(f"The shares add up to {sum(shares):g}; they must add up to 1.")
     saved = [checkpoint_of(source, weights) for source in sources]
     if saved[0]["decoder"] == "mse":
         raise ValueError("The mse decoder belongs to its trunk; a mixture is ascribed to another, which must be first.")
-    if len(trunks := {part["trunk"] for part in saved}) > 1:
+    if len(trunks := {checkpoint["trunk"] for checkpoint in saved}) > 1:
         raise ValueError(f"The sources were trained on different trunks: {', '.join(sorted(trunks))}.")
     kept = ("decoder", "start", "trunk", "recipe", "settings", "total_steps", "total_seconds")
     mixed = {k: saved[0][k] for k in kept}
-    states = [(share, part["ema"]) for share, part in zip(shares, saved, strict=True)]
-    largest = max(saved, key=lambda part: len(part["ema"]))
+    states = [(share, checkpoint["ema"]) for share, checkpoint in zip(shares, saved, strict=True)]
+    largest = max(saved, key=lambda checkpoint: len(checkpoint["ema"]))
     mixed["recipe"] = mixed["recipe"] | {"architecture": largest["recipe"]["architecture"]}
     mixed["ema"] = mean(states)
     mixed["mixture"] = parts_of(list(zip(shares, saved, strict=True)))

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codec.metrics import alexnet
-from codec.networks.architecture import SYNTHESIS
-from codec.spec import TOP
+from codec.spec import SYNTHESIS, TOP
 from codec.training import losses
 from codec.training.vgg import ENDS, STRIDES, load_vgg, load_vgg_lpips
 

@@ -20,16 +20,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from codec.networks.gain import lambda_map, rdo_weight
+from codec.networks.gain import lambda_map
 from codec.networks.model import CAUTION, CodecModel
 from codec.networks.transforms import GRAIN
+from codec.networks.trunk import rdo_weight
 from codec.spec import N_SCALES
 from codec.training import data as datasets
 from codec.training import storing
 from codec.training.check import equality, on_devices
-from codec.training.decoders import Learner, joint_step, measure
 from codec.training.export import shipped_state, widened
 from codec.training.latents import DecoderInput, ready
+from codec.training.learner import Learner, joint_step, measure
 from codec.training.loop import Loop, Plan, power
 from codec.training.recipes import RECIPES, Networks, Recipe, View
 from codec.training.resident import Resident, random_levels

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codec.networks.storage import COLUMN, DIFFERENCE, FIRST, KLT, ROW, along
-from codec.paths import atomic_write
 from codec.weights import Weights
+from codec.writing import atomic_write
 
 FILE_BYTES = 10_000_000  # at most of a weights file: a Space takes no larger one without LFS
 KLT_FIRST = 16  # of its pictures, in float16

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from codec.entropy.tables import TOTAL
-from codec.spec import LOG_STEP, N_SCALES, SIGMA_MIN
+from codec.networks.hyperprior import LOG_STEP, SIGMA_MIN
+from codec.spec import N_SCALES
 
 
 def normalize(weights: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from codec.device import has_bfloat16
 from codec.networks.model import CodecModel
-from codec.paths import replacing
 from codec.training import data as datasets
 from codec.training.export import shipped_state, widened
 from codec.training.loop import Loop, Plan
@@ -19,6 +18,7 @@ from codec.training.losses import rate_distortion
 from codec.training.optimizers import averaged, trunk_optimizers
 from codec.training.resident import Resident, trunk_levels
 from codec.weights import Weights
+from codec.writing import replacing
 
 VALIDATION_LEVELS = (1.0, 3.0, 5.0, 7.0, 9.0)  # those of versions before, 0, 2, 4 and 6, and one below
 

@@ -35,9 +35,9 @@ RETIRED = {
 #: Places that have moved to another tab.
 MOVED = {("course", "cae"): ("history", "cae")}
 AGAINST = (*BASELINES, *HISTORICAL)
-SHOWN = (ORIGINAL, OURS, *(name for name in DECODERS if name not in OPERATING_POINTS), *AGAINST)
+SIDES = (ORIGINAL, OURS, *(name for name in DECODERS if name not in OPERATING_POINTS), *AGAINST)
 #: What a key may be: one of these words …
-WORDS = {"model": MODELS, "left": SHOWN, "right": SHOWN, "baseline": AGAINST, "equal": EQUALS, "lang": tuple(LANGUAGES)}
+WORDS = {"model": MODELS, "left": SIDES, "right": SIDES, "baseline": AGAINST, "equal": EQUALS, "lang": tuple(LANGUAGES)}
 #: … or a number between these; of the three rates one holds.
 NUMBERS = {
     "lambda": (LAMBDA_MIN, LAMBDA_MAX),

@@ -31,8 +31,8 @@ THUMBNAIL = 160  # pixels, square
 @functools.cache
 def sources() -> dict[str, Path]:
     """The file of every example by its name, in the order of the gallery."""
-    found = importlib.util.find_spec("skimage")  # which imports nothing
-    folders = found.submodule_search_locations if found else None
+    package = importlib.util.find_spec("skimage")  # which imports nothing
+    folders = package.submodule_search_locations if package else None
     photographs = {n: Path(folder) / "data" / file for n, file in PHOTOGRAPHS.items() for folder in folders or ()}
     return {n: p for n, p in photographs.items() if p.is_file()} | {n: FOLDER / f"{n}.png" for n in DRAWN}
 
@@ -46,9 +46,9 @@ def credit() -> str:
 @functools.cache
 def folder() -> Path:
     """A folder of this process's own: Gradio serves no other files than those. It goes with the process."""
-    made = tempfile.mkdtemp(prefix="codec-examples-")
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return Path(made)
+    path = tempfile.mkdtemp(prefix="codec-examples-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return Path(path)
 
 
 @functools.cache
@@ -60,14 +60,14 @@ def files() -> list[str]:
 @functools.cache
 def thumbnails() -> list[tuple[str, str]]:
     """(path, name) of a small square of every example: the whole pictures would be megabytes to look at."""
-    found = []
+    squares = []
     for path in files():
         name = Path(path).stem
         small = folder() / f"{name}-small.png"
         with Image.open(path) as image:
             ImageOps.fit(image, (THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS).save(small)
-        found.append((str(small), name))
-    return found
+        squares.append((str(small), name))
+    return squares
 
 
 @functools.cache
@@ -78,7 +78,7 @@ def pixels(number: int) -> tuple[np.ndarray, str]:
     return rgb, hashlib.sha256(png_bytes(rgb)).hexdigest()
 
 
-def shown(number: int, left: str = ORIGINAL, right: str = OURS, more: tuple[dict, ...] = ()) -> dict:
+def first_view(number: int, left: str = ORIGINAL, right: str = OURS, more: tuple[dict, ...] = ()) -> dict:
     """What the viewer shows of an example before there is any stream: the original, what else is at hand, and places.
 
     more: entries of the viewer.

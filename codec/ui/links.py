@@ -48,21 +48,21 @@ def opening(request: gr.Request) -> dict:
     model = state.get("model", "mse" if state.keys() & address.RATES else compare.MODEL_START)
     model = model if is_here(model) else "mse"
     sides = tuple(state.get(key, start) for key, start in zip(SIDES, compare.SIDES_START, strict=True))
-    found: dict = {"upload": examples.files()[names.index(name)], "example": name, "model": model}
-    found |= dict(zip(SIDES, sides, strict=True))
-    found["about"], found["mode"], found["bpp"] = compare.choose_model(model, BY_LAMBDA, compare.BPP_START)
+    values: dict = {"upload": examples.files()[names.index(name)], "example": name, "model": model}
+    values |= dict(zip(SIDES, sides, strict=True))
+    values["about"], values["mode"], values["bpp"] = compare.choose_model(model, BY_LAMBDA, compare.BPP_START)
     if "lambda" in state:
-        found |= {"mode": BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
+        values |= {"mode": BY_LAMBDA, "lmbda": state["lambda"], "quality": compare.quality_of(state["lambda"])}
     elif "bpp" in state:
-        found |= {"mode": BY_RATE, "bpp": state["bpp"]}
+        values |= {"mode": BY_RATE, "bpp": state["bpp"]}
     elif "kb" in state:
-        found |= {"mode": BY_SIZE, "kb": state["kb"]}
+        values |= {"mode": BY_SIZE, "kb": state["kb"]}
     if request.query_params.get("own"):  # the browser brings the photo itself
         waiting = {"headline": f"<div class='big'>{t('script.own')}</div>", "verdict": "", "figures": ""}
-        return found | waiting | {"upload": None, "example": None, "pictures": {}}
-    found["equal"] = state.get("equal", BY_BYTES)
-    rate = found["bpp"] if found["mode"] == BY_RATE else None
-    return found | ready.ready(names.index(name), rate, model, sides)
+        return values | waiting | {"upload": None, "example": None, "pictures": {}}
+    values["equal"] = state.get("equal", BY_BYTES)
+    rate = values["bpp"] if values["mode"] == BY_RATE else None
+    return values | ready.ready(names.index(name), rate, model, sides)
 
 
 def is_here(model: str) -> bool:
@@ -88,12 +88,13 @@ def connect(demo: gr.Blocks, tabs: gr.Tabs, realism: gr.Slider) -> None:
     demo.load(None, js=WAIT_JS, **QUICK).then(tab, None, outputs, **QUICK).then(None, js=DONE_JS, **QUICK)
 
 
-def follow(parts: dict) -> None:
-    """Lets the address follow what is set. parts: components by the key of the address, and "mode" of the rate."""
-    names = list(parts)
+def follow(components: dict) -> None:
+    """Lets the address follow what is set. components: by key of the address, and "mode"."""
+    names = list(components)
     modes = dict(zip(MODES, address.RATES, strict=True))
     js = f"(...values) => window.codecPage.state({json.dumps(names)}, values, {json.dumps(modes, ensure_ascii=False)})"
-    gr.on([part.change for part in parts.values()], None, list(parts.values()), None, js=js, **QUICK)
+    changes = [component.change for component in components.values()]
+    gr.on(changes, None, list(components.values()), None, js=js, **QUICK)
 
 
 def strips_of(tabs: gr.Tabs):

@@ -38,7 +38,7 @@ CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 def theme() -> gr.themes.Base:
     """System fonts only: a web font would be a request to another origin."""
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-    made = gr.themes.Default(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", **fonts)
+    base = gr.themes.Default(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", **fonts)
     dark_enough = {  # for white text on it, or for it on white (WCAG AA)
         "button_primary_background_fill": "*primary_700",
         "button_primary_background_fill_dark": "*primary_700",
@@ -47,7 +47,7 @@ def theme() -> gr.themes.Base:
         "link_text_color": "*primary_700",
         "checkbox_border_color_dark": "*neutral_400",  # else what is not chosen can hardly be seen
     }
-    return made.set(**dark_enough)
+    return base.set(**dark_enough)
 
 
 def warm_up() -> None:
@@ -73,7 +73,7 @@ def layout() -> languages.Page:
         links.masthead()
         bar = compare.build_bar()
         with tabs("tabs") as strip:
-            coded, parts = build_compare(demo, bar)
+            coded, components = build_compare(demo, bar)
             build_course(demo, coded)
             build_history(coded)
             with place("curves", t("tabs.curves")) as door:
@@ -84,8 +84,8 @@ def layout() -> languages.Page:
                 vote.build()
             with place("about", t("tabs.about")):
                 about.build(demo, tuple(address.PLACES))
-        links.connect(demo, strip, parts["realism"])
-        links.follow(parts)
+        links.connect(demo, strip, components["realism"])
+        links.follow(components)
     return demo
 
 

@@ -20,7 +20,7 @@ def ready(example: int, bpp: float | None, model: str, sides: tuple[str, str, st
     if point is None or model != MODEL:
         waiting = t("compare.encoding_first")
         return {
-            "pictures": examples.shown(example, left, right),
+            "pictures": examples.first_view(example, left, right),
             "headline": f"<div class='big'>{waiting}</div>",
             "verdict": "",
             "figures": "",
@@ -35,7 +35,7 @@ def ready(example: int, bpp: float | None, model: str, sides: tuple[str, str, st
         viewer.stored("jpeg", BASELINES["jpeg"], remark(jpeg), front.located(point["jpeg"]["file"])),
     ]
     return {
-        "pictures": examples.shown(example, left, right, tuple(entries)),
+        "pictures": examples.first_view(example, left, right, tuple(entries)),
         "headline": headline(ours, quality_index(point["lambda"]), None, []),
         "verdict": verdict(ours, jpeg, BASELINES["jpeg"], "") if baseline == "jpeg" else "",
         "figures": table([ours, jpeg, source]),
@@ -44,5 +44,5 @@ def ready(example: int, bpp: float | None, model: str, sides: tuple[str, str, st
 
 def row(point: dict, key: str, name: str, size: int, measures: dict) -> Row:
     pixels = point["width"] * point["height"]
-    known = {field: measures.get(field) for field in ("psnr", "ms_ssim", "lpips")}
-    return Row(key, name, size, 8 * size / pixels, 3 * pixels / size, **known)
+    quality = {field: measures.get(field) for field in ("psnr", "ms_ssim", "lpips")}
+    return Row(key, name, size, 8 * size / pixels, 3 * pixels / size, **quality)

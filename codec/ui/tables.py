@@ -70,9 +70,10 @@ def verdict(ours: Row, other: Row, name: str, note: str, equal: str = "size") ->
         return f"<div class='big'>{escape(note)}</div>"
     if equal != "size" and not other.own_rate:
         times, value = other.bytes / ours.bytes, getattr(ours, equal)
-        known = "" if value is None else f" ({value:{FORMS[equal]}})"
-        said = t("compare.equal_needs", name=name, size=kilobytes(other.bytes), times=f"{times:.2f}")
-        return f"<div class='big'>{escape(said)} {t('compare.equal_measure', measure=t(f'table.{equal}'))}{known}</div>"
+        needs = escape(t("compare.equal_needs", name=name, size=kilobytes(other.bytes), times=f"{times:.2f}"))
+        equally = t("compare.equal_measure", measure=t(f"table.{equal}"))
+        equally += "" if value is None else f" ({value:{FORMS[equal]}})"
+        return f"<div class='big'>{needs} {equally}</div>"
     measures = [t("compare.against_psnr", other=other.psnr, ours=ours.psnr)]
     if ours.lpips is not None and other.lpips is not None:
         times = f"{other.lpips / max(ours.lpips, 1e-6):.1f}"
@@ -85,8 +86,8 @@ def verdict(ours: Row, other: Row, name: str, note: str, equal: str = "size") ->
 
 def remark(row: Row) -> str:
     """What is said beside a picture's name."""
-    said = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
-    return said if row.lpips is None else f"{said}, LPIPS {row.lpips:.3f}"
+    figures = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
+    return figures if row.lpips is None else f"{figures}, LPIPS {row.lpips:.3f}"
 
 
 def table(rows: list[Row], caption: str = "", equal: str = "size") -> str:
@@ -119,19 +120,19 @@ def line(row: Row, best: dict[str, str]) -> str:
     cells = ""
     for field, form, _ in COLUMNS:
         number = getattr(row, field)
-        said = ("…" if row.pending and field in SLOW else "–") if number is None else format(number, form)
-        wins = competes(row) and number is not None and best.get(field) == said
-        cells += f"<td><b>{said}</b></td>" if wins else f"<td>{said}</td>"
+        text = ("…" if row.pending and field in SLOW else "–") if number is None else format(number, form)
+        wins = competes(row) and number is not None and best.get(field) == text
+        cells += f"<td><b>{text}</b></td>" if wins else f"<td>{text}</td>"
     return f"<tr><th scope='row'>{escape(row.name)}</th>{cells}</tr>"
 
 
 def facts(rows: list[Row]) -> list[dict]:
     """The rows for machines: JSON has no infinity, which the PSNR of equal pictures is."""
-    found = []
+    objects = []
     for row in rows:
         values = {k: None if v == float("inf") else v for k, v in asdict(row).items() if k != "pending"}
-        found.append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
-    return found
+        objects.append({k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()})
+    return objects
 
 
 def plain_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

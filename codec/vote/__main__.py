@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from codec.errors import CodecError
-from codec.paths import atomic_write
 from codec.pictures.load import load_image
 from codec.vote import prepare, sets, simulate
 from codec.vote.presets import PRESETS, Preset
+from codec.writing import atomic_write
 
 
 def parser() -> argparse.ArgumentParser:

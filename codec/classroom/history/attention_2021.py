@@ -186,11 +186,11 @@ def masks(rgb: np.ndarray, variant: str = "middle") -> list[np.ndarray]:
 
     Two lie on the way to y, at 1/2 and 1/8 of the resolution, and two on the way back.
     """
-    (net, _), found = load(variant), []
+    (net, _), maps = load(variant), []
     modules = [module for module in net.modules() if isinstance(module, Attention)]
 
     def keep(module: Attention, inputs: tuple[Tensor], output: Tensor) -> None:
-        found.append(module.mask(inputs[0])[0].mean(0).numpy())
+        maps.append(module.mask(inputs[0])[0].mean(0).numpy())
 
     hooks = [module.register_forward_hook(keep) for module in modules]
     try:
@@ -198,7 +198,7 @@ def masks(rgb: np.ndarray, variant: str = "middle") -> list[np.ndarray]:
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return maps
 
 
 def channel_of(shape: tuple[int, ...]) -> np.ndarray:

@@ -227,14 +227,14 @@ def compress(rgb: np.ndarray, *, variant: str = "middle") -> bytes:
 
 def costs(symbols: np.ndarray, net: Network) -> np.ndarray:
     """Symbols (K, h, w) -> the bits that each takes under P, float64 of the same shape."""
-    found = np.zeros(symbols.shape)
+    bits = np.zeros(symbols.shape)
 
     def take(p: np.ndarray, at: tuple[np.ndarray, ...]) -> np.ndarray:
-        found[at] = -np.log2(p[np.arange(len(p)), symbols[at]])
+        bits[at] = -np.log2(p[np.arange(len(p)), symbols[at]])
         return symbols[at]
 
     code(net, symbols.shape[1:], take)
-    return found
+    return bits
 
 
 def code(net: Network, size: tuple[int, ...], symbols_of) -> None:

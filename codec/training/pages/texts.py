@@ -55,7 +55,7 @@ def code(page: Page) -> None:
         value = page.pick(
             (str(page.between(0, 999)), f"0x{page.between(0, 65535):04x}", f'"{a} {b}"', f"{a}[{c}]", "{}")
         )
-        parts = page.pick(
+        statement = page.pick(
             (
                 f"{a} = {b}({c}, {value})",
                 f"if ({a} != {value}) {{",
@@ -68,14 +68,14 @@ def code(page: Page) -> None:
             )
         )
         x = left + depth * size * 2
-        for part in parts.split(" "):
-            keyword = part in ("if", "def", "return", "for", "in", "const")
-            comment = parts.startswith("//")
+        for word in statement.split(" "):
+            keyword = word in ("if", "def", "return", "for", "in", "const")
+            comment = statement.startswith("//")
             colour = page.faint(0.5) if comment else page.colours[0] if keyword else page.ink
-            if part[:1] in '"0123456789' and not comment:
+            if word[:1] in '"0123456789' and not comment:
                 colour = page.colours[1 % len(page.colours)]
-            x += page.text(x, y, part + " ", face, size, mixed(colour, page.ink, 0.25))
-        depth = max(0, depth + (1 if parts[-1] in ":{" else page.pick((0, 0, -1))))
+            x += page.text(x, y, word + " ", face, size, mixed(colour, page.ink, 0.25))
+        depth = max(0, depth + (1 if statement[-1] in ":{" else page.pick((0, 0, -1))))
 
 
 def table(page: Page, x0=None, y0=None, x1=None, y1=None) -> None:
@@ -155,12 +155,12 @@ def newspaper(page: Page) -> None:
     page.text(margin, y + 4, f"{page.heading(face)} {page.between(1, 31)}. {page.between(1900, 2030)}", face, 11)
     columns, y = page.between(3, 5), y + 28
     wide = (page.width - 2 * margin + 14) / columns
-    shown = page.between(0, columns - 1)
+    illustrated = page.between(0, columns - 1)
     for i in range(columns):
         x, top = margin + i * wide, y
         if i:
             page.line([(x - 7, y), (x - 7, page.height - margin)], page.faint(0.5))
-        if i == shown:
+        if i == illustrated:
             page.picture(x, top, wide - 14, wide * 0.7)
             top = page.prose(x, top + wide * 0.7 + 4, x + wide - 14, top + wide * 0.7 + 28, face, size * 0.9) + 4
         while top < page.height - margin - 60:

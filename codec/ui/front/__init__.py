@@ -86,12 +86,12 @@ def door(tab: str) -> str:
 
 def claim(point: dict) -> str:
     """What JPEG needs to look as close, by DISTS."""
-    found = point["jpeg_as_close"]
-    if found is None:
+    jpeg = point["jpeg_as_close"]
+    if jpeg is None:
         return t("front.never_as_close")
-    times = found["bytes"] / point["bytes"]
+    times = jpeg["bytes"] / point["bytes"]
     key = "front.as_close" if times >= 1.05 else "front.as_close_with_less"
-    return t(key, size=kilobytes(found["bytes"]), times=f"{times:.1f}")
+    return t(key, size=kilobytes(jpeg["bytes"]), times=f"{times:.1f}")
 
 
 def rows(point: dict) -> str:
@@ -123,11 +123,11 @@ def texts(point: dict) -> dict[str, str]:
 
 def scenes() -> list[dict]:
     """What the script shows: every scene with its sizes."""
-    found: dict[str, dict] = {}
+    by_name: dict[str, dict] = {}
     for point in points():
         name, title = point["image"], t(f"front.scene_{point['image']}")
         scene = {"name": name, "title": title, "original": located(point["original"]["file"]), "sizes": []}
-        scene = found.setdefault(name, scene | {"focus": FOCUS.get(name, "50%")})
+        scene = by_name.setdefault(name, scene | {"focus": FOCUS.get(name, "50%")})
         scene["sizes"].append(
             {
                 "percent": round(100 * point["target_bpp"]),
@@ -139,7 +139,7 @@ def scenes() -> list[dict]:
                 "links": {"compare": link(point), "present": link(point, lecture="1")},
             }
         )
-    return list(found.values())
+    return list(by_name.values())
 
 
 def html(name: str, origin: str) -> str:
@@ -152,11 +152,11 @@ def html(name: str, origin: str) -> str:
 
 
 def page(origin: str) -> str:
-    point, known = points()[0], scenes()
-    first = known[0]["sizes"][0]
+    point, all_scenes = points()[0], scenes()
+    first = all_scenes[0]["sizes"][0]
     script = "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("handover", "compose", "front"))
     data = {
-        "scenes": known,
+        "scenes": all_scenes,
         "language": LANGUAGE.get(),
         "own": relative({"tab": "compare", "own": 1}),
         "words": {key: t(f"front.{key}") for key in ("shared", "shared_by_hand", "original_alt")},
@@ -189,10 +189,10 @@ def page(origin: str) -> str:
         "right_alt": escape(first["right_alt"]),
         "width": str(point["width"]),
         "height": str(point["height"]),
-        "focus": known[0]["focus"],
+        "focus": all_scenes[0]["focus"],
         "accept": ACCEPT,
-        "thumbs": "".join(thumb(scene, scene is known[0]) for scene in known),
-        "last_size": str(max(len(scene["sizes"]) for scene in known) - 1),
+        "thumbs": "".join(thumb(scene, scene is all_scenes[0]) for scene in all_scenes),
+        "last_size": str(max(len(scene["sizes"]) for scene in all_scenes) - 1),
         "heads": "".join(f"<th scope='col'>{t(f'table.{name}')}</th>" for name in heads) + "<th scope='col'>DISTS</th>",
         "doors": "".join(
             f"<a href='{escape(door(tab))}'><b>{escape(t(f'tabs.{tab}'))}</b>"
@@ -215,9 +215,9 @@ def thumb(scene: dict, pressed: bool) -> str:
 
 def languages() -> str:
     """The switch of languages; each is named in itself."""
-    shown = {"en": "EN", "fr": "FR", "zh": "中文"}
+    labels = {"en": "EN", "fr": "FR", "zh": "中文"}
     items = []
     for name in LANGUAGES:
         here = " aria-current='true'" if name == LANGUAGE.get() else ""
-        items.append(f"<a href='./?lang={name}' lang='{name}' hreflang='{name}'{here}>{shown[name]}</a>")
+        items.append(f"<a href='./?lang={name}' lang='{name}' hreflang='{name}'{here}>{labels[name]}</a>")
     return "".join(items)

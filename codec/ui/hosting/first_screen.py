@@ -77,14 +77,14 @@ async def page(language: str, scope, asked: dict, send) -> None:
 
 
 @functools.cache
-def made(language: str) -> str:
+def page_of(language: str) -> str:
     return front.html(language, ORIGIN)
 
 
 @functools.lru_cache(maxsize=16)  # of the addresses that the page is asked for by
 def kept(language: str, origin: str) -> tuple[bytes, bytes, bytes]:
     """The first screen, the same compressed, and its tag."""
-    whole = made(language).replace(ORIGIN, escape(origin)).encode()
+    whole = page_of(language).replace(ORIGIN, escape(origin)).encode()
     return whole, gzip.compress(whole, 6), f'"{hashlib.sha256(whole).hexdigest()[:16]}"'.encode()
 
 

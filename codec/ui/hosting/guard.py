@@ -87,12 +87,12 @@ def has_remote_path(data) -> bool:
 
 
 async def read_body(receive) -> bytes:
-    parts, more = [], True
+    chunks, more = [], True
     while more:
         message = await receive()
-        parts.append(message.get("body", b""))
+        chunks.append(message.get("body", b""))
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return b"".join(chunks)
 
 
 def replay(body: bytes, receive):

@@ -7,10 +7,10 @@ import gradio as gr
 import numpy as np
 
 from codec import api
-from codec.device import each_where_it_fits
 from codec.inside import bits, heatmap
 from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.names import LAMBDAS
 from codec.ui.texts import t
 
@@ -34,19 +34,19 @@ def results(folder: Path, data: bytes, original: str | None, device: str):
     half = t("bits.half", percent=100 * half_of(blocks))
     pictures = (t("bits.decoded"), "", decoded), (t("bits.map"), half, heatmap.over(decoded, blocks, top))
     pair = common.side_by_side(folder, decoded, *pictures)
-    said = ledger(bits.ledger(stream), top, half)
-    yield pair, said, gr.skip()
+    sums = ledger(bits.ledger(stream), top, half)
+    yield pair, sums, gr.skip()
     if not original:
         return
-    rgb, shown = read_picture(original).rgb, []
+    rgb, along = read_picture(original).rgb, []
     y = codec.analyse(rgb)
     for lmbda in LAMBDAS:
         coded, _ = api.encode(rgb, lmbda=lmbda, codec=codec, y=y)
-        blocks = bits.block_bits(codec, coded.latent, coded.payload_bytes)
+        blocks = bits.block_bits(codec, coded.latent, bits.payload_bytes(coded.stream))
         over = heatmap.over(rgb, blocks, float(np.quantile(blocks, 0.995)))
         caption = t("bits.along", value=lmbda, size=len(coded.data), percent=100 * half_of(blocks))
-        shown.append((common.saved(folder / f"lambda-{lmbda:g}.png", over), caption))
-    yield pair, said, shown
+        along.append((common.saved(folder / f"lambda-{lmbda:g}.png", over), caption))
+    yield pair, sums, along
 
 
 def half_of(blocks: np.ndarray) -> float:

@@ -35,11 +35,11 @@ def run(original: str | None, experiment: str, crop: int):
         bpp, quality = 8 * len(data) / (rgb.shape[0] * rgb.shape[1]), psnr(rgb, decoded)
         remark = t("cae.remark", size=len(data), bpp=bpp, psnr=quality)
         pair = common.side_by_side(folder, rgb, (t("compare.original"), "", rgb), (t("cae.decoded"), remark, decoded))
-        said = t("cae.said", size=len(data), bpp=bpp, psnr=quality)
+        figures = t("cae.said", size=len(data), bpp=bpp, psnr=quality)
         floor = t("cae.entropy", size=sizes.entropy)
         file = folder / f"picture-{name}.cae"
         file.write_bytes(data)
-        yield pair, f"<p>{said}</p>{rungs_html(sizes.rungs)}<p>{floor}</p>", str(file)
+        yield pair, f"<p>{figures}</p>{rungs_html(sizes.rungs)}<p>{floor}</p>", str(file)
 
 
 def run_if_any(original: str | None, experiment: str, crop: int):
@@ -58,45 +58,45 @@ def decode(path: str | None):
         yield common.saved(folder / "decoded.png", autoencoder.decompress(Path(path).read_bytes()))
 
 
-def table(found: dict) -> str:
+def table(measured: dict) -> str:
     """The experiments: the report's figures and ours, as HTML."""
-    if not found.get("points"):
+    if not measured.get("points"):
         return f"<p>{t('cae.not_measured')}</p>"
     rows = []
-    for p in sorted(found["points"], key=lambda p: (p["experiment"], p["crop"])):
+    for p in sorted(measured["points"], key=lambda p: (p["experiment"], p["crop"])):
         ours = [f"{p['mse']:.1f}", f"{p['psnr']:.1f}", f"{p['bpp']:.3f}", f"{p['bpp_plain_huffman']:.3f}"]
         first = p["crop"] == min(CAE_CROPS)
-        theirs = reported(found["report"][p["experiment"]]) if first else ["–"] * 3
+        theirs = reported(measured["report"][p["experiment"]]) if first else ["–"] * 3
         name = t(f"cae.experiment_{p['experiment']}") if first else t("cae.the_same")
         rows.append([f"{name}, {CAE_CROPS[p['crop']]}", *ours, *theirs])
     heads = [t(f"cae.head_{k}") for k in ("experiment", "mse", "psnr", "bpp", "plain", "report", "psnr", "bpp")]
-    trained = found["trained"]
-    steps = [said["steps"] for said in trained.values()]
-    usual = max(set(steps), key=steps.count)
-    others = "; ".join(f"{name}: {said['steps']:,}" for name, said in trained.items() if said["steps"] != usual)
+    trained = measured["trained"]
+    steps = {name: entry["steps"] for name, entry in trained.items()}
+    usual = max(set(steps.values()), key=[*steps.values()].count)
+    others = "; ".join(f"{name}: {count:,}" for name, count in steps.items() if count != usual)
     batches = sorted({t("cae.batch", count=e["batch"], crop=CAE_CROPS[e["crop"]]) for e in trained.values()})
     remark = t(
-        "cae.table_said", crops=found["points"][0]["crops"], start=trained["1"]["start"], steps=usual,
+        "cae.table_said", crops=measured["points"][0]["crops"], start=trained["1"]["start"], steps=usual,
         others=f" ({others})" if others else "", batches=t("cae.or").join(batches),
     )  # fmt: skip
-    differs = "".join(f"<li>{escape(d)}</li>" for d in found["differences"])
+    differs = "".join(f"<li>{escape(d)}</li>" for d in measured["differences"])
     more = f"<details><summary>{t('cae.differences')}</summary><ul>{differs}</ul></details>"
     return f"{plain_table(heads, rows)}<p>{remark}</p>{more}"
 
 
-def reported(said: dict) -> list[str]:
+def reported(point: dict) -> list[str]:
     """MSE, PSNR and bpp of an experiment as the report gives them."""
-    return [f"{said['mse']:.1f}", f"{said['psnr']:.1f}", f"{said['bpp']:.3f}"]
+    return [f"{point['mse']:.1f}", f"{point['psnr']:.1f}", f"{point['bpp']:.3f}"]
 
 
-def progress(found: dict, experiment: str, crop: int = 64):
+def progress(measured: dict, experiment: str, crop: int = 64):
     """All terms of the loss during training, each relative to its largest value, as a plotly figure.
 
     On the left of the dotted line is the network that all experiments start from. One batch differs much from the
     next: each point is the median of those around it.
     """
-    plot, known = go.Figure(), found.get("progress", {})
-    before, own = known.get("whole", []), known.get(autoencoder.name_of(experiment, crop), [])
+    plot, terms = go.Figure(), measured.get("progress", {})
+    before, own = terms.get("whole", []), terms.get(autoencoder.name_of(experiment, crop), [])
     offset = before[-1]["step"] if before else 0
     plot.add_vline(x=offset, line={"dash": "dot", "color": OTHER})
     for name in TERMS:
@@ -131,8 +131,8 @@ def medians(values: list[float]) -> np.ndarray:
 @common.said_plainly()
 def opened(experiment: str, crop: int):
     """The table and the plot, from the results file."""
-    found = results.read(RESULTS)
-    return table(found), progress(found, experiment, crop)
+    measured = results.read(RESULTS)
+    return table(measured), progress(measured, experiment, crop)
 
 
 def redraw(experiment: str, crop: int):

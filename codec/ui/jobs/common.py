@@ -58,8 +58,8 @@ def side_by_side(folder: Path, rgb: np.ndarray, *pictures: tuple[str, str, np.nd
     rgb: the original, whose busiest place the details show at first.
     """
     entries = [
-        viewer.entry(str(i), name, remark, saved(folder / f"{i}.png", shown))
-        for i, (name, remark, shown) in enumerate(pictures)
+        viewer.entry(str(i), name, remark, saved(folder / f"{i}.png", picture))
+        for i, (name, remark, picture) in enumerate(pictures)
     ]
     keys = [entry["key"] for entry in entries]
     return viewer.value(folder.name, rgb, entries, *keys[:2], keys, columns=len(keys))

@@ -86,8 +86,8 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         png = png_bytes(image.rgb)
         original.write_bytes(png)
         id_ = digest(png)
-        shown = viewer.value(id_, image.rgb, [entry], *sides[:2], crops)
-        yield gr.skip(), shown, *[gr.skip()] * 6
+        value = viewer.value(id_, image.rgb, [entry], *sides[:2], crops)
+        yield gr.skip(), value, *[gr.skip()] * 6
         coded = coding.result()
     CACHE.put(("encode_ms", digest(coded.data)), coded.encode_ms)
     notes = list(image.notes)
@@ -130,20 +130,20 @@ def asked(rate: tuple) -> str:
     return f"{kb:g} kB" if mode == BY_SIZE else f"{rate_bpp:g} bpp"
 
 
-def row_of(job: Job, key: str, name: str, size: int, made=None) -> Row:
+def row_of(job: Job, key: str, name: str, size: int, rendition=None) -> Row:
     height, width = job.rgb.shape[:2]
     row = Row(key, name, size, bpp(size, width, height), 3 * width * height / size, own_rate=key in CAE)
-    if made is not None:
-        row.psnr, row.encode_ms, row.decode_ms = made.psnr, made.encode_ms, made.decode_ms
-        if made.data is None:  # whichever decoder: the stream was encoded once
+    if rendition is not None:
+        row.psnr, row.encode_ms, row.decode_ms = rendition.psnr, rendition.encode_ms, rendition.decode_ms
+        if rendition.data is None:  # whichever decoder: the stream was encoded once
             row.encode_ms = CACHE.get(("encode_ms", job.id[0]))
     return row
 
 
 def source_of(job: Job) -> Row:
     """The original's own line: the size of the file that was uploaded, where that was seen."""
-    known = CACHE.get(("source", job.id[1]))
-    return known or row_of(job, ORIGINAL, t("compare.original"), job.original.stat().st_size)
+    row = CACHE.get(("source", job.id[1]))
+    return row or row_of(job, ORIGINAL, t("compare.original"), job.original.stat().st_size)
 
 
 def measure(
@@ -176,38 +176,38 @@ def comparison(
     """The work of `measure`: every picture first, and then every slow number."""
     progress = common.sparing(progress)
     source = source_of(job)
-    made, rows, missing, name = {}, {}, {}, file_stem(str(job.original)).removesuffix(".original")
+    decoded, rows, missing, name = {}, {}, {}, file_stem(str(job.original)).removesuffix(".original")
     baseline_file = folder / f"{name}{SUFFIXES[baseline]}"
 
     def now():
         entries = [viewer.entry(ORIGINAL, t("compare.original"), kilobytes(source.bytes), job.original)]
-        for key, m in made.items():
+        for key, m in decoded.items():
             same = "decoded" if key == OURS else key if equal == BY_BYTES else f"{key}-{equal}"
             path = folder / f"{name}.{same}.png"  # ours as `run` names it: the same URL
             if not path.exists():
                 path.write_bytes(m.png)
             entries.append(viewer.entry(key, short(key, m.name), remark(rows[key]), path))
-        said = "<div class='big'>…</div>"
-        if baseline in made:
-            name_ = short(baseline, made[baseline].name)
-            said = verdict(rows[OURS], rows[baseline], name_, made[baseline].note, equal)
+        sentence = "<div class='big'>…</div>"
+        if baseline in decoded:
+            name_ = short(baseline, decoded[baseline].name)
+            sentence = verdict(rows[OURS], rows[baseline], name_, decoded[baseline].note, equal)
         if missing:
-            said = said if baseline in made else ""
-            said += "".join(f"<div class='big'>{escape(why)}</div>" for why in dict.fromkeys(missing.values()))
-        lines, remarks = [*rows.values(), source], [renditions.trained(key) for key in made if key in HISTORICAL]
+            sentence = sentence if baseline in decoded else ""
+            sentence += "".join(f"<div class='big'>{escape(why)}</div>" for why in dict.fromkeys(missing.values()))
+        lines, remarks = [*rows.values(), source], [renditions.trained(key) for key in decoded if key in HISTORICAL]
         if job.rgb.shape[0] * job.rgb.shape[1] > MEASURED_PIXELS:
             remarks.append(t("compare.too_large_to_measure", megapixels=MEASURED_PIXELS / 1e6))
         sides = (key if key not in missing else instead for key, instead in ((left, ORIGINAL), (right, OURS)))
         crops = [key for key in (ORIGINAL, OURS, baseline) if key not in missing]
         value = viewer.value(job.id[1], job.rgb, entries, *sides, crops)
         file = str(baseline_file) if baseline_file.exists() else None
-        return said, value, facts(lines), table(lines, " ".join(remarks), equal), file
+        return sentence, value, facts(lines), table(lines, " ".join(remarks), equal), file
 
     for i, key in enumerate(keys):
         step = t("compare.at_same_size", name=BASELINES[key]) if key in BASELINES else t("compare.decoding")
         progress(i / len(keys) / 2, desc=step)
         try:
-            m = made[key] = renditions.rendition(job, key, equal=equal)
+            m = decoded[key] = renditions.rendition(job, key, equal=equal)
         except CodecError as error:
             if key not in HISTORICAL:
                 raise
@@ -223,9 +223,9 @@ def comparison(
             baseline_file.write_bytes(m.data)
         if key != OURS:
             yield now()
-    for i, key in enumerate(made):
-        progress(0.5 + i / len(made) / 2, desc=t("compare.measuring"))
-        slow = renditions.measure(job, made[key])
+    for i, key in enumerate(decoded):
+        progress(0.5 + i / len(decoded) / 2, desc=t("compare.measuring"))
+        slow = renditions.measure(job, decoded[key])
         rows[key].ms_ssim, rows[key].lpips, rows[key].pending = slow.ms_ssim, slow.lpips, False
         yield now()
 

@@ -7,12 +7,12 @@ import gradio as gr
 
 from codec import api, baselines
 from codec.classroom.history import systems
-from codec.device import each_where_it_fits, where_it_fits
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
 from codec.pictures.sandbox import read_picture
 from codec.spec import ANCHORS, HISTORY
 from codec.ui.jobs import common, rd_plot, renditions
+from codec.ui.jobs.gpu import each_where_it_fits, where_it_fits
 from codec.ui.jobs.rd_plot import Points
 from codec.ui.names import QUALITIES, curve_title
 from codec.ui.texts import t
@@ -51,8 +51,8 @@ def sweep(original: str, names: list[str], device: str):
             yield points, total
     for name in others:
         if name in HISTORY:
-            for made in systems.points(rgb, name, QUALITIES[name]):
-                points = [*points, point(rgb, name, made.setting, made.data, made.rgb)]
+            for result in systems.points(rgb, name, QUALITIES[name]):
+                points = [*points, point(rgb, name, result.setting, result.data, result.rgb)]
                 yield points, total
             continue
         for quality in QUALITIES[name]:
@@ -85,16 +85,16 @@ def show(original: str | None, key: str):
                 decoder = name.partition(":")[2] or "mse"
                 data, decoded = where_it_fits(lambda device: ours(rgb, value, decoder, device))
             elif name in HISTORY:
-                made = next(systems.points(rgb, name, (int(value),)))
-                data, decoded = made.data, made.rgb
+                result = next(systems.points(rgb, name, (int(value),)))
+                data, decoded = result.data, result.rgb
             else:
                 data = baselines.encode(rgb, name, value)
                 decoded = baselines.decode(data)
-            said = point(rgb, name, value, data, decoded)
-            remark = t("curves.point_remark", setting=rd_plot.word(name), value=value, bpp=said[3], psnr=said[4])
+            values = point(rgb, name, value, data, decoded)
+            remark = t("curves.point_remark", setting=rd_plot.word(name), value=value, bpp=values[3], psnr=values[4])
             pictures = (t("compare.original"), "", rgb), (curve_title(name), remark, decoded)
-            shown = common.side_by_side(folder, rgb, *pictures)
-            yield shown, f"<p>{escape(rd_plot.sentence(said))}</p>"
+            pair = common.side_by_side(folder, rgb, *pictures)
+            yield pair, f"<p>{escape(rd_plot.sentence(values))}</p>"
     except ValueError:
         common.refuse("curves.bad_point", key=key)
 
@@ -114,18 +114,18 @@ def bd_rates(points: Points) -> str:
         return ""
 
     def cell(anchor: str, test: str, metric: str) -> str:
-        found = bd_rate_of_curves(curves[anchor], curves[test], metric)
-        if found["percent"] is None:
-            return f"<td title='{escape(found['reason'])}'>–</td>"
-        between = t("curves.between", low=found[f"{metric}_from"], high=found[f"{metric}_to"])
-        return f"<td title='{escape(between)}'>{found['percent']:+.1f} %</td>"
+        rate = bd_rate_of_curves(curves[anchor], curves[test], metric)
+        if rate["percent"] is None:
+            return f"<td title='{escape(rate['reason'])}'>–</td>"
+        between = t("curves.between", low=rate[f"{metric}_from"], high=rate[f"{metric}_to"])
+        return f"<td title='{escape(between)}'>{rate['percent']:+.1f} %</td>"
 
     rows = ""
     try:
         for name in others:
             anchor, test = ("ours", name) if name.startswith("ours:") else (name, "ours")
-            said = t("curves.against", test=curve_title(test), anchor=curve_title(anchor))
-            rows += f"<tr><th scope='row'>{escape(said)}</th>{''.join(cell(anchor, test, m) for m in SCALES)}</tr>"
+            label = t("curves.against", test=curve_title(test), anchor=curve_title(anchor))
+            rows += f"<tr><th scope='row'>{escape(label)}</th>{''.join(cell(anchor, test, m) for m in SCALES)}</tr>"
     except ImportError:
         return f"<p>{t('curves.no_bjontegaard')}</p>"
     heads = "".join(f"<th scope='col'>{t('curves.in_metric', metric=s.label)}</th>" for s in SCALES.values())

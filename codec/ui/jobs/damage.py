@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from codec import api, bitstream
-from codec.device import each_where_it_fits
 from codec.entropy.integer import ONE
 from codec.entropy.range_coder import Decoder
 from codec.errors import CodecError, StreamError
@@ -15,6 +14,7 @@ from codec.inside import bits, prior
 from codec.metrics import psnr
 from codec.pipeline import z_index
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.jobs.inside import by_rank
 from codec.ui.names import BYTE, CHANNEL
 from codec.ui.texts import t
@@ -32,9 +32,9 @@ def run(stream: str | None, position: float, override: bool, target: str, rank: 
             yield from each_where_it_fits(lambda device: of_latent(folder, data, position, whole, rank, device))
 
 
-def described(said: str) -> str:
+def described(sentence: str) -> str:
     """A sentence that also is the alternative text of the picture."""
-    return f"<p data-alt-for='broken'>{escape(said)}</p>"
+    return f"<p data-alt-for='broken'>{escape(sentence)}</p>"
 
 
 def of_latent(folder: Path, data: bytes, position: float, whole: bool, rank: float, device: str):
@@ -46,16 +46,16 @@ def of_latent(folder: Path, data: bytes, position: float, whole: bool, rank: flo
     if whole:
         wrong = prior.spoil(symbols, channel)
         share = 100 * float(cost[0, channel].sum() / cost.sum())
-        said = t("damage.channel", channel=channel, percent=share)
+        sentence = t("damage.channel", channel=channel, percent=share)
     else:
         row, column = (parsed.height // 2) // 16, min(int(position * parsed.width), parsed.width - 1) // 16
         by = 4 * max(float(symbols.y_hat[0, channel].abs().max()) / ONE, 1.0)
         wrong = prior.spoil(symbols, channel, row, column, by)
-        said = t("damage.value", channel=channel, by=by, column=column)
+        sentence = t("damage.value", channel=channel, by=by, column=column)
     before, after = (codec.synthesise(s, g_s, parsed.width, parsed.height) for s in (symbols, wrong))
     touched = 100 * float((before != after).any(2).mean())
-    said += " " + t("damage.change", percent=touched, psnr=psnr(before, after))
-    yield described(said), common.saved(folder / "damaged.png", after)
+    sentence += " " + t("damage.change", percent=touched, psnr=psnr(before, after))
+    yield described(sentence), common.saved(folder / "damaged.png", after)
 
 
 def of_byte(folder: Path, data: bytes, position: float, override: bool, device: str):
@@ -68,9 +68,9 @@ def of_byte(folder: Path, data: bytes, position: float, override: bool, device: 
         refusal = t("damage.unnoticed")
     except CodecError as error:
         refusal = str(error)
-    said = f"<p>{t('damage.byte', where=where, size=len(data), refusal=escape(refusal))}</p>"
+    report = f"<p>{t('damage.byte', where=where, size=len(data), refusal=escape(refusal))}</p>"
     if not override:
-        yield said, None
+        yield report, None
         return
     try:
         parsed = bitstream.read(bytes(data), check_crc=False)
@@ -78,10 +78,10 @@ def of_byte(folder: Path, data: bytes, position: float, override: bool, device: 
         symbols, lost = read_leniently(codec, parsed)
         rgb = codec.synthesise(symbols, codec.decoder(parsed.decoder), parsed.width, parsed.height)
     except CodecError as error:
-        yield said + f"<p>{t('damage.not_even', refusal=escape(str(error)))}</p>", None
+        yield report + f"<p>{t('damage.not_even', refusal=escape(str(error)))}</p>", None
         return
     more = t("damage.lost", count=lost) if lost else t("damage.shifted")
-    yield said + described(t("damage.decoded", more=more)), common.saved(folder / "damaged.png", rgb)
+    yield report + described(t("damage.decoded", more=more)), common.saved(folder / "damaged.png", rgb)
 
 
 def read_leniently(codec, stream):
@@ -103,4 +103,4 @@ def read_leniently(codec, stream):
     def choose(step: int, mu, index):
         return torch.from_numpy(get(decoder, index.flatten().cpu().numpy(), trunk.y_tables))
 
-    return codec.rebuild(z, stream.q_map(), choose), lost
+    return prior.rebuild(codec, z, stream.q_map(), choose), lost

@@ -36,17 +36,17 @@ def results(folder: Path, job: Job, realism: float, progress):
     plan = [*names, REALISM] if gan else names
     order = [ORIGINAL, *plan, *([INVENTED, DIFFERENCE] if gan else []), *([SHARE] if gan and WITHOUT in names else [])]
     name = t("compare.original")
-    shown = {ORIGINAL: viewer.entry(ORIGINAL, name, kilobytes(source_of(job).bytes), job.original)}
-    made, rows = {}, {}
+    entry_of = {ORIGINAL: viewer.entry(ORIGINAL, name, kilobytes(source_of(job).bytes), job.original)}
+    decoded, rows = {}, {}
 
-    def put(key: str, name: str, said: str, png: bytes) -> None:
+    def put(key: str, name: str, caption: str, png: bytes) -> None:
         path = folder / f"{file_stem(str(job.original)).removesuffix('.original')}.{key}.png"
         path.write_bytes(png)
-        shown[key] = viewer.entry(key, name, said, path)
+        entry_of[key] = viewer.entry(key, name, caption, path)
 
     def now():
-        entries = [shown[k] for k in order if k in shown]
-        right = gan if gan in shown else list(made)[-1]
+        entries = [entry_of[k] for k in order if k in entry_of]
+        right = gan if gan in entry_of else list(decoded)[-1]
         value = viewer.value(digest(job.stream), job.rgb, entries, ORIGINAL, right, order, pick=True)
         lines = list(rows.values())
         caption = t("decoders.caption", size=len(job.stream))
@@ -55,30 +55,30 @@ def results(folder: Path, job: Job, realism: float, progress):
     for i, key in enumerate(plan):
         step = t("decoders.decoding", name=DECODERS.get(key, t("decoders.between")))
         progress(i / len(plan) / 2, desc=step)
-        m = made[key] = rendition(job, gan, realism) if key == REALISM else rendition(job, key)
+        m = decoded[key] = rendition(job, gan, realism) if key == REALISM else rendition(job, key)
         rows[key] = row_of(job, key, m.name, m.size, m)
         rows[key].pending = True
         put(key, m.name, f"{m.psnr:.1f} dB", m.png)
         yield now()
     if gan:
-        pngs = made[gan].png, made["mse"].png
-        over, difference, top = CACHE.made(
+        pngs = decoded[gan].png, decoded["mse"].png
+        over, difference, top = CACHE.get_or_make(
             (*job.id, INVENTED), lambda: invented(*pngs), lambda v: len(v[0]) + len(v[1])
         )
         name = DECODERS[gan]
         put(INVENTED, t("decoders.distance", name=name), t("decoders.distance_scale", top=top), over)
         put(DIFFERENCE, t("decoders.difference", name=name), t("decoders.amplified", times=AMPLIFIED), difference)
-        if WITHOUT in made:  # what is left of it is the discriminator's own
-            share = CACHE.made((*job.id, SHARE), lambda: signed(made[gan].png, made[WITHOUT].png), len)
-            said = t("decoders.share", name=name, other=DECODERS[WITHOUT])
-            put(SHARE, said, t("decoders.amplified", times=AMPLIFIED), share)
+        if WITHOUT in decoded:  # what is left of it is the discriminator's own
+            share = CACHE.get_or_make((*job.id, SHARE), lambda: signed(decoded[gan].png, decoded[WITHOUT].png), len)
+            caption = t("decoders.share", name=name, other=DECODERS[WITHOUT])
+            put(SHARE, caption, t("decoders.amplified", times=AMPLIFIED), share)
         yield now()
     for i, key in enumerate(plan):
         progress(0.5 + i / len(plan) / 2, desc=t("compare.measuring"))
-        slow = measure(job, made[key])
+        slow = measure(job, decoded[key])
         rows[key].ms_ssim, rows[key].lpips, rows[key].pending = slow.ms_ssim, slow.lpips, False
-        shown[key] |= {"remark": remark(rows[key]).split(", ", 1)[1]}
-        shown[key]["alt"] = f"{shown[key]['name']}: {remark(rows[key])}"
+        entry_of[key] |= {"remark": remark(rows[key]).split(", ", 1)[1]}
+        entry_of[key]["alt"] = f"{entry_of[key]['name']}: {remark(rows[key])}"
         yield now()
 
 

@@ -20,10 +20,10 @@ def data_uri(pixels) -> str:
     return "data:image/png;base64," + base64.b64encode(png_bytes(pixels[..., None].repeat(3, 2))).decode()
 
 
-def curves(found: dict):
+def curves(measured: dict):
     """Distortion over bits, along λ and along d, rounded and dithered, as a plotly figure."""
     plot = go.Figure()
-    points = [p for p in found.get("points", []) if p["name"] != UNTRAINED]
+    points = [p for p in measured.get("points", []) if p["name"] != UNTRAINED]
     lines = (
         (t("digits.along_lambda"), [p for p in points if p["d"] == 10], "lambda", SERIES[0]),
         (t("digits.along_size"), [p for p in points if p["lambda"] == 2000], "d", SERIES[1]),
@@ -103,10 +103,10 @@ def learned_priors(model: str):
     return priors(digits.load(model).scales / prior.THOUSAND)
 
 
-def plane(found: dict):
+def plane(measured: dict):
     """The latent of two numbers as a map: what each place decodes to, and where the test digits fall."""
 
-    plot, seen = go.Figure(), found.get("plane") or {}
+    plot, seen = go.Figure(), measured.get("plane") or {}
     if not seen:
         return plot
     y, labels = np.array(seen["y"]), np.array(seen["labels"])

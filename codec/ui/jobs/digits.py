@@ -18,14 +18,14 @@ from codec.ui.texts import t
 RESULTS = "classroom-mnist"  # of results/
 
 
-def label(found: dict) -> str:
-    return t("digits.model_label", value=found["lambda"], count=found["d"])
+def label(model: dict) -> str:
+    return t("digits.model_label", value=model["lambda"], count=model["d"])
 
 
 def choices() -> list[tuple[str, str]]:
     """The models as the menu shows them: (label, name). Reads the manifest only, no weights."""
-    known = sorted(store.manifest()["mnist"].items(), key=lambda e: (e[1]["d"] != 10, e[1]["d"], e[1]["lambda"]))
-    return [(label(found), name) for name, found in known] + [(t("digits.untrained_label"), UNTRAINED)]
+    models = sorted(store.manifest()["mnist"].items(), key=lambda e: (e[1]["d"] != 10, e[1]["d"], e[1]["lambda"]))
+    return [(label(model), name) for name, model in models] + [(t("digits.untrained_label"), UNTRAINED)]
 
 
 def image(pixels, alt: str) -> str:
@@ -81,27 +81,27 @@ def sample(model: str, seed: float, temperature: float) -> str:
     return image(sheet.swapaxes(1, 2).reshape(150, 360), t("digits.samples_alt"))
 
 
-def pair(found: dict) -> str:
+def pair(measured: dict) -> str:
     """The report's untrained pair, ours, and the trained codec at the same λ and d, as HTML."""
-    points = {p["name"]: p for p in found.get("points", [])}
+    points = {p["name"]: p for p in measured.get("points", [])}
     if UNTRAINED not in points or START not in points:
         return f"<p>{t('digits.not_measured')}</p>"
-    said = found["report"]["untrained"]
-    rows = [(t("digits.as_reported"), f"{said['distortion']:.3f}", f"{said['bits']:.1f}", "–", "–", "–")]
+    reported = measured["report"]["untrained"]
+    rows = [(t("digits.as_reported"), f"{reported['distortion']:.3f}", f"{reported['bits']:.1f}", "–", "–", "–")]
     for name, title in ((UNTRAINED, t("digits.untrained")), (START, t("digits.trained"))):
         p = points[name]
         noisy, rounded, dithered = p["in_training"], p["rounded"], p["dithered"]
         cells = (f"{noisy['distortion']:.3f}", f"{noisy['bits']:.1f}", f"{rounded['bits_real']:.1f}")
         rows.append((title, *cells, f"{dithered['bits_real']:.1f}", f"{rounded['psnr']:.1f}"))
     heads = [t(f"digits.head_{k}") for k in ("model", "error", "estimated", "real", "dithered", "psnr")]
-    trained = found["trained"][START]
+    trained = measured["trained"][START]
     remark = t("digits.pair_said", digits=points[START]["digits"], epochs=trained["epochs"], start=trained["start"])
     return f"{plain_table(heads, rows)}<p>{remark}</p>"
 
 
-def costs(found: dict) -> str:
+def costs(measured: dict) -> str:
     """R + λ·D of every size of the latent at λ = 2000, in a sentence."""
-    line = [p for p in found.get("points", []) if p["lambda"] == 2000 and p["name"] != UNTRAINED]
+    line = [p for p in measured.get("points", []) if p["lambda"] == 2000 and p["name"] != UNTRAINED]
     if not line:
         return ""
     cost = {p["d"]: p["rounded"]["bits_estimated"] + 2000 * p["rounded"]["distortion"] for p in line}
@@ -118,17 +118,17 @@ def redraw(model: str):
 def opened(model: str, column: float, dithered: bool, seed: float, draw_seed: float, temperature: float, *y: float):
     """What the tab shows when it is opened, as its controls stand: the models, ten digits, one digit, a sheet, the
     table and the plots."""
-    found, latent = results.read(RESULTS), y if any(y) else start_from(3, 0)
+    measured, latent = results.read(RESULTS), y if any(y) else start_from(3, 0)
     return (
         gr.update(choices=choices()),
         row(model, column, dithered, seed),
         *latent,
         decode(*latent),
         sample(model, draw_seed, temperature),
-        pair(found),
-        curves(found),
-        costs(found),
+        pair(measured),
+        curves(measured),
+        costs(measured),
         reported_priors(),
         learned_priors(model),
-        plane(found),
+        plane(measured),
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from codec import baselines, results
 from codec.classroom.history import attention_2021, container, importance_2018, rnn_2018
-from codec.device import Timer, each_where_it_fits, where_it_fits
+from codec.device import Timer
 from codec.errors import CodecError
 from codec.inside import bits, heatmap
 from codec.metrics import bpp, ms_ssim, psnr
@@ -19,6 +19,7 @@ from codec.pictures.load import png_bytes
 from codec.pictures.sandbox import read_picture
 from codec.ui import viewer
 from codec.ui.jobs import common, curves, rd_plot, renditions
+from codec.ui.jobs.gpu import each_where_it_fits, where_it_fits
 from codec.ui.jobs.inside import gray
 from codec.ui.jobs.renditions import CACHE, ENTRY_BYTES, digest
 from codec.ui.names import KODAK
@@ -30,7 +31,7 @@ STEPS = rnn_2018.TRAINED
 CHANNELS = 6  # of importance-2018, that are drawn
 
 
-class Made(NamedTuple):
+class Run(NamedTuple):
     """What one run of a system gave. Maps: their captions and pictures, uint8 (H, W, 3)."""
 
     png: bytes
@@ -41,8 +42,8 @@ class Made(NamedTuple):
     channels: list[tuple[str, np.ndarray]]
 
 
-def weight(made: Made) -> int:
-    return len(made.png) + sum(rgb.nbytes for _, rgb in (*made.maps, *made.channels)) + ENTRY_BYTES
+def weight(run: Run) -> int:
+    return len(run.png) + sum(rgb.nbytes for _, rgb in (*run.maps, *run.channels)) + ENTRY_BYTES
 
 
 def overview(axis: str):
@@ -97,10 +98,10 @@ def all_steps(original: str | None, variant: str, target: float | None) -> None:
             after_steps(rgb, variant, target or None, STEPS, common.sparing(lambda *_, **__: None))
 
 
-def after_steps(rgb: np.ndarray, variant: str, target: float | None, number: int, progress) -> list[Made]:
+def after_steps(rgb: np.ndarray, variant: str, target: float | None, number: int, progress) -> list[Run]:
     """What has arrived after each of the first `number` steps, or of fewer where all tiles have sent enough."""
     key = (rnn_2018.NAME, digest(rgb.tobytes()), variant, target)
-    every = CACHE.get((*key, STEPS)) or CACHE.made(
+    every = CACHE.get((*key, STEPS)) or CACHE.get_or_make(
         (*key, number),
         lambda: list(steps_of(rgb, variant, target, number, progress)),
         lambda steps: sum(map(weight, steps)),
@@ -108,7 +109,7 @@ def after_steps(rgb: np.ndarray, variant: str, target: float | None, number: int
     return every[:number]
 
 
-def steps_of(rgb: np.ndarray, variant: str, target: float | None, number: int, progress) -> Iterator[Made]:
+def steps_of(rgb: np.ndarray, variant: str, target: float | None, number: int, progress) -> Iterator[Run]:
     """What arrives after each step; the map shows how many steps each tile has sent."""
     net, timer, segments = rnn_2018.load(variant), Timer(), []
     with timer.stage("encode"):
@@ -126,10 +127,10 @@ def steps_of(rgb: np.ndarray, variant: str, target: float | None, number: int, p
         size, sent = size + len(container.framed(segment)), sent + active.astype(int)
         maps = []
         if target is not None:
-            said = t("history.rnn.map", percent=100 * float(active.mean()), target=target)
-            maps = [(said, heatmap.over(rgb, sent, STEPS, rnn_2018.TILE))]
+            caption = t("history.rnn.map", percent=100 * float(active.mean()), target=target)
+            maps = [(caption, heatmap.over(rgb, sent, STEPS, rnn_2018.TILE))]
         encode_ms = timer.ms["encode"] * step / len(segments)
-        yield Made(png_bytes(decoded), size, encode_ms, timer.ms["decode"], maps, [])
+        yield Run(png_bytes(decoded), size, encode_ms, timer.ms["decode"], maps, [])
 
 
 def importance(original: str | None, variant: str):
@@ -142,7 +143,7 @@ def attention(original: str | None, variant: str):
     yield from by_network(original, attention_2021, variant, with_masks)
 
 
-def by_network(original: str | None, module: ModuleType, variant: str, make: Callable[[np.ndarray, str], Made]):
+def by_network(original: str | None, module: ModuleType, variant: str, make: Callable[[np.ndarray, str], Run]):
     """Yields what a system shows that has a network for each rate."""
     common.need(original)
     if variant not in module.VARIANTS:
@@ -150,11 +151,11 @@ def by_network(original: str | None, module: ModuleType, variant: str, make: Cal
     with common.workplace() as folder:
         rgb = read_picture(original).rgb
         refuse_large(rgb, module.NAME)
-        made = CACHE.made((module.NAME, digest(rgb.tobytes()), variant), lambda: make(rgb, variant), weight)
-        yield from beside(folder, rgb, module.NAME, t(f"history.{module.NAME.partition('-')[0]}.{variant}"), made)
+        run = CACHE.get_or_make((module.NAME, digest(rgb.tobytes()), variant), lambda: make(rgb, variant), weight)
+        yield from beside(folder, rgb, module.NAME, t(f"history.{module.NAME.partition('-')[0]}.{variant}"), run)
 
 
-def with_map(rgb: np.ndarray, variant: str) -> Made:
+def with_map(rgb: np.ndarray, variant: str) -> Run:
     """The picture, how many channels each place keeps, what each place costs, and some channels."""
     net, timer = importance_2018.load(variant), Timer()
     symbols, kept = importance_2018.latents(rgb, net)
@@ -166,20 +167,20 @@ def with_map(rgb: np.ndarray, variant: str) -> Made:
     size = importance_2018.STRIDE
     maps = []
     if net.importance:
-        said = t("history.importance.map", mean=float(kept.mean()), of=importance_2018.CHANNELS)
-        maps.append((said, heatmap.over(rgb, kept, importance_2018.CHANNELS, size)))
-    said = t("history.importance.cost", top=float(np.quantile(cost, 0.995)))
-    maps.append((said, heatmap.over(rgb, cost, float(np.quantile(cost, 0.995)), size)))
+        caption = t("history.importance.map", mean=float(kept.mean()), of=importance_2018.CHANNELS)
+        maps.append((caption, heatmap.over(rgb, kept, importance_2018.CHANNELS, size)))
+    caption = t("history.importance.cost", top=float(np.quantile(cost, 0.995)))
+    maps.append((caption, heatmap.over(rgb, cost, float(np.quantile(cost, 0.995)), size)))
     each = np.linspace(0, importance_2018.CHANNELS - 1, CHANNELS).round().astype(int)
     centres = net.centres.numpy()
     channels = [
         (t("history.importance.channel", number=k + 1), gray(centres[symbols[k]], 0.0, float(np.abs(centres).max())))
         for k in each
     ]
-    return Made(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, channels)
+    return Run(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, channels)
 
 
-def with_masks(rgb: np.ndarray, variant: str) -> Made:
+def with_masks(rgb: np.ndarray, variant: str) -> Run:
     """The picture, and where each attention module looks."""
     timer = Timer()
     with timer.stage("encode"):
@@ -189,13 +190,13 @@ def with_masks(rgb: np.ndarray, variant: str) -> Made:
     maps = []
     for number, mask in enumerate(attention_2021.masks(rgb, variant), 1):
         low, high = (float(np.quantile(mask, share)) for share in (0.01, 0.99))
-        said = t(f"history.attention.mask_{number}", low=low, high=high)
+        caption = t(f"history.attention.mask_{number}", low=low, high=high)
         size = -(-rgb.shape[0] // mask.shape[0])
-        maps.append((said, heatmap.over(rgb, (mask - low).clip(0), high - low, size)))
-    return Made(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, [])
+        maps.append((caption, heatmap.over(rgb, (mask - low).clip(0), high - low, size)))
+    return Run(png_bytes(decoded), len(data), timer.ms["encode"], timer.ms["decode"], maps, [])
 
 
-class Shown:
+class SideBySide:
     """Pictures side by side and a line of figures for each; every picture is written and measured once."""
 
     def __init__(self, folder: Path, rgb: np.ndarray):
@@ -210,30 +211,30 @@ class Shown:
         quality, similar = psnr(self.rgb, rgb), ms_ssim(self.rgb, rgb)
         rate = bpp(size, rgb.shape[1], rgb.shape[0])
         times = [f"{ms:,.0f}" for ms in milliseconds] or 2 * [t("history.unmeasured")]
-        known = t("history.unmeasured") if similar is None else f"{similar:.4f}"
-        self.cells.append([name, f"{size:,}", f"{rate:.3f}", f"{quality:.2f}", known, *times])
+        structure = t("history.unmeasured") if similar is None else f"{similar:.4f}"
+        self.cells.append([name, f"{size:,}", f"{rate:.3f}", f"{quality:.2f}", structure, *times])
         self.entries.append(self.entry(key, name, t("history.remark", size=size, psnr=quality), rgb))
 
     def values(self) -> tuple[dict, str]:
         """For the viewer, the original and the first picture at its divider; and the table as HTML."""
         keys = [entry["key"] for entry in self.entries]
         heads = [t(f"table.{key}") for key in ("image", "bytes", "bpp", "psnr", "ms_ssim", "encode_ms", "decode_ms")]
-        shown = viewer.value(
+        value = viewer.value(
             digest(self.rgb.tobytes()), self.rgb, self.entries, keys[0], keys[1], keys, columns=len(keys)
         )
-        return shown, plain_table(heads, self.cells)
+        return value, plain_table(heads, self.cells)
 
 
-def beside(folder: Path, rgb: np.ndarray, system: str, name: str, made: Made):
+def beside(folder: Path, rgb: np.ndarray, system: str, name: str, run: Run):
     """Yields the viewer, a table and the maps of a run: at once, and again with this codec at the same size."""
-    jpeg = baselines.encode_at_most(rgb, "jpeg", made.size)
-    shown = Shown(folder, rgb)
-    shown.add(system, name, renditions.pixels(made.png), made.size, made.encode_ms, made.decode_ms)
-    shown.add("jpeg", t("history.jpeg") if jpeg.fits else t("history.jpeg_larger"), jpeg.rgb, len(jpeg.data))
-    maps, channels = saved(folder, "map", made.maps), saved(folder, "channel", made.channels)
-    yield *shown.values(), gallery(maps), gallery(channels)
+    jpeg = baselines.encode_at_most(rgb, "jpeg", run.size)
+    pictures = SideBySide(folder, rgb)
+    pictures.add(system, name, renditions.pixels(run.png), run.size, run.encode_ms, run.decode_ms)
+    pictures.add("jpeg", t("history.jpeg") if jpeg.fits else t("history.jpeg_larger"), jpeg.rgb, len(jpeg.data))
+    maps, channels = saved(folder, "map", run.maps), saved(folder, "channel", run.channels)
+    yield *pictures.values(), gallery(maps), gallery(channels)
     timer = Timer()
-    coded = renditions.encoding(rgb, "mse", {"max_bytes": made.size})
+    coded = renditions.encoding(rgb, "mse", {"max_bytes": run.size})
 
     def draw(device: str):
         with timer.stage("decode"):
@@ -242,11 +243,11 @@ def beside(folder: Path, rgb: np.ndarray, system: str, name: str, made: Made):
         return ours, bits.block_bits(codec, symbols, len(stream.z) + len(stream.y))
 
     ours, blocks = where_it_fits(draw)
-    shown.add("ours", t("history.ours"), ours, len(coded.data), coded.encode_ms, timer.ms["decode"])
-    if made.maps:
+    pictures.add("ours", t("history.ours"), ours, len(coded.data), coded.encode_ms, timer.ms["decode"])
+    if run.maps:
         top = float(np.quantile(blocks, 0.995))
         maps = maps + saved(folder, "ours", [(t("history.our_map", top=top), heatmap.over(rgb, blocks, top))])
-    yield *shown.values(), gallery(maps), gallery(channels)
+    yield *pictures.values(), gallery(maps), gallery(channels)
 
 
 def gallery(pictures: list[tuple[str, str]]):
@@ -256,4 +257,4 @@ def gallery(pictures: list[tuple[str, str]]):
 
 def saved(folder: Path, stem: str, pictures: list[tuple[str, np.ndarray]]) -> list[tuple[str, str]]:
     """(path, caption) of each, for a gallery."""
-    return [(common.saved(folder / f"{stem}-{i}.png", rgb), said) for i, (said, rgb) in enumerate(pictures)]
+    return [(common.saved(folder / f"{stem}-{i}.png", rgb), caption) for i, (caption, rgb) in enumerate(pictures)]

@@ -8,13 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from codec.classroom import autoencoder
-from codec.device import where_it_fits
 from codec.errors import CodecError
 from codec.inside import bits, heatmap
 from codec.inside.ladder import Rung, ladder
 from codec.plots import SECOND
 from codec.spec import DECODERS
 from codec.ui.jobs import common, renditions
+from codec.ui.jobs.gpu import where_it_fits
 from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.names import CAE, OURS
 from codec.ui.tables import rungs_html
@@ -37,13 +37,13 @@ def results(folder: Path, data: bytes, device: str):
     cost = bits.symbol_bits(codec, symbols)[0]
     estimate = (float(cost.sum()) + float(bits.hyper_bits(codec, symbols).sum())) / 8
     y_hat = codec.latent(symbols)[0].cpu().numpy()
-    by_channel, shown = cost.sum((1, 2)), []
+    by_channel, channels = cost.sum((1, 2)), []
     for rank, c in enumerate(by_channel.argsort(descending=True)[:CHANNELS].tolist()):
         path = common.saved(folder / f"channel-{rank}.png", gray(y_hat[0, c]))
-        shown.append(
+        channels.append(
             (path, t("inside.channel_share", channel=c, percent=100 * float(by_channel[c] / by_channel.sum())))
         )
-    return rungs_html(ladder(symbols, parsed)) + f"<p>{t('inside.floor', size=estimate)}</p>", shown
+    return rungs_html(ladder(symbols, parsed)) + f"<p>{t('inside.floor', size=estimate)}</p>", channels
 
 
 def gray(values: np.ndarray, centre: float | None = None, scale: float | None = None) -> np.ndarray:
@@ -74,11 +74,11 @@ def look(stream: str | None, rank: float):
             (gray(seen.q, 0.0), t("inside.q", most=np.abs(seen.q).max(), percent=zeros)),
             (warm(seen.bits), t("inside.bits", size=seen.bits.sum() / 8, most=seen.bits.max())),
         ]
-        shown = [
-            (common.saved(folder / f"channel-{channel}-{i}.png", rgb[: SIZE * height, : SIZE * width]), said)
-            for i, (rgb, said) in enumerate(pictures)
+        maps = [
+            (common.saved(folder / f"channel-{channel}-{i}.png", rgb[: SIZE * height, : SIZE * width]), caption)
+            for i, (rgb, caption) in enumerate(pictures)
         ]
-        yield shown, figure
+        yield maps, figure
 
 
 def by_rank(bits, rank: float) -> int:

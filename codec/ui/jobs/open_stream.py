@@ -8,11 +8,11 @@ import numpy as np
 
 from codec import api, bitstream
 from codec.classroom.history import systems
-from codec.device import where_it_fits
 from codec.spec import HISTORY_MAGIC
 from codec.ui import viewer
 from codec.ui.jobs import common
 from codec.ui.jobs.compare import file_stem
+from codec.ui.jobs.gpu import where_it_fits
 from codec.ui.names import OURS
 from codec.ui.tables import kilobytes
 from codec.ui.texts import t
@@ -31,7 +31,7 @@ def decoded(data: bytes) -> tuple[np.ndarray, dict]:
     """uint8 (H, W, 3) and the header fields of a stream of this codec or of a system of history. Raises StreamError."""
     if data[:3] in HISTORY_MAGIC:
         return systems.decompress(data), systems.info(data)
-    header = api.info(data)
+    header = bitstream.info(data)
     return where_it_fits(lambda device: api.load(header["trunk"], device).decode(bitstream.read(data))), header
 
 
@@ -46,10 +46,10 @@ def in_compare(path: str):
         png = folder / f"{file_stem(path)}.png"
         stream = folder / f"{file_stem(path)}.lic"
         stream.write_bytes(data)
-        said = t("open.size", width=rgb.shape[1], height=rgb.shape[0], bpp=header["bpp"])
+        summary = t("open.size", width=rgb.shape[1], height=rgb.shape[0], bpp=header["bpp"])
         entry = viewer.entry(OURS, t("open.decoded"), kilobytes(len(data)), common.saved(png, rgb))
-        shown = viewer.value(folder.name, rgb, [entry], OURS, OURS, [OURS])
-        headline = f"<div class='big'>{escape(kilobytes(len(data)))} · {escape(said)}</div>"
+        value = viewer.value(folder.name, rgb, [entry], OURS, OURS, [OURS])
+        headline = f"<div class='big'>{escape(kilobytes(len(data)))} · {escape(summary)}</div>"
         headline += f"<div class='small'>{escape(t('open.alone'))}</div>"
         ours = data[:3] not in HISTORY_MAGIC
-        yield headline, shown, [], "", str(stream) if ours else gr.skip(), str(png), None, ""
+        yield headline, value, [], "", str(stream) if ours else gr.skip(), str(png), None, ""

@@ -16,16 +16,16 @@ LETTER, LINE, POINT = 0.021, 0.055, 0.035  # width of a letter, height of a line
 def plane(rows: list[Row], gan: str | None):
     """Every decoder as a point: PSNR to the right, LPIPS upwards the better, as Blau and Michaeli (2018) have it."""
     plot = go.Figure()
-    known = [r for r in rows if r.lpips is not None and r.psnr != float("inf")]
-    path = [r for r in known if gan and r.key in (REALISM, gan)]
+    measured = [r for r in rows if r.lpips is not None and r.psnr != float("inf")]
+    path = [r for r in measured if gan and r.key in (REALISM, gan)]
     if len(path) == 2:
         plot.add_scatter(
             x=[r.psnr for r in path], y=[r.lpips for r in path], mode="lines", hoverinfo="skip",
             line={"color": DECODERS[gan].colour, "dash": "dot", "width": 1.5},
         )  # fmt: skip
-    across, upwards = reach([r.psnr for r in known], 0.2), reach([r.lpips for r in known], 0.01, True)
-    sides = places([(share(r.psnr, across), share(r.lpips, upwards), r.name) for r in known])
-    for row, side in zip(known, sides, strict=True):
+    across, upwards = reach([r.psnr for r in measured], 0.2), reach([r.lpips for r in measured], 0.01, True)
+    sides = places([(share(r.psnr, across), share(r.lpips, upwards), r.name) for r in measured])
+    for row, side in zip(measured, sides, strict=True):
         plot.add_scatter(
             x=[row.psnr],
             y=[row.lpips],

@@ -104,23 +104,23 @@ def value_of(row: dict, axis: str) -> float | None:
 def behind(axis: str, also: list[str] | None, seen_at_first: tuple[str, ...] = SEEN) -> list[dict]:
     """The curves of other pictures: {name, group, x, y, color, dash, width, said, seen} of Kodak's means and published
     ones. Those that are not `seen` at first are a click into the legend away."""
-    found = []
+    lines = []
     if KODAK in (also or []):
         for name, curve in results.kodak().items():
             style = {"color": colour(name), "width": 2 if name == "ours" else 1, "dash": None}
-            said, seen = t("curves.kodak_said", name=title(name)), name in seen_at_first
-            found.append({"name": title(name), "group": "kodak", "rows": curve, "said": said, "seen": seen, **style})
+            label, seen = t("curves.kodak_said", name=title(name)), name in seen_at_first
+            lines.append({"name": title(name), "group": "kodak", "rows": curve, "said": label, "seen": seen, **style})
     if PUBLISHED in (also or []) and axis != MSE:
         for entry in (e for e in results.published() if e["name"] != "jpeg"):
-            said = f"{entry['label']}<br>{results.citation(entry)}"
+            label = f"{entry['label']}<br>{results.citation(entry)}"
             style = {"color": PUBLISHED_COLOURS.get(entry["name"], OTHER), "width": 1.2, "dash": "dash"}
-            head = {"name": entry["label"], "group": "published", "said": said, "seen": entry["name"] in seen_at_first}
-            found.append({**head, "rows": entry["points"], **style})
-    for curve in found:
+            head = {"name": entry["label"], "group": "published", "said": label, "seen": entry["name"] in seen_at_first}
+            lines.append({**head, "rows": entry["points"], **style})
+    for curve in lines:
         pairs = [(p["bpp"], value_of(p, axis)) for p in curve.pop("rows")]
-        known = [pair for pair in pairs if pair[1] is not None]
-        curve |= {"x": [x for x, _ in known], "y": [y for _, y in known]}
-    return [curve for curve in found if curve["x"]]
+        points = [pair for pair in pairs if pair[1] is not None]
+        curve |= {"x": [x for x, _ in points], "y": [y for _, y in points]}
+    return [curve for curve in lines if curve["x"]]
 
 
 def ranges(points: Points, axis: str) -> tuple[list[float], list[float]]:
@@ -132,9 +132,9 @@ def ranges(points: Points, axis: str) -> tuple[list[float], list[float]]:
     rates = [1.1 * max((p["bpp"] for p in reference.get("ours", [])), default=1.0)]
     rates += [1.05 * p[3] for p in points if p[0].startswith("ours")]
     right = max(rates)
-    known = [value_of(p, axis) for name in SEEN for p in reference.get(name, []) if p["bpp"] <= rates[0]]
-    known += [quality(p, axis) for p in points if p[3] <= right]
-    values = [v for v in known if v is not None] or [0.0, 1.0]
+    qualities = [value_of(p, axis) for name in SEEN for p in reference.get(name, []) if p["bpp"] <= rates[0]]
+    qualities += [quality(p, axis) for p in points if p[3] <= right]
+    values = [v for v in qualities if v is not None] or [0.0, 1.0]
     margin = 0.05 * (max(values) - min(values) or 1)
     return [0, right], [max(0.0, min(values) - margin), max(values) + margin]
 

@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image
 
 from codec import api, bitstream
-from codec.device import each_where_it_fits
 from codec.errors import CodecError
 from codec.inside import bits, heatmap, roi
 from codec.metrics import psnr
 from codec.pictures.sandbox import read_opacity, read_picture
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.names import MIDDLE
 from codec.ui.tables import plain_table
 from codec.ui.texts import t
@@ -38,27 +38,28 @@ def results(folder: Path, data: bytes, original: str, painting: dict | None, fac
     painted = middle(*size) if part == MIDDLE else mask(painting, *size)
     codec = api.load(uniform.trunk, device)
     start = int(np.median(uniform.q_map()))
-    found = roi.encode_painted(codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start)
-    region = bitstream.read(found.data)
-    named = {t("region.uniform"): (uniform, codec.read(uniform)), t("region.region"): (region, found.latent)}
+    result = roi.encode_painted(codec, codec.analyse(rgb), painted, float(factor), len(data), uniform.decoder, start)
+    region = bitstream.read(result.data)
+    named = {t("region.uniform"): (uniform, codec.read(uniform)), t("region.region"): (region, result.latent)}
     decoded, maps = {}, {}
     for name, (coded, latent) in named.items():
         g_s = codec.decoder(coded.decoder)
         decoded[name] = codec.synthesise(latent, g_s, coded.width, coded.height)
         maps[name] = bits.block_bits(codec, latent, len(coded.z) + len(coded.y))
     top = float(np.quantile(np.stack(list(maps.values())), 0.995))
-    rows, shown, pictures = [], [], [(t("compare.original"), "", rgb)]
-    for name, bytes_ in zip(named, (data, found.data), strict=True):
+    rows, shares, pictures = [], [], [(t("compare.original"), "", rgb)]
+    for name, bytes_ in zip(named, (data, result.data), strict=True):
         inside, outside = roi.psnr_in_and_out(rgb, decoded[name], painted)
         rows.append((name, len(bytes_), inside, outside, psnr(rgb, decoded[name])))
         share = 100 * roi.share_inside(maps[name], painted)
         over = outlined(heatmap.over(rgb, maps[name], top), painted)
-        shown.append((common.saved(folder / f"map-{len(rows)}.png", over), t("region.share", name=name, percent=share)))
+        caption = t("region.share", name=name, percent=share)
+        shares.append((common.saved(folder / f"map-{len(rows)}.png", over), caption))
         pictures.append((name, t("region.remark", size=len(bytes_), psnr=inside), decoded[name]))
     out = folder / "region-of-interest.lic"
-    out.write_bytes(found.data)
+    out.write_bytes(result.data)
     pair = common.side_by_side(folder, rgb, *pictures[1:], pictures[0])
-    yield pair, table(rows, painted.mean(), found), shown, str(out)
+    yield pair, table(rows, painted.mean(), result), shares, str(out)
 
 
 def mask(painting: dict | None, width: int, height: int) -> np.ndarray:
@@ -89,7 +90,7 @@ def outlined(rgb: np.ndarray, painted: np.ndarray) -> np.ndarray:
     return rgb
 
 
-def table(rows: list[tuple], share: float, found) -> str:
+def table(rows: list[tuple], share: float, result) -> str:
     """Sizes and PSNR as HTML, the better of each pair in bold, and a sentence."""
     uniform, region = rows
 
@@ -101,16 +102,16 @@ def table(rows: list[tuple], share: float, found) -> str:
     gained = t("region.gain_inside", gain=region[2] - uniform[2])
     if uniform[3] is not None:
         gained += t("region.gain_outside", gain=region[3] - uniform[3])
-    said = t("region.result", uniform=uniform[1], region=region[1], gained=gained.replace("-", "−"))
+    headline = t("region.result", uniform=uniform[1], region=region[1], gained=gained.replace("-", "−"))
     lines = [line(t("table.bytes"), 1, ",")]
     lines += [line(t(f"region.psnr_{where}"), k, ".2f") for where, k in (("inside", 2), ("outside", 3), ("all", 4))]
-    rows, columns = found.levels.shape
+    rows, columns = result.levels.shape
     remark = t(
-        "region.map", percent=100 * share, rows=rows, columns=columns, low=found.levels.min(),
-        high=found.levels.max(), codings=found.codings,
+        "region.map", percent=100 * share, rows=rows, columns=columns, low=result.levels.min(),
+        high=result.levels.max(), codings=result.codings,
     )  # fmt: skip
     heads = ("", t("region.uniform_short"), t("region.region_short"))
-    return f"<div class='big'>{said}</div>{plain_table(heads, lines)}<p>{remark}</p>"
+    return f"<div class='big'>{headline}</div>{plain_table(heads, lines)}<p>{remark}</p>"
 
 
 def middle(width: int, height: int) -> np.ndarray:

@@ -17,13 +17,14 @@ import numpy as np
 from codec import api, baselines, bitstream
 from codec.classroom import autoencoder, store
 from codec.classroom.history import systems
-from codec.device import Timer, where_it_fits
+from codec.device import Timer
 from codec.errors import CodecError
 from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures.load import load_image, png_bytes
 from codec.pictures.sandbox import read_picture
 from codec.ui.hosting.queue import is_called_off
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import where_it_fits
 from codec.ui.names import BASELINES, BY_BYTES, CAE, DECODERS, HISTORICAL, OURS, SYSTEMS
 from codec.ui.texts import t
 from codec.weights import default
@@ -94,7 +95,7 @@ class Cache:
             while self.total > self.limit and len(self.kept) > 1:
                 self.total -= self.kept.popitem(last=False)[1][1]
 
-    def made(self, key: tuple, make, size_of=lambda value: ENTRY_BYTES):
+    def get_or_make(self, key: tuple, make, size_of=lambda value: ENTRY_BYTES):
         """The value, made now unless it is there; whoever asks meanwhile waits for it."""
         with self.lock:
             turn = self.making.setdefault(key, threading.Lock())
@@ -144,8 +145,8 @@ class Job:
     def _read(self, device: str, progress):
         timer = Timer()
         with timer.stage("read"):
-            found = common.read(self.stream, device, progress)
-        return *found, timer.ms["read"]
+            latents = common.read(self.stream, device, progress)
+        return *latents, timer.ms["read"]
 
     def decoder(self, key: str) -> str:
         """The name of the network behind a key of ours: the one that the stream suggests behind "ours"."""
@@ -159,15 +160,15 @@ def encoding(rgb: np.ndarray, model: str, wanted: dict, progress=None) -> Encodi
     A number that is typed asks for it when the field is left, and the click on the button that follows once more.
     """
     key = (digest(rgb.tobytes()), rgb.shape, model, *wanted.items())
-    return CACHE.made(key, lambda: encode(rgb, model, wanted, progress), lambda made: len(made.data) + ENTRY_BYTES)
+    return CACHE.get_or_make(key, lambda: encode(rgb, model, wanted, progress), lambda e: len(e.data) + ENTRY_BYTES)
 
 
 def encode(rgb: np.ndarray, model: str, wanted: dict, progress) -> Encoding:
     def work(device: str):
         return api.encode(rgb, model=model, codec=api.load(device=device), progress=progress, **wanted)
 
-    coded, found = where_it_fits(work)
-    return Encoding(coded.data, coded.q, found.reached, found.at_top, sum(coded.timer.ms.values()))
+    coded, search = where_it_fits(work)
+    return Encoding(coded.data, coded.q, search.reached, search.at_top, sum(coded.timer.ms.values()))
 
 
 def networks() -> list[str]:
@@ -178,16 +179,16 @@ def networks() -> list[str]:
 def historical() -> list[str]:
     """Keys of the experiments of 2017 and of the other systems of history that are here."""
     try:
-        known, here = store.manifest().get("cae", {}), systems.here()
+        experiments, here = store.manifest().get("cae", {}), systems.here()
     except CodecError:  # said where one is asked for
         return []
-    return [key for key in HISTORICAL if (CAE[key] in known if key in CAE else key in here)]
+    return [key for key in HISTORICAL if (CAE[key] in experiments if key in CAE else key in here)]
 
 
 def trained(key: str) -> str:
     """How long a system of history was trained, in a sentence: its picture says little about the paper's."""
-    found = store.entry("cae", CAE[key]) if key in CAE else store.entry(key, systems.DEFAULTS[key])
-    return t("history.trained", key=key, steps=found["steps"], batch=found["batch"], start=found["start"])
+    entry = store.entry("cae", CAE[key]) if key in CAE else store.entry(key, systems.DEFAULTS[key])
+    return t("history.trained", key=key, steps=entry["steps"], batch=entry["batch"], start=entry["start"])
 
 
 def rendition(job: Job, key: str, realism: float | None = None, progress=None, equal: str = BY_BYTES) -> Rendition:
@@ -196,17 +197,17 @@ def rendition(job: Job, key: str, realism: float | None = None, progress=None, e
     equal: what a classical codec has in common with the stream: one of EQUALS.
     """
     if key in CAE:
-        return CACHE.made((job.id[1], key), lambda: of_autoencoder(job, key), weight)
+        return CACHE.get_or_make((job.id[1], key), lambda: of_autoencoder(job, key), weight)
     if key in SYSTEMS:
-        return CACHE.made((*job.id, key), lambda: of_system(job, key), weight)
+        return CACHE.get_or_make((*job.id, key), lambda: of_system(job, key), weight)
     if key in BASELINES:
-        return CACHE.made((*job.id, key, equal), lambda: of_baseline(job, key, equal), weight)
+        return CACHE.get_or_make((*job.id, key, equal), lambda: of_baseline(job, key, equal), weight)
     name = job.decoder(key)
-    return CACHE.made((*job.id, name, realism), lambda: of_decoder(job, name, realism, progress), weight)
+    return CACHE.get_or_make((*job.id, name, realism), lambda: of_decoder(job, name, realism, progress), weight)
 
 
-def weight(made: Rendition) -> int:
-    return len(made.png) + len(made.data or b"") + ENTRY_BYTES
+def weight(result: Rendition) -> int:
+    return len(result.png) + len(result.data or b"") + ENTRY_BYTES
 
 
 def of_decoder(job: Job, name: str, realism: float | None, progress=None) -> Rendition:
@@ -233,22 +234,14 @@ def of_baseline(job: Job, name: str, equal: str) -> Rendition:
     timer = Timer()
     with timer.stage("encode"):
         if equal == BY_BYTES:
-            made = baselines.encode_at_most(job.rgb, name, len(job.stream))
+            result = baselines.encode_at_most(job.rgb, name, len(job.stream))
         else:
-            made = baselines.encode_as_good(job.rgb, name, as_good(job, equal))
+            result = baselines.encode_as_good(job.rgb, name, as_good(job, equal))
     with timer.stage("decode"):
-        baselines.decode(made.data)
-    return Rendition(
-        name,
-        f"{BASELINES[name]} ({made.setting})",
-        png_bytes(made.rgb),
-        len(made.data),
-        psnr(job.rgb, made.rgb),
-        timer.ms["encode"],
-        timer.ms["decode"],
-        made.data,
-        made.note,
-    )
+        baselines.decode(result.data)
+    title, quality = f"{BASELINES[name]} ({result.setting})", psnr(job.rgb, result.rgb)
+    png, size, times = png_bytes(result.rgb), len(result.data), (timer.ms["encode"], timer.ms["decode"])
+    return Rendition(name, title, png, size, quality, *times, result.data, result.note)
 
 
 def as_good(job: Job, equal: str):
@@ -318,13 +311,13 @@ def pixels(png: bytes) -> np.ndarray:
     return load_image(png).rgb
 
 
-def measure(job: Job, made: Rendition) -> Measures:
+def measure(job: Job, result: Rendition) -> Measures:
     """MS-SSIM and LPIPS against the original."""
 
     def work() -> Measures:
         if job.rgb.shape[0] * job.rgb.shape[1] > MEASURED_PIXELS:
             return Measures()
-        rgb = pixels(made.png)
+        rgb = pixels(result.png)
         return Measures(ms_ssim(job.rgb, rgb), lpips(job.rgb, rgb))
 
-    return CACHE.made(("measures", job.id[1], digest(made.png)), work)
+    return CACHE.get_or_make(("measures", job.id[1], digest(result.png)), work)

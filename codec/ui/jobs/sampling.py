@@ -6,12 +6,12 @@ from pathlib import Path
 import gradio as gr
 
 from codec import api, bitstream
-from codec.device import each_where_it_fits, where_it_fits
 from codec.inside import bits, prior
 from codec.metrics import psnr
 from codec.pictures.sandbox import read_picture
 from codec.spec import lambda_of
 from codec.ui.jobs import common
+from codec.ui.jobs.gpu import each_where_it_fits, where_it_fits
 from codec.ui.names import CROP_SIZES, DECODERS, EVERYTHING, SAMPLE_SIZES, SIDE
 from codec.ui.texts import t
 
@@ -25,15 +25,15 @@ def run(decoders, mode: str, seed, temperature, level, size: str, channels, stre
         yield from each_where_it_fits(lambda device: pictures(folder, latents(*asked, device), decoders))
 
 
-def pictures(folder: Path, found: tuple, decoders):
-    """The work of `run`, with a folder to write to; found: what `latents` gives."""
-    codec, symbols, (width, height), said = found
-    shown = []
+def pictures(folder: Path, sampled: tuple, decoders):
+    """The work of `run`, with a folder to write to; sampled: what `latents` gives."""
+    codec, symbols, (width, height), sentence = sampled
+    gallery = []
     for decoder in decoders:
         rgb = codec.synthesise(symbols, codec.decoder(decoder), width, height)
         caption = t("sampling.by", decoder=DECODERS.get(decoder, decoder))
-        shown = [*shown, (common.saved(folder / f"sample-{decoder}.png", rgb), caption)]
-        yield said, shown
+        gallery = [*gallery, (common.saved(folder / f"sample-{decoder}.png", rgb), caption)]
+        yield sentence, gallery
 
 
 def latents(mode, seed: int, temperature: float, level: int, size: str, channels: int, stream, device: str) -> tuple:
@@ -72,15 +72,15 @@ def strip(folder: Path, original: str, second: str, side: int, steps: int, level
     """The work of `between`, with a folder to write to."""
     codec = api.load(device=device)
     ends = [prior.crop(read_picture(path).rgb, side) for path in (original, second)]
-    g_s, shown, sizes, halfway = codec.decoder(decoder), [], [], ""
+    g_s, gallery, sizes, halfway = codec.decoder(decoder), [], [], ""
     for i, symbols in enumerate(prior.interpolate(codec, *ends, level, steps)):
         rgb = codec.synthesise(symbols, g_s, side, side)
         sizes.append(len(bitstream.write(codec.write(symbols, side, side))))
         caption = t("sampling.step", percent=100 * i / (steps - 1), size=sizes[-1])
-        shown.append((common.saved(folder / f"between-{i}.png", rgb), caption))
+        gallery.append((common.saved(folder / f"between-{i}.png", rgb), caption))
         if 2 * i == steps - 1:
             blend = (ends[0].astype("uint16") + ends[1] + 1) // 2
             halfway = t("sampling.halfway", psnr=psnr(blend.astype("uint8"), rgb))
     more = max(sizes[1:-1], default=0) / max(sizes[0], sizes[-1]) - 1
-    said = t("sampling.more", percent=100 * more) if more > 0 else t("sampling.no_more")
-    return shown, f"<p>{escape(f'{said} {halfway}')}</p>"
+    sentence = t("sampling.more", percent=100 * more) if more > 0 else t("sampling.no_more")
+    return gallery, f"<p>{escape(f'{sentence} {halfway}')}</p>"

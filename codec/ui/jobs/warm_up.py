@@ -3,8 +3,8 @@
 import numpy as np
 
 from codec import api
-from codec.device import where_it_fits
 from codec.errors import CodecError
+from codec.ui.jobs.gpu import where_it_fits
 
 
 def run() -> None:

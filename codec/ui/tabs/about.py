@@ -12,9 +12,9 @@ from codec.vote.ballots import MIN_VOTERS
 
 def trained() -> str:
     """How the weights were made, as their manifest has it, as a Markdown table."""
-    known = results.manifest()
+    manifest = results.manifest()
     rows = []
-    for kind, entries in (("trunk", known.get("trunks", {})), ("decoder", known.get("decoders", {}))):
+    for kind, entries in (("trunk", manifest.get("trunks", {})), ("decoder", manifest.get("decoders", {}))):
         for name, entry in entries.items():
             cells = (
                 f"{t(f'about.{kind}')} `{name}`",
@@ -36,7 +36,7 @@ def trained() -> str:
 def text(tabs: tuple[str, ...]) -> str:
     """The whole tab as Markdown: what was measured, how it was trained, limits, terms, how to repeat it, sources."""
     tabs, images, models = (", ".join(f"`{name}`" for name in names) for names in (tabs, sources(), MODELS))
-    parts = {
+    sections = {
         "results": results.tables() or t("about.not_measured"),  # the curves are in a tab of their own
         "training": trained(),
         "limits": t("about.limits", megapixels=MAX_PIXELS // 10**6),
@@ -46,7 +46,9 @@ def text(tabs: tuple[str, ...]) -> str:
         "sources": t("about.sources"),
     }
     privacy = f"## {t('vote.tab.privacy_title')}\n\n{t('vote.tab.privacy', least=MIN_VOTERS)}"
-    return "\n\n".join([*(f"## {t(f'about.title_{name}')}\n\n{body.strip()}" for name, body in parts.items()), privacy])
+    return "\n\n".join(
+        [*(f"## {t(f'about.title_{name}')}\n\n{body.strip()}" for name, body in sections.items()), privacy]
+    )
 
 
 def build(demo: gr.Blocks, tabs: tuple[str, ...]) -> None:

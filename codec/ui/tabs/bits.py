@@ -43,12 +43,12 @@ def build_map(door: Door, coded: Coded) -> None:
         with gr.Column(scale=3, min_width=320):
             pair = viewer.component(elem_id="bit-map")
         with gr.Column(scale=1, min_width=280):
-            said = gr.HTML(elem_id="ledger", padding=False)
+            sums = gr.HTML(elem_id="ledger", padding=False)
             slides("bit-map,ledger", "bit-map", t("places.map"))
     hint(t("bits.along_hint"))
     along = strip("along-lambda", 3, buttons=None)
     slides("along-lambda", "bit-maps", t("places.map"))
-    inputs, outputs = [coded.stream, coded.original], [pair, said, along]
+    inputs, outputs = [coded.stream, coded.original], [pair, sums, along]
     door.opened(bits, inputs, outputs, api_name="bits", concurrency_id="codec", show_progress_on=pair)
 
 
@@ -71,22 +71,22 @@ def build_region(door: Door, coded: Coded) -> None:
         with gr.Column(scale=1, min_width=280):
             hint(t("region.intro"))
             factor = gr.Radio(FACTORS, value=8, label=t("region.weight"))
-            parts = [(t("region.brush"), BRUSH), (t("region.middle"), MIDDLE)]
-            part = gr.Radio(parts, value=BRUSH, label=t("region.what"), elem_id="what-matters")
+            selections = [(t("region.brush"), BRUSH), (t("region.middle"), MIDDLE)]
+            part = gr.Radio(selections, value=BRUSH, label=t("region.what"), elem_id="what-matters")
             button = gr.Button(t("region.button"), variant="primary", elem_id="code-region")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             pair = viewer.component(elem_id="region-pair")
         with gr.Column(scale=1, min_width=280):
-            said = gr.HTML(elem_id="region-said", padding=False)
+            result = gr.HTML(elem_id="region-said", padding=False)
             out = gr.DownloadButton(t("region.file"), elem_id="get-region")
     maps = strip("region-maps", 2)
-    shown = gr.State(None)
+    on_canvas = gr.State(None)
     # In the queue although nobody presses a button for it: it reads a picture.
     door.opened(
         fresh_canvas,
-        [coded.original, shown],
-        [editor, shown],
+        [coded.original, on_canvas],
+        [editor, on_canvas],
         concurrency_id="codec",
         show_progress="hidden",
         **PRIVATE,
@@ -94,7 +94,7 @@ def build_region(door: Door, coded: Coded) -> None:
     button.click(
         region,
         [coded.stream, coded.original, editor, factor, part],
-        [pair, said, maps, out],
+        [pair, result, maps, out],
         api_name="region",
         concurrency_id="codec",
         trigger_mode="always_last",

@@ -45,7 +45,7 @@ def build(door: Door, coded: Coded) -> None:
             experiment = gr.Radio(experiments, value="1", label=t("cae.experiment"))
             crops = [(title, size) for size, title in CAE_CROPS.items()]
             crop = gr.Radio(crops, value=64, label=t("cae.crop"))
-            said = gr.HTML(elem_id="cae-said", padding=False)
+            figures = gr.HTML(elem_id="cae-said", padding=False)
             file = gr.DownloadButton(t("cae.file"), elem_id="get-cae")
     gr.Markdown(f"### {t('cae.table')}")
     table = gr.HTML(elem_id="cae-table", padding=False)
@@ -57,11 +57,11 @@ def build(door: Door, coded: Coded) -> None:
         opened_picture = picture(t("open.alt"), label=t("open.decoded"), show_label=True)
     how = {"concurrency_id": "classroom", "concurrency_limit": 2, "trigger_mode": "always_last"}
     private, drawn = how | PRIVATE, {"show_progress_on": pair}
-    which, made = [experiment, crop], [pair, said, file]
+    which, outputs = [experiment, crop], [pair, figures, file]
     inputs = [coded.original, *which]
-    shown = door.opened(opened, which, [table, curves], show_progress_on=curves, **private)
-    shown.then(run_if_any, inputs, made, **drawn, **private)
-    experiment.change(cae, inputs, made, api_name="cae", **drawn, **how)
-    crop.change(cae, inputs, made, **drawn, **private)
+    filled = door.opened(opened, which, [table, curves], show_progress_on=curves, **private)
+    filled.then(run_if_any, inputs, outputs, **drawn, **private)
+    experiment.change(cae, inputs, outputs, api_name="cae", **drawn, **how)
+    crop.change(cae, inputs, outputs, **drawn, **private)
     gr.on([experiment.change, crop.change], redraw, which, curves, **private)
     upload.upload(cae_decode, upload, opened_picture, api_name="cae_decode", **how)

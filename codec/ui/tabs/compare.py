@@ -254,9 +254,9 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
         values = opening(request)
         return [values.get(name, gr.skip()) for name in START]
 
-    parts = {**bar._asdict(), "pictures": pictures, "headline": headline, "verdict": verdict, "figures": figures}
-    parts |= {"about": about, "left": left, "right": right, "baseline": baseline, "equal": equal}
-    first = demo.load(start, None, [parts[name] for name in START], **quick)
+    components = {**bar._asdict(), "pictures": pictures, "headline": headline, "verdict": verdict, "figures": figures}
+    components |= {"about": about, "left": left, "right": right, "baseline": baseline, "equal": equal}
+    first = demo.load(start, None, [components[name] for name in START], **quick)
     first.then(None, js="() => window.codecPage.started()", **QUICK)
     demo.load(what_is_here, None, [bar.model, left, right, baseline], **quick)
     pick = gallery.select(pick_example, None, [bar.upload, bar.example], **quick)
@@ -283,7 +283,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
         run.failure(None, headline, headline, js="said => window.codecPage.gaveUp(said)", **quick)
     # Slow numbers follow in a lane of their own, once the page has the files.
     compared = [stream_file, original_file, left, right, baseline, everything, equal]
-    shown = [verdict, pictures, numbers, figures, baseline_file]
+    slow_outputs = [verdict, pictures, numbers, figures, baseline_file]
     slowly = {
         "concurrency_id": "measure",
         "concurrency_limit": 1,
@@ -291,9 +291,9 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
         "trigger_mode": "multiple",
     }
     changes = [left.select, right.select, baseline.select, everything.input, equal.select]
-    gr.on(changes, measure, compared, shown, api_name="measure", **slowly)
+    gr.on(changes, measure, compared, slow_outputs, api_name="measure", **slowly)
     for done in runs:
-        measured = done.success(measure_coded, compared, shown, **slowly, **PRIVATE)
+        measured = done.success(measure_coded, compared, slow_outputs, **slowly, **PRIVATE)
         measured.success(None, None, baseline_file, js="() => window.codecPage.ready(1)", **QUICK)
         done.success(None, None, [stream_file, png_file], js="() => window.codecPage.ready(2)", **QUICK)
         done.success(None, js="() => window.codecPage.again()", **QUICK)

@@ -61,7 +61,7 @@ def build(door: Door, coded: Coded) -> None:
                 svg = gr.Button(t("curves.svg"), elem_id="get-svg", min_width=110)
             chosen = gr.Dropdown([], label=t("curves.choose"), elem_id="choose-point")
     picked = gr.Textbox(visible="hidden", elem_id="picked-point", label=t("curves.point_label"))
-    said = gr.HTML(elem_id="point-said", padding=False)
+    text = gr.HTML(elem_id="point-said", padding=False)
     pair = viewer.component(elem_id="point-picture")
     points = gr.State([])
     sweeping = button.click(
@@ -84,5 +84,5 @@ def build(door: Door, coded: Coded) -> None:
         save.click(None, js=f"() => window.codecPage.savePlot('#curves', 'rate-distortion', '{kind}')", **QUICK)
     chosen.input(None, chosen, picked, js="v => v", **QUICK)
     picked.change(
-        point, [coded.original, picked], [pair, said], api_name="point", concurrency_id="codec", show_progress_on=said
+        point, [coded.original, picked], [pair, text], api_name="point", concurrency_id="codec", show_progress_on=text
     )

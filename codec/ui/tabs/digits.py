@@ -59,7 +59,7 @@ def build(door: Door) -> None:
     gr.Markdown(f"### {t('digits.edit')}")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=220):
-            shown = gr.HTML(elem_id="one-digit", padding=False)
+            digit_html = gr.HTML(elem_id="one-digit", padding=False)
         with gr.Column(scale=3, min_width=320):
             sliders = []
             for start in (0, 5):
@@ -93,16 +93,16 @@ def build(door: Door) -> None:
     plots = [rate_plot, cost, reported_plot, learned_plot, map_plot]
     row, prior = [model, column, dithered, seed], [model, draw_seed, temperature]
     controls = [*row, draw_seed, temperature, *sliders]
-    door.opened(opened, controls, [model, strip, *sliders, shown, sheet, table, *plots], **private)
+    door.opened(opened, controls, [model, strip, *sliders, digit_html, sheet, table, *plots], **private)
     model.change(digits, row, strip, api_name="digits", **how)
     model.change(redraw, model, learned_plot, **private)
     for event in (column.release, dithered.change, seed.submit):
         event(digits, row, strip, **private)
     take.click(digit_latent, [digit, column], sliders, api_name="digit_latent", **how).then(
-        decode_digit, sliders, shown, api_name="decode_digit", **how
+        decode_digit, sliders, digit_html, api_name="decode_digit", **how
     )
     for slider in sliders:
-        slider.input(decode_digit, sliders, shown, **private)
+        slider.input(decode_digit, sliders, digit_html, **private)
     draw.click(sample_digits, prior, sheet, api_name="sample_digits", **how)
     for event in (temperature.release, draw_seed.submit, model.change):
         event(sample_digits, prior, sheet, **private)

@@ -37,6 +37,10 @@ def rnn(original: str | None, step: float, network: str, target: float = 0, prog
     yield from jobs.history.recurrent(original, step, network, target, progress)
 
 
+def all_steps(original: str | None, network: str, target: float) -> None:
+    jobs.history.all_steps(original, network, target)
+
+
 def importance(original: str | None, network: str):
     """Code an image with importance-2018.
 
@@ -91,12 +95,12 @@ def build_rnn(door: Door, coded: Coded) -> None:
         network = networks("rnn")
         targets = [(t("history.rnn.everywhere"), 0), *((t("history.rnn.at", value=dB), dB) for dB in TARGETS)]
         target = gr.Radio(targets, value=0, label=t("history.rnn.target"), elem_id="rnn-target")
-    said, maps, channels = results("rnn", 2)
+    figures, maps, channels = results("rnn", 2)
     settings = [step, network, target]
     events = connect(rnn, "history_rnn", door, coded, settings, [step.release, network.change, target.change],
-                     [pair, said, maps, channels])  # fmt: skip
-    for shown in events:
-        shown.success(jobs.history.all_steps, [coded.original, network, target], None, **HOW, **PRIVATE)
+                     [pair, figures, maps, channels])  # fmt: skip
+    for event in events:
+        event.success(all_steps, [coded.original, network, target], None, **HOW, **PRIVATE)
 
 
 def build_importance(door: Door, coded: Coded) -> None:
@@ -139,10 +143,10 @@ def networks(name: str) -> gr.Radio:
 
 def results(name: str, columns: int) -> tuple[gr.HTML, gr.Gallery, gr.Gallery]:
     """The table, the maps and the channels."""
-    said = gr.HTML(elem_id=f"{name}-said", padding=False)
+    figures = gr.HTML(elem_id=f"{name}-said", padding=False)
     hint(t(f"history.{name}.maps"))
     maps, channels = strip(f"{name}-maps", columns, visible=False), strip(f"{name}-channels", 6, visible=False)
-    return said, maps, channels
+    return figures, maps, channels
 
 
 def connect(run, api_name: str, door: Door, coded: Coded, settings: list, changes: list, outputs: list) -> list:

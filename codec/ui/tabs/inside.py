@@ -96,9 +96,9 @@ def build_damage(coded: Coded) -> None:
             rank = gr.Slider(1, 60, 1, step=1, label=t("inside.rank"), visible=False)
             override = gr.Checkbox(True, label=t("damage.override"))
             button = gr.Button(t("damage.button"), variant="primary", elem_id="break")
-            said = gr.HTML(elem_id="broken-said", padding=False)
+            report = gr.HTML(elem_id="broken-said", padding=False)
         with gr.Column(scale=2, min_width=320):
             broken = picture(t("damage.alt"), elem_id="broken", height=360)
     inputs = [coded.stream, position, override, target, rank]
-    button.click(damage, inputs, [said, broken], api_name="damage", **HOW)
+    button.click(damage, inputs, [report, broken], api_name="damage", **HOW)
     target.change(show_controls, target, [position, override, rank], **QUICK)

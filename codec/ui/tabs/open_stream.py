@@ -20,8 +20,8 @@ def build() -> None:
             button = gr.Button(t("open.button"), variant="primary")
             header = gr.JSON(label=t("open.header"), elem_id="stream-header")
         with gr.Column(scale=3, min_width=320):
-            shown = picture(t("open.alt"), label=t("open.decoded"), show_label=True, elem_id="stream-picture")
-    outputs, how = [shown, header], {"concurrency_id": "codec"}
+            decoded = picture(t("open.alt"), label=t("open.decoded"), show_label=True, elem_id="stream-picture")
+    outputs, how = [decoded, header], {"concurrency_id": "codec"}
     button.click(decompress, upload, outputs, api_name="decompress", **how)
     nothing = (lambda: (None, None)), None, outputs  # of the stream before, even where this one is refused
     upload.clear(*nothing, **QUICK)

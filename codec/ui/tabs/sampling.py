@@ -19,15 +19,15 @@ def sample(mode: str, seed: float, temperature: float, level: float, size: str, 
     .lic file of an image, for the second and third mode. decoder: the one to decode by. Gives the image (PNG) and a
     sentence.
     """
-    for said, shown in jobs.sampling.run([decoder], mode, seed, temperature, level, size, channels, stream):
-        yield shown[0][0], f"<p data-alt-for='drawn'>{said}</p>"
+    for sentence, gallery in jobs.sampling.run([decoder], mode, seed, temperature, level, size, channels, stream):
+        yield gallery[0][0], f"<p data-alt-for='drawn'>{sentence}</p>"
 
 
 def sample_all(mode: str, seed: float, temperature: float, level: float, size: str, channels: float,
                stream: str | None):  # fmt: skip
     """The same latents as of `sample`, by every decoder there is. Gives the images (PNG), each with its decoder."""
-    for _, shown in jobs.sampling.run(results.decoders(), mode, seed, temperature, level, size, channels, stream):
-        yield shown
+    for _, gallery in jobs.sampling.run(results.decoders(), mode, seed, temperature, level, size, channels, stream):
+        yield gallery
 
 
 def between(original: str | None, second: str | None, side: str, steps: float, level: float, decoder: str = "mse"):
@@ -68,8 +68,8 @@ def build_samples(door: Door, coded: Coded) -> None:
     several = len(results.decoders()) > 1
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
-            shown = picture(t("sampling.alt"), elem_id="drawn", height=520, buttons=["download", "fullscreen"])
-            said = gr.HTML(elem_id="drawn-said", padding=False)
+            drawn = picture(t("sampling.alt"), elem_id="drawn", height=520, buttons=["download", "fullscreen"])
+            sentence = gr.HTML(elem_id="drawn-said", padding=False)
         with gr.Column(scale=1, min_width=280):
             labels = {SIDE: t("sampling.side"), EVERYTHING: t("sampling.everything"), CHANNELS: t("sampling.channels")}
             mode = gr.Radio([(label, key) for key, label in labels.items()], value=SIDE, label=t("sampling.mode"))
@@ -83,14 +83,14 @@ def build_samples(door: Door, coded: Coded) -> None:
             every = gr.Button(t("sampling.button_all"), elem_id="draw-all", visible=several)
     gallery = strip("drawn-all", 3, label=t("sampling.all"), show_label=None, visible=False, buttons=["fullscreen"])
     inputs = [mode, seed, temperature, level, size, channels, coded.stream, decoder]
-    how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": shown}
-    button.click(sample, inputs, [shown, said], api_name="sample", **how)
+    how = {"concurrency_id": "codec", "trigger_mode": "always_last", "show_progress_on": drawn}
+    button.click(sample, inputs, [drawn, sentence], api_name="sample", **how)
     every.click(lambda: gr.update(visible=True), None, gallery, **QUICK).then(
         sample_all, inputs[:-1], gallery, api_name="sample_all", concurrency_id="codec"
     )
     events = (mode.change, temperature.release, level.input, size.change, channels.release, seed.submit)
     for event in (*events, decoder.change, door.opened):
-        event(sample, inputs, [shown, said], **PRIVATE, **how)
+        event(sample, inputs, [drawn, sentence], **PRIVATE, **how)
     mode.change(show_controls, mode, [seed, temperature, level, size, channels], **QUICK)
 
 
@@ -106,15 +106,15 @@ def build_strip(coded: Coded) -> None:
             steps = gr.Slider(3, 9, 5, step=1, label=t("sampling.steps"))
             level = rate_choice(0.0067)
             button = gr.Button(t("sampling.button_between"), variant="primary", elem_id="draw-strip")
-    shown = strip("between", 5)
-    said = gr.HTML(elem_id="between-said", padding=False)
-    steps.change(lambda n: gr.update(columns=int(n)), steps, shown, **QUICK)
+    gallery = strip("between", 5)
+    sentence = gr.HTML(elem_id="between-said", padding=False)
+    steps.change(lambda n: gr.update(columns=int(n)), steps, gallery, **QUICK)
     button.click(
         between,
         [coded.original, second, side, steps, level, decoder],
-        [shown, said],
+        [gallery, sentence],
         api_name="between",
         concurrency_id="codec",
         trigger_mode="always_last",
-        show_progress_on=shown,
+        show_progress_on=gallery,
     )

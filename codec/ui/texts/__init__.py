@@ -34,10 +34,10 @@ def own(language: str) -> dict[str, str]:
 
 def flat(table: dict, prefix: str = "") -> dict[str, str]:
     """A nested table as {"outer.inner": text}."""
-    found = {}
+    flattened = {}
     for key, value in table.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
+        flattened |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flattened
 
 
 def t(key: str, /, **values) -> str:

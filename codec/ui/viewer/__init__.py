@@ -20,9 +20,9 @@ def component(**options) -> gr.HTML:
     """The component; its value comes from `value`. (A subclass would make Gradio write a stub file beside this one.)"""
     markup, script = ((HERE / f"viewer.{kind}").read_text(encoding="utf-8") for kind in ("html", "js"))
     markup = markup.format(**{key: escape(text) for key, text in section("viewer").items()})
-    made = gr.HTML(html_template=markup, js_on_load=script, apply_default_css=False, padding=False, **options)
-    made.api_info = lambda: {"type": "object", "description": "images, each with its name, numbers and PNG file"}
-    return made
+    viewer = gr.HTML(html_template=markup, js_on_load=script, apply_default_css=False, padding=False, **options)
+    viewer.api_info = lambda: {"type": "object", "description": "images, each with its name, numbers and PNG file"}
+    return viewer
 
 
 def entry(key: str, name: str, remark: str, path: str | Path) -> dict:

@@ -1,50 +1,23 @@
-"""Classical codecs at the size of a stream: what JPEG, WebP, JPEG 2000, AVIF and HEIC make of as many bytes.
-
-Encoders: libjpeg-turbo (progressive, optimised Huffman tables), libwebp (method 6), OpenJPEG (irreversible,
-bare codestream) and libavif through Pillow, x265 through pillow-heif; and where pillow-jxl-plugin is installed
-libjxl (effort 7, bare codestream), too. No metadata is written that a codec can do without, for at small sizes
-it would count against the codec.
-"""
+"""The search for the setting at which a classical codec has the size of a stream, or its quality."""
 
 from __future__ import annotations
 
 import functools
-import importlib.util
-import io
 import math
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFile, Jpeg2KImagePlugin  # noqa: F401  the import registers JPEG 2000 with Pillow
 
-from codec.errors import CodecError, ImageError
+from codec.baselines.codecs import AVIF_SPEED, NAMES, QUALITIES, check, decode, encode, jpeg2000_aimed
 from codec.metrics import psnr
-from codec.pictures.files import register_heif
-from codec.pictures.load import check_rgb
 
-_JXL = importlib.util.find_spec("pillow_jxl") is not None  # an optional plugin of Pillow
-CODECS = ("jpeg", "webp", "jpeg2000", "avif", "heic", *(["jxl"] if _JXL else []))
-NAMES = {"jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF", "heic": "HEIC", "jxl": "JPEG XL"}
-
-_MAX_SIDE = {"jpeg": 65_500, "webp": 16_383}  # of the libraries; JPEG's own format goes to 65,535
-# libwebp has 128 quantiser levels and finds them by a cube root: 24 of them lie between qualities 0 and 1, a
-# factor of two in size and more. So below 12 we go by level, from there by whole qualities.
-_WEBP_LOW = tuple(round(150 * (level / 127) ** 3, 4) for level in range(1, 55))
-_QUALITIES: dict[str, tuple[float, ...]] = {
-    "jpeg": tuple(range(1, 101)),
-    "webp": (0, *_WEBP_LOW, *range(12, 101)),
-    "avif": tuple(range(101)),
-    "heic": (0, *range(1, 101, 2)),  # libheif halves it to x265's integer rate factor: 1 and 2 are the same
-    "jxl": tuple(range(100)),  # 0 is as coarse as the plugin goes; 100 would be lossless
-}
 # Up to these many pixels all qualities are tried: there the size is far from monotone in the quality, and an
 # encode takes next to no time. (Measured in JPEG: never off for photographs of 256² and more, up to 30 steps
 # of quality at 96² and below.) Above it, so many positions on either side of the edge are tried as well.
 _EXHAUSTIVE_PIXELS = {"jpeg": 256 * 256, "webp": 128 * 128, "avif": 48 * 48, "heic": 32 * 32, "jxl": 32 * 32}
 _NEIGHBOURS = {"jpeg": 2, "webp": 1, "avif": 0, "heic": 0, "jxl": 1}
-# Where the search begins (a position in _QUALITIES, near 0.5 bpp on photographs), and how much the logarithm
+# Where the search begins (a position in QUALITIES, near 0.5 bpp on photographs), and how much the logarithm
 # of the size grows in a step, until two sizes are known.
 _FIRST_GUESS = {"jpeg": 25, "webp": 80, "avif": 45, "heic": 17, "jxl": 30}
 _SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15, "jxl": 0.02}
@@ -53,11 +26,8 @@ _SLOPE = {"jpeg": 0.035, "webp": 0.025, "avif": 0.045, "heic": 0.15, "jxl": 0.02
 _JPEG_TOLERANCE = 0.005
 _JPEG_FINER_ENCODES = 3
 _JPEG2000_QUALITIES = tuple(float(quality) for quality in np.arange(15, 60.5, 0.5))  # dB aimed at
-_AVIF_SPEED = 6  # of 0, the slowest, to 10
 _JPEG2000_TOLERANCE = 0.005  # its rate is continuous: stop this near below the size
 _JPEG2000_ENCODES = 6
-
-_maxblock_lock = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +54,14 @@ def encode_at_most(rgb: np.ndarray, codec: str, max_bytes: int) -> BaselineResul
     even the lowest quality is larger, the smallest encoding comes back with `fits` False. Raises ImageError
     for pictures that the codec cannot hold, CodecError for an unknown codec.
     """
-    _check(rgb, codec)
+    check(rgb, codec)
     if codec == "jpeg2000":
         return _jpeg2000_at_most(rgb, max_bytes)
     if codec == "jpeg":
         return _jpeg_at_most(rgb, max_bytes)
     encoder = functools.partial(encode, rgb, codec)
     data, quality = _search(encoder, rgb, codec, max_bytes)
-    details = {"webp": "method 6", "avif": f"speed {_AVIF_SPEED}, 4:2:0", "heic": "4:2:0", "jxl": "effort 7"}[codec]
+    details = {"webp": "method 6", "avif": f"speed {AVIF_SPEED}, 4:2:0", "heic": "4:2:0", "jxl": "effort 7"}[codec]
     setting = f"quality {quality:g}"
     return _result(codec, data, decode(data), f"{setting}, {details}", max_bytes, f"{setting} is")
 
@@ -103,10 +73,10 @@ def encode_as_good(rgb: np.ndarray, codec: str, is_as_good: Callable[[np.ndarray
     smaller one is taken. Where even the highest quality is not as good, it comes back with `fits` False. Errors are
     those of `encode_at_most`.
     """
-    _check(rgb, codec)
+    check(rgb, codec)
     best = None
     for subsampling in ("4:2:0", "4:4:4") if codec == "jpeg" else ("4:2:0",):
-        qualities = _JPEG2000_QUALITIES if codec == "jpeg2000" else _QUALITIES[codec]
+        qualities = _JPEG2000_QUALITIES if codec == "jpeg2000" else QUALITIES[codec]
         low, high = -1, len(qualities) - 1
         highest = data = encode(rgb, codec, qualities[high], subsampling=subsampling)
         while high - low > 1:
@@ -120,127 +90,10 @@ def encode_as_good(rgb: np.ndarray, codec: str, is_as_good: Callable[[np.ndarray
         unit = " dB" if codec == "jpeg2000" else ""
         setting = f"quality {qualities[high]:g}{unit}" + (f", {subsampling}" if codec == "jpeg" else "")
         note = "" if fits else f"{NAMES[codec]} does not get there: this is its highest quality."
-        made = BaselineResult(codec, data, decode(data), setting, fits, note)
-        if best is None or (made.fits, -len(made.data)) > (best.fits, -len(best.data)):
-            best = made
+        result = BaselineResult(codec, data, decode(data), setting, fits, note)
+        if best is None or (result.fits, -len(result.data)) > (best.fits, -len(best.data)):
+            best = result
     return best
-
-
-def encode(rgb: np.ndarray, codec: str, quality: float, *, subsampling: str = "4:2:0") -> bytes:
-    """`rgb` (uint8, height × width × 3) in `codec`, higher `quality` meaning more bytes.
-
-    quality is any number 1…100 for JPEG (between whole ones libjpeg's rule for its tables holds, as in cjpeg of the
-    IJG), 0…100 for WebP, an integer 0…100 for AVIF and HEIC, 0…99 for JPEG XL, and for JPEG 2000 the PSNR aimed
-    at in dB. subsampling ("4:4:4", "4:2:0") counts for JPEG, AVIF and HEIC;
-    WebP is 4:2:0 by definition, JPEG 2000 and JPEG XL 4:4:4.
-    Raises ImageError for pictures that the codec cannot hold, CodecError for an unknown codec or quality.
-    """
-    _check(rgb, codec)
-    if codec == "jpeg2000":
-        if not (math.isfinite(quality) and quality > 0):
-            raise CodecError(f"A quality of {quality} dB is not one that JPEG 2000 can aim at.")
-        return _save(rgb, codec, quality_mode="dB", quality_layers=[quality], **_JPEG2000)
-    low, high = int(_QUALITIES[codec][0]), int(_QUALITIES[codec][-1])
-    any_number = codec in ("jpeg", "webp")
-    if not low <= quality <= high or (not any_number and quality != int(quality)):
-        whole = "" if any_number else "whole "
-        raise CodecError(f"{NAMES[codec]} has {whole}qualities from {low} to {high}, not {quality}.")
-    if codec == "jpeg":
-        tables = _jpeg_tables(quality)
-        return _save(rgb, codec, qtables=tables, subsampling=subsampling, progressive=True, optimize=True)
-    quality = quality if codec == "webp" else int(quality)
-    if codec == "webp":
-        return _save(rgb, codec, quality=quality, method=6)
-    if codec == "avif":
-        # Tiles cost rate, and their number would depend on how many cores this machine has.
-        return _save(rgb, codec, quality=quality, speed=_AVIF_SPEED, subsampling=subsampling, autotiling=False)
-    if codec == "jxl":
-        return _save(rgb, codec, quality=quality, effort=7, num_threads=0)
-    return _save(rgb, codec, quality=quality, chroma=int(subsampling.replace(":", "")))
-
-
-def decode(data: bytes) -> np.ndarray:
-    """uint8 height × width × 3 from the bytes of any of the codecs. Raises ImageError for any other bytes."""
-    _register_plugins()
-    formats = ["JPEG", "WEBP", "JPEG2000", "AVIF", "HEIF", *(["JXL"] if _JXL else [])]
-    try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
-            return np.array(image.convert("RGB"))
-    except Exception as error:
-        raise ImageError("These bytes are not a picture that this codec can decode.") from error
-
-
-# --- encoders -----------------------------------------------------------------------------------------------
-
-_PILLOW_NAMES = {"jpeg": "JPEG", "webp": "WEBP", "jpeg2000": "JPEG2000", "avif": "AVIF", "heic": "HEIF", "jxl": "JXL"}
-# The bare codestream spares the 85 bytes of JP2 boxes, the comment replaces OpenJPEG's 33-byte advertisement.
-_JPEG2000 = {"irreversible": True, "mct": 1, "no_jp2": True, "comment": " "}
-
-
-def _register_plugins() -> None:
-    """Makes Pillow know HEIC, and JPEG XL where its plugin is installed."""
-    register_heif()
-    if _JXL:
-        import pillow_jxl  # noqa: F401  the import registers it
-
-
-def _check(rgb: np.ndarray, codec: str) -> None:
-    if codec not in CODECS:
-        raise CodecError(f"There is no codec '{codec}'; choose one of {', '.join(CODECS)}.")
-    check_rgb(rgb)
-    height, width = rgb.shape[:2]
-    limit = _MAX_SIDE.get(codec, max(width, height))
-    if max(width, height) > limit:
-        raise ImageError(
-            f"{NAMES[codec]} cannot hold a picture of {width}×{height} pixels; its limit is {limit} a side."
-        )
-
-
-def _save(rgb: np.ndarray, codec: str, **options: object) -> bytes:
-    if codec in ("heic", "jxl"):
-        _register_plugins()
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    try:
-        return _save_image(image, codec, options)
-    except Exception as error:
-        if codec == "jpeg":
-            return _save_large_jpeg(image, options)
-        size = f"{image.width}×{image.height}"
-        raise ImageError(f"The {NAMES[codec]} encoder does not take this picture of {size} pixels.") from error
-
-
-@functools.cache
-def _jpeg_standard_tables() -> tuple[tuple[int, ...], ...]:
-    """The tables of the standard's Annex K, for luma and chroma: libjpeg uses them as they are at quality 50."""
-    with Image.open(io.BytesIO(_save_image(Image.new("RGB", (8, 8)), "jpeg", {"quality": 50}))) as image:
-        return tuple(tuple(image.quantization[i]) for i in (0, 1))
-
-
-def _jpeg_tables(quality: float) -> list[list[int]]:
-    """libjpeg's quantisation tables at a quality: its rule `jpeg_quality_scaling`, between whole ones, too."""
-    percent = 5000 / quality if quality < 50 else 200 - 2 * quality
-    percent = int(percent) if quality == int(quality) else percent
-    return [[min(max(int((step * percent + 50) / 100), 1), 255) for step in table] for table in _jpeg_standard_tables()]
-
-
-def _save_image(image: Image.Image, codec: str, options: dict) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, _PILLOW_NAMES[codec], **options)
-    return buffer.getvalue()
-
-
-def _save_large_jpeg(image: Image.Image, options: dict) -> bytes:
-    """For noise at high quality: Pillow's buffer is a byte a pixel, and progressive JPEG must fit into it.
-
-    Its least size is a global that Pillow leaves to its users; a larger one does other threads no harm.
-    """
-    with _maxblock_lock:
-        before = ImageFile.MAXBLOCK
-        ImageFile.MAXBLOCK = max(before, 6 * image.width * image.height + (1 << 16))
-        try:
-            return _save_image(image, "jpeg", options)
-        finally:
-            ImageFile.MAXBLOCK = before
 
 
 # --- searching the quality ----------------------------------------------------------------------------------
@@ -252,7 +105,7 @@ def _jpeg_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
     for subsampling in ("4:2:0", "4:4:4"):
         encoder = functools.partial(encode, rgb, "jpeg", subsampling=subsampling)
         data, quality = _search(encoder, rgb, "jpeg", max_bytes, guess)
-        guess = _QUALITIES["jpeg"].index(quality)
+        guess = QUALITIES["jpeg"].index(quality)
         candidates.append((data, quality, subsampling))
         finer = _between(encoder, data, quality, max_bytes)
         candidates += [(*finer, subsampling)] if finer else []
@@ -271,7 +124,7 @@ def _between(
 ) -> tuple[bytes, float] | None:
     """(data, quality) nearest to the limit of a few between a whole quality, made `data`, and the next; or None."""
     low, high, best = (float(quality), len(data)), (quality + 1.0, 0), None
-    if quality == _QUALITIES["jpeg"][-1] or len(data) > max_bytes:
+    if quality == QUALITIES["jpeg"][-1] or len(data) > max_bytes:
         return None
     for _ in range(_JPEG_FINER_ENCODES):
         if low[1] >= max_bytes * (1 - _JPEG_TOLERANCE):
@@ -295,7 +148,7 @@ def _search(
     encoder: Callable[[float], bytes], rgb: np.ndarray, codec: str, max_bytes: int, guess: int | None = None
 ) -> tuple[bytes, float]:
     """(data, quality) of the largest encoding of at most `max_bytes`, else of the smallest that was found."""
-    qualities = _QUALITIES[codec]
+    qualities = QUALITIES[codec]
     encoded: dict[int, bytes] = {}
 
     def size(position: int) -> int:
@@ -354,7 +207,7 @@ def _jpeg2000_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
     above: tuple[float, int] | None = None
     aim = float(max(1, max_bytes))
     for _ in range(_JPEG2000_ENCODES):
-        data = _jpeg2000_aimed(rgb, aim)
+        data = jpeg2000_aimed(rgb, aim)
         if len(data) > max_bytes:
             above = (aim, len(data))
         else:
@@ -365,7 +218,7 @@ def _jpeg2000_at_most(rgb: np.ndarray, max_bytes: int) -> BaselineResult:
                 break
         aim = max(1.0, _next_aim(below, above, max_bytes))
     if best is None:
-        best = _jpeg2000_aimed(rgb, 1.0)  # nothing but headers, hence the picture's mean at most
+        best = jpeg2000_aimed(rgb, 1.0)  # nothing but headers, hence the picture's mean at most
     ratio = f"ratio {raw / len(best):.1f}:1, irreversible"
     return _result("jpeg2000", best, decode(best), ratio, max_bytes, "its headers alone are")
 
@@ -377,10 +230,6 @@ def _next_aim(below: tuple[float, int] | None, above: tuple[float, int] | None, 
         return below[0] + min(max(share, 0.1), 0.9) * (above[0] - below[0])
     aim, reached = above or below
     return aim * goal / reached * (0.99 if above else 1.0)
-
-
-def _jpeg2000_aimed(rgb: np.ndarray, n_bytes: float) -> bytes:
-    return _save(rgb, "jpeg2000", quality_mode="rates", quality_layers=[max(1.0, rgb.size / n_bytes)], **_JPEG2000)
 
 
 def _result(codec: str, data: bytes, rgb: np.ndarray, setting: str, max_bytes: int, smallest: str) -> BaselineResult:
