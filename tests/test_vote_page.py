@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import statistics
 import struct
 import time
 from collections import Counter, defaultdict
@@ -161,7 +160,7 @@ def test_no_answer_takes_longer_for_one_method_than_for_another(http, votes):
             started = time.perf_counter()
             assert http.get(f"/vote/image/{name}.png").status_code == 200
             seconds[method].append(time.perf_counter() - started)
-    quick, *_, slow = sorted(statistics.median(each) for each in seconds.values())
+    quick, *_, slow = sorted(min(each) for each in seconds.values())  # of the quietest moment: others use this machine
     assert slow < 1.5 * quick + 0.001
 
 
