@@ -183,7 +183,7 @@ def test_one_person_by_the_keyboard(browser, site):
         at(page, number)
         page.keyboard.press("ab"[number % 2])
     page.get_by_role("heading", name=re.compile(r"Le PSNR a été d'accord avec vos yeux \d fois sur 8")).wait_for()
-    assert page.locator(".measures li").count() == 4 and page.locator(".answers li").count() == 10
+    assert page.locator(".measures li").count() == 6 and page.locator(".answers li").count() == 10
     assert findings(page) == []
     context.close()
     assert errors == []

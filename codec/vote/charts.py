@@ -163,5 +163,7 @@ def measures(summary: dict, words: Words, **document) -> str:
                 corners = f"{cx:.1f},{cy - 9:.1f} {cx + 9:.1f},{cy:.1f} {cx:.1f},{cy + 9:.1f} {cx - 9:.1f},{cy:.1f}"
                 body += [f'<polygon points="{corners}" fill="{DIFFERS}" stroke="{GROUND}"/>']
         body += [text(left + width, top + height + 18, words("difference"), 14, "end")]
+        trained = f"trained_{row['trained']}" if row["trained"] else "untrained"
+        body += [text(left, top + height + 18, words(trained), 14, font_style="italic")]
     rows = (len(summary["measures"]) + 1) // 2
     return drawn(body, 44 + rows * (height + gap) - 24, words("measures_label"), **document)

@@ -7,6 +7,7 @@ from datetime import date
 from codec.ui.texts import LANGUAGE, t
 from codec.vote import charts, export, results
 from codec.vote.results import MIN_VOTERS
+from codec.vote.sets import MEASURES, TRAINED
 from codec.vote.store import Store
 
 STEPS = 4
@@ -145,13 +146,25 @@ def predicted(summary: dict, setup: dict, names: dict) -> list[str]:
     rows = [row for row in summary["measures"] if row["tau"] is not None]
     if not rows:
         return [t("vote.reveal.no_measure")]
-    top = [words(f"measure_{row['name']}") for row in rows if row["tau"] == rows[0]["tau"]]
-    sentences = [t("vote.reveal.predicted", name=", ".join(top), tau=f"{rows[0]['tau']:.2f}")]
+    sentences = [t("vote.reveal.predicted", **best_of(rows))]
+    untrained = [row for row in rows if not row["trained"]]
+    if untrained and rows[0]["trained"]:  # what flatters no decoder
+        sentences.append(t("vote.reveal.best_untrained", **best_of(untrained)))
     psnr = next((row for row in rows if row["name"] == "psnr"), None)
     if psnr:
         sentences.append(t("vote.reveal.psnr_agreed", agreed=psnr["agreed"], decided=psnr["decided"]))
-    sentences.append(t("vote.reveal.trained"))
+    names = [row["name"] for row in summary["measures"]]
+    free = ", ".join(words(f"measure_{name}") for name in MEASURES if name in names and name not in TRAINED)
+    sentences.append(t("vote.reveal.trained", names=free))
+    if "dists" not in names:
+        sentences.append(t("vote.reveal.no_dists"))
     return sentences
+
+
+def best_of(rows: list[dict]) -> dict[str, str]:
+    """The first of the measures, which are sorted by τ, and those that are as good."""
+    names = [words(f"measure_{row['name']}") for row in rows if row["tau"] == rows[0]["tau"]]
+    return {"name": ", ".join(names), "tau": f"{rows[0]['tau']:.2f}".replace("-", "−")}
 
 
 def table(name: str, summary: dict, names: dict) -> list[list[str]]:
@@ -197,6 +210,7 @@ def archive(store: Store, room, summary: dict) -> bytes:
     setup = store.setup(room["set_id"])
     about = {"set": room["set_id"], "question": room["question"], "ties": bool(room["ties"]), "setup": setup}
     about |= {"seed": 0, "samples": results.statistics.SAMPLES, "prior": results.statistics.PRIOR}
+    about["trained"] = TRAINED
     files = {"setup.json": json.dumps(about, indent=1, ensure_ascii=False)}
     if not summary["withheld"]:
         names = titles(setup)
