@@ -167,6 +167,10 @@ def best_of(rows: list[dict]) -> dict[str, str]:
     return {"name": ", ".join(names), "tau": f"{rows[0]['tau']:.2f}".replace("-", "−")}
 
 
+def signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
 def table(name: str, summary: dict, names: dict) -> list[list[str]]:
     """The chart's numbers, a heading first."""
     head = {key: t(f"vote.table.{key}") for key in ("pair", "share", "interval", "votes", "p", "p_voters", "method")}
@@ -183,13 +187,13 @@ def table(name: str, summary: dict, names: dict) -> list[list[str]]:
     if name == "scale":
         rows = [[head["method"], t("vote.table.strength"), head["interval"]]]
         for row in sorted(summary["scale"], key=lambda row: -row["score"]):
-            rows.append([names[row["key"]], f"{row['score']:+.2f}", f"{row['low']:+.2f} – {row['high']:+.2f}"])
+            rows.append([names[row["key"]], signed(row["score"]), f"{signed(row['low'])} – {signed(row['high'])}"])
         return rows
     rows = [[t("vote.table.measure"), "τ", head["interval"], t("vote.table.agreed")]]
     for row in summary["measures"]:
-        tau = "–" if row["tau"] is None else f"{row['tau']:+.2f}"
+        tau = "–" if row["tau"] is None else signed(row["tau"])
         agreed = f"{row['agreed']} / {row['decided']}"
-        rows.append([words(f"measure_{row['name']}"), tau, f"{row['low']:+.2f} – {row['high']:+.2f}", agreed])
+        rows.append([words(f"measure_{row['name']}"), tau, f"{signed(row['low'])} – {signed(row['high'])}", agreed])
     return rows
 
 
