@@ -4,7 +4,7 @@ import random
 import re
 
 import pytest
-from voting import chosen, filled, serving
+from voting import chosen, filled, serving, watched
 
 from codec.ui.texts import LANGUAGES, texts
 from codec.vote import trials
@@ -17,14 +17,6 @@ GRAVE = ("serious", "critical")
 def site(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("votes")) as served:
         yield served
-
-
-def watched(context, errors: list):
-    page = context.new_page()
-    page.set_default_timeout(60_000)  # of a machine that has other work
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
-    return page
 
 
 def open_room(page, address: str, language: str, ties: bool = False) -> str:

@@ -114,6 +114,15 @@ def serving(folder):
     votes.store.close()
 
 
+def watched(context, errors: list):
+    """A page of a browser's context; what goes wrong in its scripts is added to errors."""
+    page = context.new_page()
+    page.set_default_timeout(60_000)  # of a machine that has other work
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+    return page
+
+
 # --- requests ----------------------------------------------------------------------------------------------
 
 NAMES = ("jpeg", "mse", "hific", "generative", "avif", "original", "catch", "repeat", "JPEG", "HiFiC")
