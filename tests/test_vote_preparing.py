@@ -25,7 +25,7 @@ def test_a_set_is_prepared_in_the_background_at_equal_sizes(codec, monkeypatch):
     for image in voted[0].images:
         jpeg, own = (image["renditions"][method] for method in voted[0].methods)
         assert jpeg["bytes"] == pytest.approx(own["bytes"], rel=0.02)
-        assert own["measures"]["psnr"] > 20 and 0 < own["measures"]["gmsd"] < 0.2 and 0.2 < own["measures"]["vif"] < 1
+        assert own["measures"]["psnr"] > 20 and 0 < own["measures"]["gmsd"] < 0.2 and 0.05 < own["measures"]["vif"] < 1
 
 
 def test_a_preparation_that_nobody_waits_for_stops_and_too_many_are_refused(monkeypatch, codec):

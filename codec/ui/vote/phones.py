@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @answered(lane="vote")
 def room(votes: Votes, request: Request, body: bytes) -> dict:
     """What anybody who has the code may know."""
-    known_room = votes.opened().room(room_code(request.path_params["code"]))
-    columns = {name: known_room[name] for name in ("code", "question", "epoch", "next")}
-    switches = {name: bool(known_room[name]) for name in ("ties", "practice")}
-    return columns | switches | {"open": votes.opened().is_open(known_room)}
+    joined_room = votes.opened().room(room_code(request.path_params["code"]))
+    columns = {name: joined_room[name] for name in ("code", "question", "epoch", "next")}
+    switches = {name: bool(joined_room[name]) for name in ("ties", "practice")}
+    return columns | switches | {"open": votes.opened().is_open(joined_room)}
 
 
 @answered("join", "vote")
