@@ -48,6 +48,29 @@ def test_own_images_are_read_by_the_sandbox_and_small_ones_refused(http):
     assert http.post("/vote/api/image?name=mine", content=small_png(500)).json()["name"] == "mine"
 
 
+def test_images_of_a_host_that_nobody_uses_are_dropped(monkeypatch):
+    preparer = preparing.Preparer()
+    rgb = picture(sets.SIDE, sets.SIDE)
+    first, *_ = [preparer.add_upload(f"a{n}", rgb) for n in range(preparing.KEPT + 1)]
+    assert len(preparer.uploads) == preparing.KEPT and first not in preparer.uploads
+    preparer.forget_old()
+    assert len(preparer.uploads) == preparing.KEPT
+    monkeypatch.setattr(preparing, "KEPT_FOR", -1.0)
+    preparer.forget_old()
+    assert not preparer.uploads and not preparer.uploaded
+
+
+def test_the_presets_have_so_many_pairs_and_only_large_images_are_offered(http):
+    offer = http.get("/vote/api/setup").json()
+    assert {preset["name"]: preset["pairs"] for preset in offer["presets"]} == {
+        "generative": 1,
+        "codecs": 6,
+        "realism": 3,
+    }
+    assert "portrait" in offer["images"] and "coffee" not in offer["images"]  # 600×400
+    assert offer["shipped"] and offer["lasting"]
+
+
 def test_a_host_prepares_own_images_saves_the_set_and_loads_it_again(browser, codec, tmp_path, monkeypatch):
     monkeypatch.setattr(preparing, "NICENESS", 0)  # there may be other work on this machine
     files, errors = [], []
@@ -78,6 +101,7 @@ def test_a_host_prepares_own_images_saves_the_set_and_loads_it_again(browser, co
         setup = votes.opened().setup(first["set_id"])
         assert [image["name"] for image in setup["images"]] == [f"my {number}" for number in range(4)]
         assert [method["key"] for method in setup["methods"]] == ["mse", "hific"]
+        assert not votes.preparer.uploads  # the images of the host are in the set alone
         page.reload()
         page.locator(".room .qr").wait_for()  # the address keeps the room
         page.locator(".more summary").click()

@@ -2,9 +2,14 @@
 
 import json
 import random
+import re
 
+import pytest
 from voting import METHODS, NAMES, chosen, host, join, opened
 
+from codec.ui import front
+from codec.ui.tabs import about
+from codec.ui.texts import LANGUAGE, LANGUAGES, texts
 from codec.ui.vote import solo
 
 
@@ -21,6 +26,25 @@ def test_rounds_practice_and_deletion(http, votes):
     assert votes.room(new["code"])["set_id"] == votes.room(code)["set_id"]
     assert host(http, code, secret, "delete").json() == {"deleted": True}
     assert http.get(f"/vote/api/room/{code}").status_code == 404
+
+
+def test_a_code_is_four_letters_that_nobody_mistakes(votes):
+    codes = [opened(votes)[0] for _ in range(20)]
+    assert len(set(codes)) == 20 and all(re.fullmatch("[A-HJ-NP-Z2-9]{4}", code) for code in codes)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_screen_leads_here_and_about_says_what_is_stored(language):
+    token = LANGUAGE.set(language)
+    try:
+        assert re.search(r'<a class="button" id="tell" href="vote/me(\?lang=\w\w)?">', front.page("http://a"))
+        method = about.text(())
+        assert (
+            texts(language)["vote.tab.privacy_title"] in method
+            and "24" in method.partition(texts(language)["vote.tab.privacy_title"])[2]
+        )
+    finally:
+        LANGUAGE.reset(token)
 
 
 def test_hands_are_counted_blind_and_land_at_the_right_methods(http, votes):

@@ -86,6 +86,7 @@ def clear(votes: Votes, request: Request, room: sqlite3.Row, data: dict) -> dict
     """Deletes the votes, which is also the end of a practice round."""
     kept = votes.opened()
     kept.clear(room["code"])
+    votes.summaries.forget()
     if room["closes"]:
         kept.change(room["code"], closes=kept.clock() + room["closes"] - room["created"])
     return state(votes, request, kept.room(room["code"]), data)
@@ -100,6 +101,7 @@ def next_round(votes: Votes, request: Request, room: sqlite3.Row, data: dict) ->
 
 def delete(votes: Votes, request: Request, room: sqlite3.Row, data: dict) -> dict:
     votes.opened().delete(room["code"])
+    votes.summaries.forget()
     return {"deleted": True}
 
 

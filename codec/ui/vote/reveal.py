@@ -48,6 +48,10 @@ class Summaries:
         self.store = store
         self.analysed = functools.lru_cache(20)(self._analyse)
 
+    def forget(self) -> None:
+        """Votes that were deleted must not live on here."""
+        self.analysed.cache_clear()
+
     def of(self, room) -> dict:
         return self.analysed(room["set_id"], tuple(votes_of(self.store, room)))
 

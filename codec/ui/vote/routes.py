@@ -96,8 +96,10 @@ class Votes:
         """Deletes what is a day old, also where nobody opens the vote again after the page was started anew."""
         while True:
             with contextlib.suppress(sqlite3.Error, OSError, CodecError):  # the next turn may do better
-                if self.is_opened or ((self.where or store.folder()) / store.FILE).exists():
-                    self.opened().sweep()
+                exists = self.is_opened or ((self.where or store.folder()) / store.FILE).exists()
+                if exists and self.opened().sweep():
+                    self.summaries.forget()
+            self.preparer.forget_old()
             time.sleep(SWEEP)
 
     def busy(self) -> bool:

@@ -78,7 +78,12 @@ def prepare(votes: Votes, request: Request, body: bytes) -> dict:
         if upload not in votes.preparer.uploads:
             raise Refused(410, "upload_gone")
         images.append(votes.preparer.uploads[upload])
-    return {"job": votes.preparer.submit(images, preset, lambda voted: opened_room(votes, voted, options))}
+
+    def ready(voted: sets.VoteSet) -> dict[str, str]:
+        votes.preparer.forget(uploads)  # they are in the room's set now, and go with it
+        return opened_room(votes, voted, options)
+
+    return {"job": votes.preparer.submit(images, preset, ready)}
 
 
 def names_in(data: dict, key: str) -> list[str]:
