@@ -125,13 +125,16 @@ def test_a_whole_room(browser, site):
         host.get_by_role("button", name="PNG").click()
     assert download.value.suggested_filename == "vote-4.png"
     # The voter who is late is told, and comes along to the next round.
-    at(one, 6)
+    answer(one, store, code, 6, rng)
+    one.get_by_role("heading", name="This vote is closed.").wait_for()
+    assert store.counts(code)["votes"] == 89
     host.locator(".more summary").click()
     host.get_by_role("button", name="New round, same set").click()
     new = host.locator(".room .code")
     new.wait_for()
     two.get_by_role("link", name=f"Join the next round: {new.inner_text().strip()}").click()
     two.get_by_role("button", name="Start").wait_for()
+    one.get_by_role("link", name="Join the next round").wait_for()
     for context in contexts:
         context.close()
     assert errors == []

@@ -5,12 +5,13 @@ import random
 import re
 
 import pytest
-from voting import METHODS, NAMES, chosen, host, join, opened
+from voting import METHODS, NAMES, chosen, filled, host, join, opened
 
 from codec.ui import front
 from codec.ui.tabs import about
 from codec.ui.texts import LANGUAGE, LANGUAGES, texts
-from codec.ui.vote import solo
+from codec.ui.vote import reveal, solo
+from codec.vote import sets
 
 
 def test_rounds_practice_and_deletion(http, votes):
@@ -45,6 +46,32 @@ def test_the_first_screen_leads_here_and_about_says_what_is_stored(language):
         )
     finally:
         LANGUAGE.reset(token)
+
+
+def test_the_last_step_says_which_decoder_each_measure_trained(http, votes):
+    code, secret = opened(votes)
+    filled(votes, code, 12)
+    host(http, code, secret, "reveal", step=1)
+    step = host(http, code, secret, "reveal", step=4).json()
+    trained = {row[0]: row[-1] for row in step["table"][1:]}
+    assert trained["PSNR"] == "trained the MSE decoder" and trained["LPIPS"] == "trained the generative decoder"
+    assert {trained["MS-SSIM"], trained["GMSD"]} == {"trained no decoder"} and "trained no decoder" in step["svg"]
+    sentences = " ".join(step["sentences"])
+    assert "DISTS is left out" in sentences and "PSNR chose as the room did in 0 of 12 comparisons" in sentences
+
+
+def test_the_reveal_names_the_best_measure_that_no_decoder_was_trained_on():
+    def row(name: str, tau: float | None) -> dict:
+        measured = {"name": name, "tau": tau, "trained": sets.TRAINED.get(name, ""), "agreed": 1, "decided": 2}
+        return measured | {"low": 0.0, "high": 1.0, "points": []}
+
+    summary = {
+        "measures": [row("lpips", 0.9), row("dists", 0.5), row("vif", 0.5), row("psnr", -0.3), row("gmsd", None)]
+    }
+    assert reveal.predicted(summary, {}, {})[:2] == [
+        "LPIPS predicted the room best: Kendall's τ = 0.90.",
+        "Of those that no decoder was trained on: DISTS, VIF, τ = 0.50.",
+    ]
 
 
 def test_hands_are_counted_blind_and_land_at_the_right_methods(http, votes):

@@ -159,10 +159,9 @@ def scatter(row: dict, words: Words, left: float, top: float, width: float, heig
     """One measure: a point for two versions of an image, right by the measure's difference, up by the voters' share."""
     tau = "–" if row["tau"] is None else f"{row['tau']:+.2f}".replace("-", "−")
     middle, right, bottom = top + height / 2, left + width, top + height
-    trained = words(f"trained_{row['trained']}" if row["trained"] else "untrained")
     body = [
         text(left, top - 29, words("tau", name=words(f"measure_{row['name']}"), tau=tau), 20, font_weight="600"),
-        text(left, top - 9, trained, 16),
+        text(left, top - 9, words(trained_key(row)), 16),
         rect(left, top, width, height / 2, AGREES, fill_opacity="0.10"),
         rect(left, middle, width, height / 2, DIFFERS, fill_opacity="0.10"),
         line(left, middle, right, middle, OTHER, 1.5),
@@ -176,6 +175,11 @@ def scatter(row: dict, words: Words, left: float, top: float, width: float, heig
         fill = AGREES if share > 0.5 else DIFFERS if share < 0.5 else OTHER
         body += [point(x, top + 9 + (height - 18) * (1 - share), fill, share >= 0.5)]
     return body
+
+
+def trained_key(row: dict) -> str:
+    """The text that says which decoder a measure was part of the training of."""
+    return f"trained_{row['trained']}" if row["trained"] else "untrained"
 
 
 def point(x: float, y: float, fill: str, is_round: bool) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from codec.ui.texts import LANGUAGE, t
 from codec.vote import charts, export, results
 from codec.vote.results import MIN_VOTERS
-from codec.vote.sets import MEASURES, TRAINED
+from codec.vote.sets import TRAINED
 from codec.vote.store import Store
 
 STEPS = 4
@@ -158,8 +158,6 @@ def predicted(summary: dict, setup: dict, names: dict) -> list[str]:
     if psnr:
         sentences.append(t("vote.reveal.psnr_agreed", agreed=psnr["agreed"], decided=psnr["decided"]))
     names = [row["name"] for row in summary["measures"]]
-    free = ", ".join(words(f"measure_{name}") for name in MEASURES if name in names and name not in TRAINED)
-    sentences.append(t("vote.reveal.trained", names=free))
     if "dists" not in names:
         sentences.append(t("vote.reveal.no_dists"))
     return sentences
@@ -193,11 +191,13 @@ def table(name: str, summary: dict, names: dict) -> list[list[str]]:
         for row in sorted(summary["scale"], key=lambda row: -row["score"]):
             rows.append([names[row["key"]], signed(row["score"]), f"{signed(row['low'])} – {signed(row['high'])}"])
         return rows
-    rows = [[t("vote.table.measure"), "τ", head["interval"], t("vote.table.agreed")]]
+    rows = [[t("vote.table.measure"), "τ", head["interval"], t("vote.table.agreed"), t("vote.table.trained")]]
     for row in summary["measures"]:
         tau = "–" if row["tau"] is None else signed(row["tau"])
-        agreed = f"{row['agreed']} / {row['decided']}"
-        rows.append([words(f"measure_{row['name']}"), tau, f"{signed(row['low'])} – {signed(row['high'])}", agreed])
+        agreed, trained = f"{row['agreed']} / {row['decided']}", words(charts.trained_key(row))
+        rows.append(
+            [words(f"measure_{row['name']}"), tau, f"{signed(row['low'])} – {signed(row['high'])}", agreed, trained]
+        )
     return rows
 
 
