@@ -64,6 +64,24 @@ def test_a_saved_set_is_loaded_as_it_was(http, votes):
     assert sets.read(saved.content).id == loaded.id
 
 
+def test_a_set_is_measured_again_and_with_vgg_has_dists_too(codec, vgg_folder, tmp_path):
+    pytest.importorskip("DISTS_pytorch")
+    from codec.evaluation import vote_set
+
+    path = tmp_path / "set.zip"
+    for backbones, more in (("", set()), (str(vgg_folder[0]), {"dists"})):
+        path.write_bytes(small_file())
+        vote_set.measure_again(path, backbones)
+        again = sets.read(path.read_bytes())
+        assert all((again.crops[key] == smaller_set().crops[key]).all() for key in again.crops)
+        for image in again.images:
+            little, much = (image["renditions"][method]["measures"] for method in again.methods)  # of noise
+            assert set(little) == {"psnr", "ms_ssim", "gmsd", "vif", "lpips"} | more
+            assert all((little[name] > much[name]) == sets.MEASURES[name] for name in little)
+    with pytest.raises(FileNotFoundError, match="--backbones"):
+        vote_set.measure_again(path, str(tmp_path))
+
+
 def test_an_export_holds_everything_and_is_pooled_with_a_later_class(http, votes):
     (code, secret), (later, other) = opened(votes), opened(votes)
     tokens = filled(votes, code, 6)
