@@ -1,6 +1,7 @@
 """Sets and exports as files: what comes back is what was saved, and a hostile file gets one sentence."""
 
 import csv
+import functools
 import io
 import json
 import re
@@ -84,6 +85,8 @@ def test_a_set_is_measured_again_and_with_vgg_has_dists_too(codec, tmp_path, mon
     with pytest.raises(FileNotFoundError, match="--backbones"):
         vote_set.measure_again(path, str(tmp_path))
     monkeypatch.setattr(vote_set, "Original", Dists)
+    quickly = functools.partial(sets.write, method=0)  # the smallest file of noise takes WebP half a minute
+    monkeypatch.setattr(sets, "write", lambda voted, method: quickly(voted))
     for backbones, more in (("", set()), ("vgg", {"dists"})):
         vote_set.measure_again(path, backbones)
         again = sets.read(path.read_bytes())
