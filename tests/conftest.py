@@ -213,3 +213,28 @@ def batch(trainer, level=60):
 
     crops = Crops(trainer.settings.data).sample(np.random.default_rng(0), 2, 64)
     return crops.float() / 255, trainer.trunk.encode(crops, torch.full((2, 1, 1, 1), level, dtype=torch.uint8))
+
+
+@pytest.fixture(scope="module")
+def vote_site(tmp_path_factory):
+    """(client, Votes): the vote's pages without Gradio, asked without a network."""
+    from starlette.testclient import TestClient
+    from voting import app
+
+    application, votes = app(tmp_path_factory.mktemp("votes"))
+    with TestClient(application) as http:
+        yield http, votes
+    votes.store.close()
+
+
+@pytest.fixture
+def http(vote_site):
+    """Asks the vote's pages."""
+    vote_site[1].rates.times.clear()  # the tests are one address, and in a hurry
+    return vote_site[0]
+
+
+@pytest.fixture
+def votes(vote_site):
+    """The store of the vote's pages."""
+    return vote_site[1].store

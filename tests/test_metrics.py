@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import picture
+from scipy.ndimage import convolve, gaussian_filter, uniform_filter
 
 from codec.errors import WeightsError
-from codec.metrics import LPIPS_MIN_SIDE, MS_SSIM_MIN_SIDE, bpp, lpips, ms_ssim, ms_ssim_db, psnr
+from codec.metrics import LPIPS_MIN_SIDE, MS_SSIM_MIN_SIDE, bpp, gmsd, lpips, ms_ssim, ms_ssim_db, psnr, vif
 from codec.metrics import alexnet as codec_lpips
 
 
@@ -166,3 +167,36 @@ def test_weights_that_are_missing_or_damaged_are_told(codec, tmp_path, use_weigh
     (tmp_path / codec_lpips.FILE).write_bytes(data[:-1] + b"?")
     with pytest.raises(WeightsError, match="damaged"):
         codec_lpips.load.__wrapped__()
+
+
+def gmsd_of_the_paper(a: np.ndarray, b: np.ndarray) -> float:
+    """Xue, Zhang, Mou and Bovik, IEEE TIP 2014, as their formulas have it."""
+    prewitt = np.repeat([[1.0, 0.0, -1.0]], 3, axis=0) / 3
+
+    def gradient(rgb: np.ndarray) -> np.ndarray:
+        halved = uniform_filter(rgb.astype(np.float64) @ (0.299, 0.587, 0.114), 2, origin=-1)[::2, ::2]
+        return np.hypot(convolve(halved, prewitt), convolve(halved, prewitt.T))
+
+    x, y = gradient(a), gradient(b)
+    return float(np.std((2 * x * y + 170) / (x * x + y * y + 170)))
+
+
+@pytest.mark.parametrize(("a", "b"), PAIRS)
+def test_gmsd_is_that_of_the_paper(a, b):
+    assert gmsd(a, b) == pytest.approx(gmsd_of_the_paper(a, b), abs=0.004)  # the border is treated otherwise
+    assert gmsd(a, a) == pytest.approx(0, abs=1e-4)
+
+
+def test_vif_falls_with_blur_and_exceeds_one_where_contrast_is_raised():
+    gray = np.repeat(picture(192, 192, 3, grain=8)[..., :1], 3, 2)  # of one colour, so that luma is the picture
+    values = [vif(gray, gaussian_filter(gray, (sigma, sigma, 0))) for sigma in (0, 0.7, 1.5, 3)]
+    assert values[0] == pytest.approx(1, abs=1e-4) and values == sorted(values, reverse=True) and values[-1] < 0.3
+    # What sets VIF apart: more contrast without more noise is more information (Sheikh and Bovik, section IV).
+    dull = (gray * 0.6 + 50).round().astype(np.uint8)
+    assert vif(dull, (dull * 1.4 - 50).clip(0, 255).round().astype(np.uint8)) > 1.05
+
+
+@pytest.mark.parametrize("measure", [gmsd, vif])
+def test_measures_of_luma_need_two_pictures_of_one_size(measure):
+    with pytest.raises(ValueError, match="of one size"):
+        measure(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 48, 3), np.uint8))

@@ -11,10 +11,12 @@ import pytest
 from voting import filled, opened, small_set
 
 from codec.errors import CodecError
+from codec.vote import database, rooms, trials, voters
 from codec.vote import store as module
-from codec.vote import trials
 from codec.vote.ballots import Hands
-from codec.vote.store import MIGRATIONS, Refused, Store, hashed
+from codec.vote.database import MIGRATIONS
+from codec.vote.store import Refused, Store, hashed
+from codec.vote.voters import Answer
 
 VOTER = """
 import random, sys
@@ -58,21 +60,60 @@ def test_no_acknowledged_vote_is_lost_when_the_program_is_killed(store, tmp_path
     again.close()
 
 
-def test_a_file_of_the_first_version_is_migrated_with_its_votes(tmp_path):
+def test_a_class_that_votes_at_once_is_acknowledged_when_its_votes_are_in_the_file(store, tmp_path):
+    (code, _), (other, _) = opened(store), opened(store)
+    tokens = [store.join(code, random.Random(n)) for n in range(10)]
+    own = [(token, id_) for token in tokens for id_, _, _ in store.trials(code, token)]
+    random.Random(0).shuffle(own)
+    kept, strangers = [], store.trials(other, store.join(other, random.Random(0)))[0][0]
+
+    def reads_it(trial: str) -> None:  # when the vote is acknowledged, and from another connection
+        file = sqlite3.connect(tmp_path / module.FILE)
+        kept.append(file.execute("SELECT count(*) FROM votes WHERE trial = ?", (trial,)).fetchone()[0])
+        file.close()
+
+    def cast(token: str, trial: str):
+        return store.cast(Answer(code, token, trial, trials.LEFT, 1, 1, 1.0))
+
+    with store.lock:  # as if a commit took its time: the votes that come meanwhile share the next one
+        sent = [cast(*each) for each in own for _ in "ab"]  # each of them twice
+        wrong = [cast(tokens[0], strangers), cast("\ud800", own[0][1])]
+        for (_, trial), future in zip(own, sent[::2], strict=True):
+            future.add_done_callback(lambda _, trial=trial: reads_it(trial))
+    assert [future.result(30) for future in sent] == [None] * 240
+    assert isinstance(wrong[0].exception(30), Refused) and wrong[1].exception(30) is not None
+    assert kept == [1] * 120 and store.counts(code)["votes"] == 120 and store.counts(other)["votes"] == 0
+
+
+def test_a_full_disk_acknowledges_nothing(store, monkeypatch):
+    code, _ = opened(store)
+    token = store.join(code, random.Random(0))
+    ids = [id_ for id_, _, _ in store.trials(code, token)]
+    pages = store.rows("PRAGMA page_count")[0][0]
+    store.rows(f"PRAGMA max_page_count = {pages}")
+    choice = trials.LEFT + " " * 100_000  # needs pages that are not there
+    monkeypatch.setattr(voters, "CHOICES", (trials.LEFT, choice))
+    with store.lock:
+        sent = [store.cast(Answer(code, token, id_, choice, 1, 1, 1.0)) for id_ in ids[:3]]
+    assert all(isinstance(future.exception(30), sqlite3.OperationalError) for future in sent)
+    store.rows("PRAGMA max_page_count = 1000000")
+    assert store.counts(code)["votes"] == 0
+    store.vote(code, token, ids[0], trials.LEFT, 1, 1, 1.0)  # the phone's next try
+    assert store.counts(code)["votes"] == 1
+
+
+def test_a_file_of_the_first_version_is_migrated_with_its_votes(tmp_path, monkeypatch):
     db = sqlite3.connect(tmp_path / module.FILE)
     db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version=1;")
     db.close()
-    old = Store.__new__(Store)  # the program of then, which knew the first schema only
-    first, module.MIGRATIONS = module.MIGRATIONS, module.MIGRATIONS[:1]
-    try:
-        old.__init__(tmp_path)
-        code, secret = opened(old)
-        token = old.join(code, random.Random(0))
-        id_ = old.trials(code, token)[0][0]
-        old.vote(code, token, id_, trials.LEFT, 1, 1, 1.0)
-        old.close()
-    finally:
-        module.MIGRATIONS = first
+    monkeypatch.setattr(database, "MIGRATIONS", MIGRATIONS[:1])
+    old = Store(tmp_path)  # the program of then, which knew the first schema only
+    code, secret = opened(old)
+    token = old.join(code, random.Random(0))
+    id_ = old.trials(code, token)[0][0]
+    old.vote(code, token, id_, trials.LEFT, 1, 1, 1.0)
+    old.close()
+    monkeypatch.undo()
     new = Store(tmp_path)
     assert new.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS) == 2
     assert new.hosted(code, secret)["code"] == code and new.counts(code) == {"joined": 1, "votes": 1, "expected": 12}
@@ -187,11 +228,11 @@ def test_limits_and_the_end_of_the_time(tmp_path, monkeypatch):
     store = Store(tmp_path, clock=lambda: now[0])
     code, _ = opened(store, minutes=2)
     token = store.join(code, random.Random(0))
-    monkeypatch.setattr(module, "MAX_VOTERS", 1)
+    monkeypatch.setattr(voters, "MAX_VOTERS", 1)
     refused(503, store.join, code, random.Random(0))
-    monkeypatch.setattr(module, "MAX_ROOMS", 1)
+    monkeypatch.setattr(rooms, "MAX_ROOMS", 1)
     refused(503, opened, store)
-    monkeypatch.setattr(module, "MAX_BYTES", 1000)
+    monkeypatch.setattr(rooms, "MAX_BYTES", 1000)
     refused(507, store.add_set, "b", small_set().setup, bytes(2000), {})
     now[0] += 121
     refused(410, store.join, code, random.Random(0))

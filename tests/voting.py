@@ -2,14 +2,17 @@
 
 import contextlib
 import functools
+import io
 import math
 import random
 import threading
 import time
+import zipfile
 
 import numpy as np
 import uvicorn
 from conftest import picture
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -109,3 +112,50 @@ def serving(folder):
     server.should_exit = True
     thread.join()
     votes.store.close()
+
+
+def watched(context, errors: list):
+    """A page of a browser's context; what goes wrong in its scripts is added to errors."""
+    page = context.new_page()
+    page.set_default_timeout(60_000)  # of a machine that has other work
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+    return page
+
+
+# --- requests ----------------------------------------------------------------------------------------------
+
+NAMES = ("jpeg", "mse", "hific", "generative", "avif", "original", "catch", "repeat", "JPEG", "HiFiC")
+
+
+def join(http, code: str) -> dict:
+    return http.post("/vote/api/join", json={"code": code}).json()
+
+
+def vote(http, code: str, given: dict, at: int = 0, **changes):
+    body = {"code": code, "token": given["token"], "trial": given["trials"][at]["id"], "choice": "left"}
+    return http.post("/vote/api/vote", json=body | {"ms": 900, "width": 390, "dpr": 3} | changes)
+
+
+def host(http, code: str, secret: str, action: str, **more):
+    headers = {"authorization": f"Bearer {secret}"}
+    return http.post("/vote/api/host", json={"code": code, "action": action, **more}, headers=headers)
+
+
+def is_sentence(answer) -> bool:
+    error = answer.json()["error"]
+    return error[0].isupper() and error.endswith(".") and "\n" not in error and "Traceback" not in error
+
+
+def archive(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return buffer.getvalue()
+
+
+def small_png(side: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,5 +1,5 @@
 """Command line: `python -m codec.evaluation rd | iso | worth | history | jpeg | plot | sheet | weak | first-screen |
-bd | speed | checks | report`.
+vote-set | bd | speed | checks | report`.
 
 Every command that measures writes one JSON file, shows its progress, and goes on from what the file holds.
 """
@@ -14,7 +14,19 @@ from codec import plots
 from codec.baselines import CODECS
 from codec.classroom.history import systems
 from codec.errors import CodecError
-from codec.evaluation import equal_size, first_screen, history, jpeg, promises, rd, report, sheet, speed, worth
+from codec.evaluation import (
+    equal_size,
+    first_screen,
+    history,
+    jpeg,
+    promises,
+    rd,
+    report,
+    sheet,
+    speed,
+    vote_set,
+    worth,
+)
 from codec.evaluation.curves import bd_table
 from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
 from codec.spec import HISTORY
@@ -53,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True)
     command = commands.add_parser("first-screen", help="the pictures and numbers that the page opens on")
     command.add_argument("--out", type=Path, required=True, help="the results file; the pictures go into the page")
+    command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help="the folder with VGG-16")
+    command = commands.add_parser("vote-set", help="measure the crops of a set for a vote again, with DISTS")
+    command.add_argument("set", type=Path, help="a ZIP file by python -m codec.vote make-set, which is written anew")
     command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help="the folder with VGG-16")
     command = commands.add_parser("plot", help="curves as HTML and PNG")
     command.add_argument("results", type=Path, help="what rd has written")
@@ -127,6 +142,9 @@ def dispatch(args: argparse.Namespace) -> int:
         sheet.draw(sheet.weak(), args.out)
     elif args.command == "first-screen":
         first_screen.evaluate(args.out, args.backbones)
+    elif args.command == "vote-set":
+        for image in vote_set.measure_again(args.set, args.backbones).images:
+            print(image["name"], {name: each["measures"] for name, each in image["renditions"].items()})
     elif args.command == "plot":
         plots.draw(args.results, args.out, png=not args.no_png)
     elif args.command == "speed":

@@ -1,4 +1,4 @@
-"""The metrics that need torch: MS-SSIM, and LPIPS on its networks in `alexnet`."""
+"""The metrics that need torch: MS-SSIM, GMSD and VIF, and LPIPS on its networks in `alexnet`."""
 
 import numpy as np
 import torch
@@ -35,6 +35,31 @@ def lpips(a: np.ndarray, b: np.ndarray) -> float | None:
 
     with torch.inference_mode():
         return float(alexnet.load()(_batch(a) / 127.5 - 1, _batch(b) / 127.5 - 1))
+
+
+def gmsd(a: np.ndarray, b: np.ndarray) -> float:
+    """Gradient magnitude similarity deviation of luma (Xue et al., IEEE TIP 2014), 0 for equal pictures; no unit.
+
+    It has no trained part. Raises ValueError as `ms_ssim` does.
+    """
+    return _by_piq("gmsd", "GMSD", a, b)
+
+
+def vif(a: np.ndarray, b: np.ndarray) -> float:
+    """Visual information fidelity of luma, in the pixel domain (Sheikh and Bovik, IEEE TIP 2006); 1 for equal pictures.
+
+    It has no trained part. a: the original. Raises ValueError as `ms_ssim` does, and for sides below 41 pixels.
+    """
+    return _by_piq("vif_p", "VIF", a, b)
+
+
+def _by_piq(name: str, title: str, a: np.ndarray, b: np.ndarray) -> float:
+    _check_rgb(a, b, title)
+    import piq  # when a vote is prepared: nothing else needs it
+
+    with torch.inference_mode():
+        # Its first argument is what was made of the second: VIF is not symmetric.
+        return float(getattr(piq, name)(_batch(b), _batch(a), data_range=255.0))
 
 
 def _check_rgb(a: np.ndarray, b: np.ndarray, name: str) -> None:

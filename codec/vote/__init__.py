@@ -1,8 +1,8 @@
 """Blind comparisons by a class: sets of frozen images, trials, votes, and what the votes say.
 
 Nothing here knows of the page; `codec.ui.vote` serves it. In reading order: `sets`, `presets`, `prepare`, `trials`,
-`ballots`, `store`, `statistics`, `results`, `charts`, `export`. `vote.prepare` is imported, and PyTorch with it, when
-it is first used; so are SciPy and Plotly by `vote.results` and `vote.charts`.
+`ballots`, `database`, `rooms`, `voters`, `store`, `statistics`, `results`, `charts`, `export`. `vote.prepare` is
+imported, and PyTorch with it, when it is first used; so are SciPy and Plotly by `vote.results` and `vote.charts`.
 """
 
 import importlib

@@ -127,7 +127,7 @@ def scale(summary: dict, names: dict[str, str], words: Words, **document) -> str
     body = []
     for value in range(int(least), int(most) + 1):
         body += [line(x(value), 10, x(value), bottom, OTHER, 1, stroke_dasharray="3 4" if value else "none")]
-        body += [text(x(value), bottom + 22, f"{value:+d}" if value else "0", 17, "middle")]
+        body += [text(x(value), bottom + 22, f"{value:+d}".replace("-", "−") if value else "0", 17, "middle")]
     for at, row in enumerate(rows):
         y = 16 + step * at + step / 2
         body += [text(20, y + 7, names[row["key"]], 21, font_weight="600")]
@@ -139,29 +139,52 @@ def scale(summary: dict, names: dict[str, str], words: Words, **document) -> str
 
 def measures(summary: dict, words: Words, **document) -> str:
     """For each measure: by how much it prefers one of two images, and how many voters agreed with it."""
-    body, width, height, gap = [], 440, 250, 62
-    for at, row in enumerate(summary["measures"]):
-        left, top = 20 + (at % 2) * (width + 40), 44 + (at // 2) * (height + gap)
-        points = [
-            (abs(p["better"]), p["share"] if p["better"] >= 0 else 1 - p["share"], p["votes"]) for p in row["points"]
-        ]
-        most = max((x for x, _, _ in points), default=0) or 1
-        tau = "–" if row["tau"] is None else f"{row['tau']:+.2f}".replace("-", "−")
-        title = words("tau", name=words(f"measure_{row['name']}"), tau=tau)
-        agreed = words("agreed", agreed=row["agreed"], decided=row["decided"])
-        body += [text(left, top - 12, title, 20, font_weight="600"), text(left + width, top - 12, agreed, 17, "end")]
-        body += [rect(left, top, width, height / 2, AGREES, fill_opacity="0.10")]
-        body += [rect(left, top + height / 2, width, height / 2, DIFFERS, fill_opacity="0.10")]
-        body += [line(left, top + height / 2, left + width, top + height / 2, OTHER, 1.5)]
-        body += [text(left + 8, top + 20, words("agrees"), 15), text(left + 8, top + height - 8, words("differs"), 15)]
-        for x, share, _ in points:
-            cx, cy = left + 14 + (width - 28) * x / most, top + height * (1 - share)
-            if share >= 0.5:
-                fill = AGREES if share > 0.5 else OTHER
-                body += [f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="7" fill="{fill}" stroke="{GROUND}"/>']
-            else:
-                corners = f"{cx:.1f},{cy - 9:.1f} {cx + 9:.1f},{cy:.1f} {cx:.1f},{cy + 9:.1f} {cx - 9:.1f},{cy:.1f}"
-                body += [f'<polygon points="{corners}" fill="{DIFFERS}" stroke="{GROUND}"/>']
-        body += [text(left + width, top + height + 18, words("difference"), 14, "end")]
-    rows = (len(summary["measures"]) + 1) // 2
-    return drawn(body, 44 + rows * (height + gap) - 24, words("measures_label"), **document)
+    rows = summary["measures"]
+    columns, left_edge, gap, above, below = 3, 64, 28, 52, 52
+    width, height = (WIDTH - left_edge - gap * (columns - 1) - 20) / columns, 150
+    body: list[str] = []
+    for at, row in enumerate(rows):
+        left, top = left_edge + at % columns * (width + gap), above + at // columns * (above + height + below)
+        if at % columns == 0:
+            for share in (100, 50, 0):
+                body += [text(left - 8, top + height * (1 - share / 100) + 5, f"{share} %", 15, "end")]
+        body += scatter(row, words, left, top, width, height)
+    bottom = above + (len(rows) + columns - 1) // columns * (above + height + below) - 16
+    body += [point(left_edge + 9, bottom, AGREES, True), text(left_edge + 26, bottom + 6, words("agrees"), 17)]
+    body += [point(WIDTH / 2, bottom, DIFFERS, False), text(WIDTH / 2 + 17, bottom + 6, words("differs"), 17)]
+    return drawn(body, bottom + 20, words("measures_label"), **document)
+
+
+def scatter(row: dict, words: Words, left: float, top: float, width: float, height: float) -> list[str]:
+    """One measure: a point for two versions of an image, right by the measure's difference, up by the voters' share."""
+    tau = "–" if row["tau"] is None else f"{row['tau']:+.2f}".replace("-", "−")
+    middle, right, bottom = top + height / 2, left + width, top + height
+    body = [
+        text(left, top - 29, words("tau", name=words(f"measure_{row['name']}"), tau=tau), 20, font_weight="600"),
+        text(left, top - 9, words(trained_key(row)), 16),
+        rect(left, top, width, height / 2, AGREES, fill_opacity="0.10"),
+        rect(left, middle, width, height / 2, DIFFERS, fill_opacity="0.10"),
+        line(left, middle, right, middle, OTHER, 1.5),
+        text(right, bottom + 17, words("difference"), 14, "end"),
+        text(left, bottom + 37, words("agreed", agreed=row["agreed"], decided=row["decided"]), 16),
+    ]
+    most = max((abs(p["better"]) for p in row["points"]), default=0) or 1
+    for compared in row["points"]:
+        share = compared["share"] if compared["better"] >= 0 else 1 - compared["share"]
+        x = left + 12 + (width - 24) * abs(compared["better"]) / most
+        fill = AGREES if share > 0.5 else DIFFERS if share < 0.5 else OTHER
+        body += [point(x, top + 9 + (height - 18) * (1 - share), fill, share >= 0.5)]
+    return body
+
+
+def trained_key(row: dict) -> str:
+    """The text that says which decoder a measure was part of the training of."""
+    return f"trained_{row['trained']}" if row["trained"] else "untrained"
+
+
+def point(x: float, y: float, fill: str, is_round: bool) -> str:
+    """A circle, or a diamond: colour is not all that tells them apart."""
+    if is_round:
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="{fill}" stroke="{GROUND}"/>'
+    corners = f"{x:.1f},{y - 9:.1f} {x + 9:.1f},{y:.1f} {x:.1f},{y + 9:.1f} {x - 9:.1f},{y:.1f}"
+    return f'<polygon points="{corners}" fill="{fill}" stroke="{GROUND}"/>'

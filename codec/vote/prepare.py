@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 import numpy as np
-from scipy.ndimage import convolve, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from codec import api, baselines, bitstream
-from codec.metrics import lpips, ms_ssim, psnr
+from codec.metrics import gmsd, lpips, ms_ssim, psnr, vif
 from codec.spec import DECODERS, lambda_of
 from codec.vote.presets import Preset, fitted
-from codec.vote.sets import FORMAT, MEASURES, ORIGINAL, SIDE, VoteSet
+from codec.vote.sets import FORMAT, ORIGINAL, SIDE, VoteSet
 from codec.weights import default
 
 NEAR = 0.005  # half of a step in size of this codec: of two sizes, the nearer one may be above
@@ -86,23 +86,6 @@ def window(rgb: np.ndarray) -> tuple[int, int]:
 
 
 def measured(original: np.ndarray, crop: np.ndarray) -> dict[str, float]:
-    """MEASURES of a crop."""
-    functions = {"psnr": psnr, "ms_ssim": ms_ssim, "gmsd": gmsd, "lpips": lpips}
-    return {name: round(float(functions[name](original, crop)), 5) for name in MEASURES}
-
-
-def gmsd(a: np.ndarray, b: np.ndarray) -> float:
-    """Gradient magnitude similarity deviation of two uint8 arrays (H, W, 3), 0 for equal images.
-
-    Xue, Zhang, Mou and Bovik, "Gradient magnitude similarity deviation", IEEE TIP 2014: luma, halved, Prewitt
-    gradients, c = 170. It has no trained part.
-    """
-    prewitt = np.repeat([[1.0, 0.0, -1.0]], 3, axis=0) / 3
-
-    def gradient(rgb: np.ndarray) -> np.ndarray:
-        luma = rgb.astype(np.float64) @ (0.299, 0.587, 0.114)
-        halved = uniform_filter(luma, 2, origin=-1)[::2, ::2]
-        return np.hypot(convolve(halved, prewitt), convolve(halved, prewitt.T))
-
-    x, y = gradient(a), gradient(b)
-    return float(np.std((2 * x * y + 170) / (x * x + y * y + 170)))
+    """Measures of a crop, all of `sets.MEASURES` but DISTS: its network is not shipped."""
+    functions = {"psnr": psnr, "ms_ssim": ms_ssim, "gmsd": gmsd, "vif": vif, "lpips": lpips}
+    return {name: round(float(function(original, crop)), 5) for name, function in functions.items()}

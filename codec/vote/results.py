@@ -20,7 +20,7 @@ import numpy as np
 
 from codec.vote import statistics
 from codec.vote.ballots import MIN_VOTERS, Hands, Vote
-from codec.vote.sets import MEASURES, ORIGINAL
+from codec.vote.sets import MEASURES, ORIGINAL, TRAINED
 from codec.vote.statistics import TIE as TIED
 from codec.vote.statistics import WIN
 from codec.vote.trials import CHECK, LEFT, PRACTICE, REPEAT, RIGHT, TIE, VOTE
@@ -166,13 +166,18 @@ def mean_difference(images: list[dict], first: str, second: str, measure: str) -
     return sum(better_by(image, first, second, measure) for image in images) / len(images)
 
 
+def measures_of(images: list[dict]) -> list[str]:
+    """The measures that all renditions of a set have, in the order of MEASURES."""
+    renditions = [rendition for image in images for rendition in image["renditions"].values()]
+    return [name for name in MEASURES if all(name in rendition["measures"] for rendition in renditions)]
+
+
 def compared(total, samples, pairs, methods, images, voters) -> list[dict]:
-    """For each measure: Kendall's τ with the voters, its interval, and the points of its scatter plot."""
+    """For each measure: Kendall's τ with the voters, its interval, the points of its plot, and what it trained."""
     share, n = shares(total, pairs)  # (images, pairs)
     drawn = shares(samples, pairs)[0].reshape(len(samples), -1)
     rows = []
-    names = [m for m in MEASURES if all(m in r["measures"] for im in images for r in im["renditions"].values())]
-    for name in names:
+    for name in measures_of(images):
         better = np.array([[better_by(im, methods[i], methods[j], name) for i, j in pairs] for im in images])
         better = np.where(n > 0, better, 0)
         agreement = float(statistics.tau((share - 0.5).ravel(), better.ravel()))
@@ -196,6 +201,7 @@ def compared(total, samples, pairs, methods, images, voters) -> list[dict]:
         rows.append(
             {
                 "name": name,
+                "trained": TRAINED.get(name, ""),
                 "tau": None if np.isnan(agreement) else agreement,
                 "low": max(-1.0, float(low)),
                 "high": min(1.0, float(high)),

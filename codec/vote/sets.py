@@ -34,8 +34,10 @@ from codec.pictures.sandbox import read_picture
 SIDE = 480  # pixels of a crop, which phones show one to one
 ORIGINAL, CATCH = "original", "catch"
 FORMAT = 1
-#: Every measure of a set, and whether more of it is better. No decoder was trained on MS-SSIM or GMSD.
-MEASURES = {"psnr": True, "ms_ssim": True, "gmsd": False, "lpips": False}
+#: Every measure that a set can have, and whether more of it is better.
+MEASURES = {"psnr": True, "ms_ssim": True, "gmsd": False, "vif": True, "lpips": False, "dists": False}
+#: The decoder that a measure was part of the training of; none had another one in its loss.
+TRAINED = {"psnr": "mse", "lpips": "hific"}
 FOLDER = Path(__file__).with_name("sets")
 SHIPPED = FOLDER / "shipped.zip"  # by `python -m codec.vote make-set`
 

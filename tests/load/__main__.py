@@ -63,18 +63,18 @@ def spread(seconds: list[float]) -> dict:
 
 async def visit(url: str, config: dict, http, number: int, width: int, height: int) -> dict:
     """A visitor who compresses one picture and downloads what came of it."""
-    visitor, said = Visitor(url, config, http), {"number": number, "mixed": False}
+    visitor, outcome = Visitor(url, config, http), {"number": number, "mixed": False}
     file = await visitor.upload(f"picture-{number}.png", encoded(own_picture(number, width, height)))
     answer = await visitor.call("compress", file)
-    said |= {"seconds": answer.seconds, "first": answer.first_seconds, "rank": answer.rank, "error": answer.error}
+    outcome |= {"seconds": answer.seconds, "first": answer.first_seconds, "rank": answer.rank, "error": answer.error}
     if answer.error:
-        return said
-    found = list(paths(answer.outputs))
-    stream = await visitor.download(next(p for p in found if p.endswith(".lic")))
-    decoded = np.asarray(Image.open(io.BytesIO(await visitor.download(next(p for p in found if "decoded" in p)))))
-    said["mixed"] = number_in(decoded) != number or decoded.shape[:2] != (height, width)
-    said["stream"] = stream
-    return said
+        return outcome
+    files = list(paths(answer.outputs))
+    stream = await visitor.download(next(p for p in files if p.endswith(".lic")))
+    decoded = np.asarray(Image.open(io.BytesIO(await visitor.download(next(p for p in files if "decoded" in p)))))
+    outcome["mixed"] = number_in(decoded) != number or decoded.shape[:2] != (height, width)
+    outcome["stream"] = stream
+    return outcome
 
 
 async def passers(server: Server, clients: int) -> dict:
@@ -236,31 +236,31 @@ async def votes(server: Server, phones: int, width: int, height: int) -> dict:
 
 
 async def measure(options) -> dict:
-    found = {}
+    figures = {}
     with tempfile.TemporaryDirectory() as folder:
         if options.what == "passers":
             with Server(options.port, Path(folder)) as server:
                 for clients in options.clients:
-                    found[str(clients)] = await passers(server, clients)
+                    figures[str(clients)] = await passers(server, clients)
         elif options.what == "crowd":
             with Server(options.port, Path(folder), "--keep", "5", "900") as server:
                 for clients in options.clients:
-                    found[str(clients)] = await crowd(server, clients, *options.size)
-                    print(json.dumps(found[str(clients)], indent=1, ensure_ascii=False), flush=True)
+                    figures[str(clients)] = await crowd(server, clients, *options.size)
+                    print(json.dumps(figures[str(clients)], indent=1, ensure_ascii=False), flush=True)
         elif options.what == "large":
             for name in ("fair", "plain"):
                 extra = ["--plain"] if name == "plain" else []
                 with Server(options.port, Path(folder) / name, *extra) as server:
-                    found[name] = await heavy(server, 10, options.seconds)
-                    print(json.dumps(found[name], indent=1, ensure_ascii=False), flush=True)
+                    figures[name] = await heavy(server, 10, options.seconds)
+                    print(json.dumps(figures[name], indent=1, ensure_ascii=False), flush=True)
         elif options.what == "vote":
             with Server(options.port, Path(folder), "--keep", "5", "900") as server:
-                found = await votes(server, options.clients[0], *options.size)
+                figures = await votes(server, options.clients[0], *options.size)
         else:
             extra = ("--keep", "5", "20", "--cache", str(LONG_CACHE))
             with Server(options.port, Path(folder), *extra, threads=1) as server:
-                found = await long(server, options.count)
-    return found
+                figures = await long(server, options.count)
+    return figures
 
 
 def main() -> None:
@@ -274,12 +274,12 @@ def main() -> None:
     parser.add_argument("--idle", action="store_true", help="say that nothing else ran on the machine")
     parser.add_argument("--out", type=Path, default=Path("results/load.json"))
     options = parser.parse_args()
-    found = asyncio.run(measure(options))
-    found["machine"] = {"idle": options.idle, "cores": os.cpu_count(), "load_average": round(os.getloadavg()[0], 1)}
-    found["command"] = f"python -m tests.load {' '.join(sys.argv[1:])}"
-    known = json.loads(options.out.read_text()) if options.out.exists() else {}
-    options.out.write_text(json.dumps({**known, options.what: found}, indent=1, ensure_ascii=False) + "\n")
-    print(json.dumps(found, indent=1, ensure_ascii=False))
+    figures = asyncio.run(measure(options))
+    figures["machine"] = {"idle": options.idle, "cores": os.cpu_count(), "load_average": round(os.getloadavg()[0], 1)}
+    figures["command"] = f"python -m tests.load {' '.join(sys.argv[1:])}"
+    earlier = json.loads(options.out.read_text()) if options.out.exists() else {}
+    options.out.write_text(json.dumps({**earlier, options.what: figures}, indent=1, ensure_ascii=False) + "\n")
+    print(json.dumps(figures, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -35,12 +35,10 @@ class Visitor:
     def inputs(self, api_name: str, file: dict, **more) -> tuple[int, list]:
         """The number of a function and its inputs: those that the page starts with, and the first file replaced."""
         function = next(d for d in self.config["dependencies"] if d["api_name"] == api_name)
-        parts = {c["id"]: c for c in self.config["components"]}
-        values = [parts[i]["props"].get("value") for i in function["inputs"]]
-        values = [
-            more.get(parts[i]["props"].get("elem_id") or "", v) for i, v in zip(function["inputs"], values, strict=True)
-        ]
-        kinds = [parts[i]["type"] for i in function["inputs"]]
+        by_id = {c["id"]: c for c in self.config["components"]}
+        components = [by_id[i] for i in function["inputs"]]
+        values = [more.get(c["props"].get("elem_id") or "", c["props"].get("value")) for c in components]
+        kinds = [c["type"] for c in components]
         values[next(i for i, k in enumerate(kinds) if k in ("file", "image", "downloadbutton"))] = file
         return function["id"], values
 

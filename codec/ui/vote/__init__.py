@@ -1,7 +1,8 @@
 """The blind vote on the page's server, beside Gradio: /vote for phones, /vote/host for a lecturer, /vote/me for one.
 
-`routes` has the addresses, `preparing` codes sets in the background, `reveal` puts results into words and charts,
-`solo` is the vote of one person. What a browser loads lies in `static`.
+`routes` lists the addresses; `files`, `phones`, `setting_up` and `host` answer them, each in the way of `answers`.
+`preparing` codes sets in the background, `reveal` puts results into words and charts, `solo` is the vote of one person.
+What a browser loads lies in `static`.
 """
 
 import importlib

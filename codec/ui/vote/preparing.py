@@ -28,6 +28,7 @@ NICENESS = 10
 GIVE_WAY = 15.0  # seconds that a step waits for the page's visitors at most
 ASKED = 60.0  # seconds without a question by the host after which a set is given up
 KEPT = 24  # images that hosts have uploaded, the oldest dropped first; 5 MB each
+KEPT_FOR = 3600.0  # seconds that an uploaded image waits for a set to be made of it
 JOBS = 50
 
 
@@ -56,16 +57,29 @@ class Preparer:
         self.waiting: queue.Queue[Job] = queue.Queue(WAITING)
         self.jobs: OrderedDict[str, Job] = OrderedDict()
         self.uploads: OrderedDict[str, tuple[str, np.ndarray]] = OrderedDict()
+        self.uploaded: dict[str, float] = {}  # when
         self.worker: threading.Thread | None = None
 
     def add_upload(self, name: str, rgb: np.ndarray) -> str:
         """Keeps an image, uint8 (H, W, 3), for sets to come; the name to ask for it by. Raises ImageError."""
         upload, rgb = secrets.token_hex(16), fitted(rgb, name)
         with self.lock:
-            self.uploads[upload] = (name, rgb)
-            while len(self.uploads) > KEPT:
-                self.uploads.popitem(last=False)
+            self.uploads[upload], self.uploaded[upload] = (name, rgb), time.monotonic()
+            outdated = list(self.uploads)[:-KEPT]
+        self.forget(outdated)
         return upload
+
+    def forget(self, uploads: list[str]) -> None:
+        """Drops images that hosts have uploaded."""
+        with self.lock:
+            for upload in uploads:
+                self.uploads.pop(upload, None)
+                self.uploaded.pop(upload, None)
+
+    def forget_old(self) -> None:
+        """Drops those of which nobody has made a set within KEPT_FOR seconds."""
+        until = time.monotonic() - KEPT_FOR
+        self.forget([upload for upload, when in list(self.uploaded.items()) if when < until])
 
     def submit(self, images: list[tuple[str, np.ndarray]], name: str, ready: Callable[[VoteSet], dict]) -> str:
         """The job's name. Raises Refused where too many wait already."""

@@ -7,6 +7,7 @@ from datetime import date
 from codec.ui.texts import LANGUAGE, t
 from codec.vote import charts, export, results
 from codec.vote.results import MIN_VOTERS
+from codec.vote.sets import TRAINED
 from codec.vote.store import Store
 
 STEPS = 4
@@ -46,6 +47,10 @@ class Summaries:
     def __init__(self, store: Store):
         self.store = store
         self.analysed = functools.lru_cache(20)(self._analyse)
+
+    def forget(self) -> None:
+        """Votes that were deleted must not live on here."""
+        self.analysed.cache_clear()
 
     def of(self, room) -> dict:
         return self.analysed(room["set_id"], tuple(votes_of(self.store, room)))
@@ -145,13 +150,27 @@ def predicted(summary: dict, setup: dict, names: dict) -> list[str]:
     rows = [row for row in summary["measures"] if row["tau"] is not None]
     if not rows:
         return [t("vote.reveal.no_measure")]
-    top = [words(f"measure_{row['name']}") for row in rows if row["tau"] == rows[0]["tau"]]
-    sentences = [t("vote.reveal.predicted", name=", ".join(top), tau=f"{rows[0]['tau']:.2f}")]
+    sentences = [t("vote.reveal.predicted", **best_of(rows))]
+    untrained = [row for row in rows if not row["trained"]]
+    if untrained and rows[0]["trained"]:  # what flatters no decoder
+        sentences.append(t("vote.reveal.best_untrained", **best_of(untrained)))
     psnr = next((row for row in rows if row["name"] == "psnr"), None)
     if psnr:
         sentences.append(t("vote.reveal.psnr_agreed", agreed=psnr["agreed"], decided=psnr["decided"]))
-    sentences.append(t("vote.reveal.trained"))
+    names = [row["name"] for row in summary["measures"]]
+    if "dists" not in names:
+        sentences.append(t("vote.reveal.no_dists"))
     return sentences
+
+
+def best_of(rows: list[dict]) -> dict[str, str]:
+    """The first of the measures, which are sorted by τ, and those that are as good."""
+    names = [words(f"measure_{row['name']}") for row in rows if row["tau"] == rows[0]["tau"]]
+    return {"name": ", ".join(names), "tau": f"{rows[0]['tau']:.2f}".replace("-", "−")}
+
+
+def signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def table(name: str, summary: dict, names: dict) -> list[list[str]]:
@@ -170,13 +189,15 @@ def table(name: str, summary: dict, names: dict) -> list[list[str]]:
     if name == "scale":
         rows = [[head["method"], t("vote.table.strength"), head["interval"]]]
         for row in sorted(summary["scale"], key=lambda row: -row["score"]):
-            rows.append([names[row["key"]], f"{row['score']:+.2f}", f"{row['low']:+.2f} – {row['high']:+.2f}"])
+            rows.append([names[row["key"]], signed(row["score"]), f"{signed(row['low'])} – {signed(row['high'])}"])
         return rows
-    rows = [[t("vote.table.measure"), "τ", head["interval"], t("vote.table.agreed")]]
+    rows = [[t("vote.table.measure"), "τ", head["interval"], t("vote.table.agreed"), t("vote.table.trained")]]
     for row in summary["measures"]:
-        tau = "–" if row["tau"] is None else f"{row['tau']:+.2f}"
-        agreed = f"{row['agreed']} / {row['decided']}"
-        rows.append([words(f"measure_{row['name']}"), tau, f"{row['low']:+.2f} – {row['high']:+.2f}", agreed])
+        tau = "–" if row["tau"] is None else signed(row["tau"])
+        agreed, trained = f"{row['agreed']} / {row['decided']}", words(charts.trained_key(row))
+        rows.append(
+            [words(f"measure_{row['name']}"), tau, f"{signed(row['low'])} – {signed(row['high'])}", agreed, trained]
+        )
     return rows
 
 
@@ -197,6 +218,7 @@ def archive(store: Store, room, summary: dict) -> bytes:
     setup = store.setup(room["set_id"])
     about = {"set": room["set_id"], "question": room["question"], "ties": bool(room["ties"]), "setup": setup}
     about |= {"seed": 0, "samples": results.statistics.SAMPLES, "prior": results.statistics.PRIOR}
+    about["trained"] = TRAINED
     files = {"setup.json": json.dumps(about, indent=1, ensure_ascii=False)}
     if not summary["withheld"]:
         names = titles(setup)

@@ -8,14 +8,13 @@ import secrets
 from codec.ui.vote import reveal
 from codec.ui.vote.preparing import shipped
 from codec.vote import sets, trials
-from codec.vote.results import better_by
+from codec.vote.results import better_by, measures_of
 from codec.vote.sets import ORIGINAL
 from codec.vote.store import Refused
 from codec.vote.trials import CHECK, CHOICES, LEFT, REPEAT, TIE, VOTE, Trial
 
 TRIALS = 10
 SECRET = secrets.token_bytes(32)  # of this process: names of images, and what a number stands for, are its own
-SHOWN = ("psnr", "ms_ssim", "gmsd", "lpips")
 
 
 @functools.cache
@@ -58,7 +57,7 @@ def score(number: str, choices: list[str]) -> dict:
         raise Refused(400, "bad_request")
     titles = reveal.titles(voted.setup)
     titles |= {ORIGINAL: reveal.t("vote.phone.original"), sets.CATCH: reveal.t("vote.method.catch")}
-    agreed = dict.fromkeys(SHOWN, 0)
+    agreed = dict.fromkeys(measures_of(voted.images), 0)
     first: dict[tuple, str] = {}
     answers, same, looked, count = [], None, True, 0
     for trial, choice in zip(own, choices, strict=True):
@@ -72,14 +71,14 @@ def score(number: str, choices: list[str]) -> dict:
             answers[-1]["bytes"] = image["renditions"][chosen]["bytes"]
         if trial.kind == VOTE:
             count += 1
-            for name in SHOWN:
+            for name in agreed:
                 agreed[name] += better_by(image, chosen, other, name) > 0
             first.setdefault(key, chosen)
     for trial, choice in zip(own, choices, strict=True):
         if trial.kind == REPEAT:
             chosen = trial.left if choice == LEFT else trial.right
             same = first.get((trial.image, frozenset((trial.left, trial.right)))) == chosen
-    measures = [{"key": name, "name": reveal.words(f"measure_{name}"), "agreed": agreed[name]} for name in SHOWN]
+    measures = [{"key": name, "name": reveal.words(f"measure_{name}"), "agreed": agreed[name]} for name in agreed]
     generative = [
         a for a in answers if a["kind"] == VOTE and {titles["hific"], titles["mse"]} == {a["chosen"], a["other"]}
     ]

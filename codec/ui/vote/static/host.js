@@ -159,6 +159,7 @@ async function prepared(job) {
 }
 
 function enterRoom(given) {
+  uploads.length = 0; // the server has dropped them, too
   room = given;
   history.replaceState(null, "", `#${room.code}.${room.secret}`);
   waitingRoom();

@@ -32,6 +32,10 @@ const outbox = {
       try {
         await ask("api/vote", { body: vote });
       } catch (error) {
+        if (error instanceof Refusal && error.status === 410 && vote.code === code) {
+          outbox.save(outbox.all().filter((other) => other.code !== code)); // the room is closed: say so at once
+          return location.reload();
+        }
         const lasting = error instanceof Refusal && error.status < 500 && error.status !== 429;
         if (!lasting) {
           told();
@@ -95,7 +99,9 @@ async function start() {
   }
   if (tokens.get()) {
     try {
-      return await vote(await ask("api/trials", { body: { code, token: tokens.get() } }));
+      const given = await ask("api/trials", { body: { code, token: tokens.get() } });
+      if (!room.open && given.answered.length < given.trials.length) return closed(room);
+      return await vote(given);
     } catch (error) {
       if (!(error instanceof Refusal)) {
         await pause(2000);
@@ -165,14 +171,19 @@ async function done(given) {
     ),
   );
   told();
+  await nextRound(given.epoch, () => {
+    tokens.drop();
+    return join();
+  });
+}
+
+// Waits for a round that begins in this room, or in another one.
+async function nextRound(epoch, begin) {
   for (;;) {
     await pause(document.hidden ? 8000 : 3000);
     try {
       const room = await ask(`api/room/${code}`);
-      if (room.epoch !== given.epoch && room.open) {
-        tokens.drop();
-        return await join();
-      }
+      if (room.epoch !== epoch && room.open) return await begin();
       if (room.next) return another(room.next);
     } catch (error) {
       if (error instanceof Refusal && error.status === 404) return enter(error.message);
@@ -186,9 +197,10 @@ function another(next) {
   );
 }
 
-function closed(room) {
+async function closed(room) {
   show(h("section.card", {}, h("h1", {}, t("phone.closed")), h("p", {}, t("phone.look_up")), h("div", { id: "next" })), languages());
-  if (room.next) another(room.next);
+  if (room.next) return another(room.next);
+  return nextRound(room.epoch, () => location.reload());
 }
 
 start();
