@@ -102,20 +102,25 @@ def value_of(row: dict, axis: str) -> float | None:
 
 
 def behind(axis: str, also: list[str] | None, seen_at_first: tuple[str, ...] = SEEN) -> list[dict]:
-    """The curves of other pictures: {name, group, x, y, color, dash, width, said, seen} of Kodak's means and published
-    ones. Those that are not `seen` at first are a click into the legend away."""
+    """Curves of other images: {name, group, x, y, color, dash, width, said, seen, first} of Kodak's means and published
+    ones. Those that are not `seen` at first are a click into the legend away; systems of history are then left out."""
     lines = []
     if KODAK in (also or []):
         for name, curve in results.kodak().items():
+            if name in HISTORY and name not in seen_at_first:
+                continue
             style = {"color": colour(name), "width": 2 if name == "ours" else 1, "dash": None}
             label, seen = t("curves.kodak_said", name=title(name)), name in seen_at_first
-            lines.append({"name": title(name), "group": "kodak", "rows": curve, "said": label, "seen": seen, **style})
+            head = {"name": t("curves.name_kodak", name=title(name)), "group": "kodak"}
+            lines.append({**head, "rows": curve, "said": label, "seen": seen, "first": name == "ours", **style})
     if PUBLISHED in (also or []) and axis != MSE:
         for entry in (e for e in results.published() if e["name"] != "jpeg"):
             label = f"{entry['label']}<br>{results.citation(entry)}"
             style = {"color": PUBLISHED_COLOURS.get(entry["name"], OTHER), "width": 1.2, "dash": "dash"}
-            head = {"name": entry["label"], "group": "published", "said": label, "seen": entry["name"] in seen_at_first}
-            lines.append({**head, "rows": entry["points"], **style})
+            head = {"name": entry["label"], "group": "published", "said": label}
+            lines.append(
+                {**head, "rows": entry["points"], "seen": entry["name"] in seen_at_first, "first": False, **style}
+            )
     for curve in lines:
         pairs = [(p["bpp"], value_of(p, axis)) for p in curve.pop("rows")]
         points = [pair for pair in pairs if pair[1] is not None]
@@ -148,7 +153,7 @@ def figure(
 ):
     """The points as curves; where λ is given and ours are there, the line of equal cost through its point.
 
-    The legend is in three groups: this image, means over Kodak, published curves; of the last two those that are `seen`
+    The legend has this image first, then means over Kodak, then published curves; of the last two those that are `seen`
     are drawn at first.
     """
     plot = go.Figure()
@@ -162,7 +167,7 @@ def figure(
             opacity=0.75,
             visible=True if curve["seen"] else "legendonly",
             hovertemplate=f"{curve['said']}<br>%{{x:.3f}} bpp, %{{y:.3f}}<extra></extra>",
-            **legend(curve["group"], curve["name"] == title("ours")),
+            **legend(curve["group"], curve["first"]),
         )
     if lmbda and axis in (PSNR, MSE) and any(p[0] == "ours" for p in points):
         rates, values, cost = iso_cost(points, lmbda, axis)
@@ -202,7 +207,7 @@ def figure(
         },
         legend={
             "orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": 11},
-            "tracegroupgap": 24,
+            "traceorder": "normal", "entrywidth": 106, "groupclick": "toggleitem",
         },
         hovermode="closest",
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d", "toImage"]},
@@ -216,7 +221,6 @@ def legend(group: str, first: bool = False) -> dict:
     rank = 100 * GROUPS.index(group) + (1 if first else 10)
     return {
         "legendgroup": group,
-        "legendgrouptitle": {"text": t(f"curves.group_{group}")},
         "legendrank": rank,
         "showlegend": True,
     }
