@@ -1,4 +1,4 @@
-"""What each place of the page draws last, by its name in the address, and how its tab is found."""
+"""What each place of the page draws last, by its name in the address; how its tab is found; what axe-core is asked."""
 
 SIGNS = {
     "one": "#figures tbody tr:nth-child(2)",
@@ -23,3 +23,6 @@ SIGNS = {
     "about": "#method table",
 }
 TAB = "[role=tab][data-tab-id='{}'] >> visible=true"
+GRAVE = ("serious", "critical")
+#: In the dark only colours differ.
+OPTIONS = {"light": None, "dark": {"runOnly": ["color-contrast"]}}

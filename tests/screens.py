@@ -4,7 +4,8 @@
 
 It starts the page. The first screen and the codec's page are taken 0.5, 2 and 10 s after opening; the names of
 the files say what they show: `first-0.5s-1440-fr-dark.png`, `bits-map-390-en-light.png`. The layout shift and the first
-contentful paint of both are measured in Chromium as its own tools do, and go to `paint.json` in that folder.
+contentful paint of both are measured in Chromium as its own tools do; `--results results/screens.json` keeps them, with
+what axe-core finds grave in each place, width, language and theme.
 """
 
 import argparse
@@ -15,13 +16,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import sync_playwright
 
+from codec.provenance import machine
 from codec.ui.address import PLACES
 
 from .conftest import CHROMIUM, FLAGS, served
-from .places import SIGNS, TAB
+from .places import GRAVE, OPTIONS, SIGNS, TAB
 
 MOMENTS = (0.5, 2, 10)  # s
 HEIGHTS = {1440: 900, 1024: 768, 390: 844, 360: 780}
@@ -51,8 +54,9 @@ def first_moments(browser, url: str, out: Path, width: int, language: str, theme
     return measured
 
 
-def every_place(browser, url: str, out: Path, widths: list[int], language: str, theme: str) -> None:
-    """All tabs and what is below them, filled, at every width."""
+def every_place(browser, url: str, out: Path, widths: list[int], language: str, theme: str, axe) -> list[list]:
+    """All tabs and what is below them, filled, at every width. Gives what axe-core finds grave, where it is asked."""
+    findings = []
     page = browser.new_page(viewport={"width": max(widths), "height": 900})
     page.set_default_timeout(60_000)
     page.goto(f"{url}?tab=compare&lang={language}&__theme={theme}")
@@ -68,8 +72,15 @@ def every_place(browser, url: str, out: Path, widths: list[int], language: str, 
             for width in widths:
                 page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
                 page.wait_for_timeout(700)
-                page.screenshot(path=out / f"{tab}-{place}-{width}-{language}-{theme}.png", full_page=True)
+                name = f"{tab}-{place}-{width}-{language}-{theme}"
+                page.screenshot(path=out / f"{name}.png", full_page=True)
+                if axe:
+                    violations = axe.run(page, options=OPTIONS[theme]).response["violations"]
+                    findings += [
+                        [name, v["id"], v["nodes"][0]["html"][:160]] for v in violations if v["impact"] in GRAVE
+                    ]
     page.close()
+    return findings
 
 
 def main() -> None:
@@ -79,9 +90,11 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", default=["en", "fr", "zh"])
     parser.add_argument("--themes", nargs="+", default=["light", "dark"])
     parser.add_argument("--moments", action="store_true", help="the first moments only")
+    parser.add_argument("--results", type=Path, help="also asks axe-core, and keeps what was measured in this file")
     args = parser.parse_args()
+    axe = Axe() if args.results else None
     args.out.mkdir(parents=True, exist_ok=True)
-    measured: dict = {}
+    measured, findings = {}, []
     with contextlib.ExitStack() as stack:
         demo = stack.enter_context(served(stack.enter_context(tempfile.TemporaryDirectory())))
         url = demo.local_url
@@ -90,10 +103,12 @@ def main() -> None:
             for width in args.widths:
                 measured |= first_moments(browser, url, args.out, width, language, theme)
             if not args.moments:
-                every_place(browser, url, args.out, args.widths, language, theme)
-    (args.out / "paint.json").write_text(json.dumps(measured, indent=1) + "\n")
-    worst = max(measured.values(), key=lambda row: row["layout_shift"])
-    print(f"{len(list(args.out.glob('*.png')))} screenshots; the largest layout shift is {worst['layout_shift']}")
+                findings += every_place(browser, url, args.out, args.widths, language, theme, axe)
+    count, worst = len(list(args.out.glob("*.png"))), max(row["layout_shift"] for row in measured.values())
+    print(f"{count} screenshots; the largest layout shift is {worst}; {len(findings)} grave findings")
+    if args.results:
+        result = {"machine": machine(), "screenshots": count, "paint": measured, "grave_findings": findings}
+        args.results.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,10 @@ import json
 from urllib.request import urlopen
 
 import pytest
-from places import SIGNS, TAB
+from places import GRAVE, OPTIONS, SIGNS, TAB
 from test_page_tabs import opened
 
 from codec.ui.address import PLACES
-
-GRAVE = ("serious", "critical")
-#: In the dark only colours differ.
-OPTIONS = {"light": None, "dark": {"runOnly": ["color-contrast"]}}
 
 
 def test_every_picture_is_named_before_its_own_sentence_comes(url):

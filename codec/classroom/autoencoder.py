@@ -92,9 +92,8 @@ def rung(data: bytes) -> Rung:
     """A whole file as one bar beside an entropy ladder; its header counts as part of the codes."""
     y_hat, _, _, name = read(data)
     table = huffman.table_bytes(data[HEADER:])
-    how = "Huffman" if data[HEADER] == huffman.PLAIN else "Huffman over runs of zeros"
-    remark = f"its own {y_hat.size:,} integers (experiment {name}), in one code by {how}"
-    return Rung("cae-2017", len(data) - table, table, remark)
+    key = "cae" if data[HEADER] == huffman.PLAIN else "cae_runs"
+    return Rung(key, len(data) - table, table, {"count": y_hat.size, "experiment": name})
 
 
 def ladder(y_hat: np.ndarray) -> Sizes:
@@ -103,15 +102,10 @@ def ladder(y_hat: np.ndarray) -> Sizes:
     _, counts = np.unique(values, return_counts=True)
     span = int(values.max() - values.min()) + 1
     fixed = max(1, int(span - 1).bit_length())
-    rungs = [
-        Rung("fixed length", -(-len(values) * fixed // 8), 0, f"{fixed} bits for each of {len(values):,} integers")
-    ]
-    for mode, title, remark in (
-        (huffman.PLAIN, "Huffman", "no symbol can take less than one bit, and most are 0"),
-        (huffman.RUNS, "Huffman, runs of zeros", "a run is written as its length: a bit can stand for many zeros"),
-    ):
+    rungs = [Rung("fixed", -(-len(values) * fixed // 8), values={"bits": fixed, "count": len(values)})]
+    for mode, key in ((huffman.PLAIN, "zeros"), (huffman.RUNS, "runs")):
         data = huffman.write_as(values, mode)
         table = huffman.table_bytes(data)
-        rungs.append(Rung(title, len(data) - table, table, remark))
+        rungs.append(Rung(key, len(data) - table, table))
     entropy = float(-(counts * np.log2(counts / len(values))).sum() / 8)
     return Sizes(rungs, entropy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import constriction
 import numpy as np
@@ -15,12 +15,15 @@ from codec.pipeline import Latent
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to write the symbols: bytes for themselves, and for the table that a decoder needs beside them."""
+    """One way to write the symbols: bytes for themselves, and for the table that a decoder needs beside them.
 
-    name: str
+    key: by it the page names and explains the rung, with `values` in its sentence.
+    """
+
+    key: str
     symbols: int
-    table: int
-    remark: str
+    table: int = 0
+    values: dict[str, float | str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -59,20 +62,12 @@ def ladder(latent: Latent, stream: Stream) -> list[Rung]:
     coder.encode(np.searchsorted(alphabet, values).astype(np.int32), model)
     entropy = -(counts * np.log2(counts / counts.sum())).sum() / 8
     return [
+        Rung("fixed", math.ceil(len(values) * fixed / 8), values={"bits": fixed, "count": len(values)}),
         Rung(
-            "fixed length", math.ceil(len(values) * fixed / 8), 0, f"{fixed} bits for each of {len(values):,} integers"
-        ),
-        Rung(
-            "Huffman",
+            "huffman",
             math.ceil(int((counts * lengths).sum()) / 8),
             int(lengths.max()) + wide * len(alphabet),
-            "one code for all; no symbol can take less than one bit",
         ),
-        Rung(
-            "static arithmetic code",
-            coder.get_compressed().nbytes,
-            (wide + 2) * len(alphabet),
-            f"the same frequencies, fractional bits per symbol: their entropy is {entropy:,.0f} bytes",
-        ),
-        Rung("this codec", len(stream.z) + len(stream.y), 0, "every symbol under its own predicted distribution"),
+        Rung("static", coder.get_compressed().nbytes, (wide + 2) * len(alphabet), {"entropy": entropy}),
+        Rung("ours", len(stream.z) + len(stream.y)),
     ]

@@ -147,11 +147,13 @@ def plain_table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def rungs_html(rungs: list) -> str:
     """An entropy ladder, `codec.inside.ladder.Rung`s, as bars whose lengths are bytes."""
     widest = max(r.total for r in rungs)
-    rows = "".join(
-        f"<div class='rung'><span class='name'>{escape(r.name)}</span><span class='bar'>"
-        f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
-        f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
-        f"<div class='remark'>{escape(r.remark)}{t('table.code_table', size=r.table) if r.table else ''}</div>"
-        for r in rungs
-    )
+    rows = ""
+    for r in rungs:
+        explained = t(f"rung.{r.key}_said", **r.values) + (t("table.code_table", size=r.table) if r.table else "")
+        rows += (
+            f"<div class='rung'><span class='name'>{escape(t(f'rung.{r.key}'))}</span><span class='bar'>"
+            f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
+            f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
+            f"<div class='remark'>{escape(explained)}</div>"
+        )
     return f"<div class='rungs'>{rows}</div>"

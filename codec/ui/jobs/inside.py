@@ -1,6 +1,5 @@
 """Inside a stream: the entropy ladder, the channels of the latent, and what the model expected of one."""
 
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -134,6 +133,6 @@ def beside_2017(stream: str | None, original: str | None) -> str:
         except CodecError as error:  # the tab does without it
             return f"<p>{escape(str(error))}</p>"
     rung = autoencoder.rung(theirs.data)
-    rung = replace(rung, remark=f"{theirs.psnr:.1f} dB; {rung.remark}")
-    this = Rung(t("curves.ours"), ours.size, 0, t("inside.whole_file", psnr=ours.psnr))
+    rung.values["psnr"] = theirs.psnr
+    this = Rung("whole", ours.size, values={"psnr": ours.psnr})
     return f"{rungs_html([rung, this])}<p>{t('inside.said_2017')} {escape(renditions.trained(key))}</p>"
