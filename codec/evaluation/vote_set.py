@@ -7,9 +7,9 @@ values all the same, which are numbers; sets that the page prepares do without.
 from pathlib import Path
 
 from codec.evaluation.worth import Original
-from codec.paths import atomic_write
 from codec.vote import prepare, sets
 from codec.vote.sets import ORIGINAL, VoteSet
+from codec.writing import atomic_write
 
 
 def measure_again(path: Path, backbones: str) -> VoteSet:

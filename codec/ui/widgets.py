@@ -74,8 +74,8 @@ def slides(figure: str, name: str, title: str) -> gr.HTML:
     """
     selectors = ",".join(f"#{part}" for part in figure.split(","))
     buttons = " ".join(
-        f"<button data-format='{kind}' aria-label='{escape(t('slides.as', title=title, kind=kind.upper()))}'>"
-        f"{kind.upper()}</button>"
+        f"<button data-format='{kind}' aria-label='{escape(t('slides.as', title=title, kind=t(f'slides.{kind}')))}'>"
+        f"{t(f'slides.{kind}')}</button>"
         for kind in ("svg", "png")
     )
     attributes = f"data-figure='{selectors}' data-name='{name}' data-title='{escape(title)}'"
