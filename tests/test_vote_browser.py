@@ -57,14 +57,16 @@ def findings(page) -> list:
 
 
 def test_a_whole_room(browser, site):
+    """The host's page is in French, one phone in English, the other in Chinese."""
     address, votes = site
     errors, rng, store = [], random.Random(3), votes.opened()
+    french, chinese = texts("fr"), texts("zh")
     contexts = [
         browser.new_context(viewport={"width": 1024, "height": 768}),
         *(browser.new_context(**PHONE) for _ in "ab"),
     ]
     host, one, two = (watched(context, errors) for context in contexts)
-    code = open_room(host, address, "en")
+    code = open_room(host, address, "fr")
     one.goto(f"{address}/vote?lang=en")
     one.get_by_label("Code of the room").fill(code.lower())
     one.get_by_role("button", name="Join").click()
@@ -98,19 +100,26 @@ def test_a_whole_room(browser, site):
     one.locator("#unsent", has_text=re.compile("^$")).wait_for(state="attached")
     assert store.counts(code)["votes"] == 5
     filled(store, code, 6)
-    start(two, address, code, "en")  # late
+    start(two, address, code, "zh")  # late
     for number in range(1, 13):
         answer(two, store, code, number, rng)
-    two.get_by_role("heading", name="Thank you!").wait_for()
-    host.locator(".counts", has_text="8 joined · 89 of 96 votes").wait_for()
+    two.get_by_role("heading", name=chinese["vote.phone.thanks"]).wait_for()
+    counts = french["vote.host.counts"].format(joined=8, votes=89, expected=96)
+    host.locator(".counts", has_text=counts).wait_for()
     host.reload()
-    host.locator(".counts", has_text="8 joined · 89 of 96 votes").wait_for()
+    host.locator(".counts", has_text=counts).wait_for()
     assert findings(host) == []
     # The reveal by the keyboard alone; the first press only asks.
     host.keyboard.press(" ")
-    host.get_by_role("button", name="Close it now?").wait_for()
+    host.get_by_role("button", name=french["vote.host.sure"]).wait_for()
     host.keyboard.press(" ")
-    for step, sign in ((1, "Pair 1: A"), (2, "Generative · "), (3, "strength"), (4, "PSNR: τ")):
+    signs = (
+        french["vote.chart.side"].format(pair=1, side="A"),
+        f"{french['vote.method.hific']} · ",
+        french["vote.chart.scale_axis"].split()[0],
+        french["vote.chart.tau"].format(name="PSNR", tau="").rstrip(),
+    )
+    for step, sign in enumerate(signs, 1):
         section = host.locator(f".revealed[data-step='{step}']")
         section.wait_for()
         assert sign in section.locator("svg").text_content()
@@ -119,21 +128,21 @@ def test_a_whole_room(browser, site):
         host.keyboard.press("PageDown")
     assert findings(host) == []
     with host.expect_download() as download:
-        host.get_by_role("button", name="Export everything").click()
+        host.get_by_role("button", name=french["vote.host.export"]).click()
     assert download.value.suggested_filename == f"vote-{code}.zip"
     with host.expect_download() as download:
-        host.get_by_role("button", name="PNG").click()
+        host.get_by_role("button", name=french["vote.host.png"]).click()
     assert download.value.suggested_filename == "vote-4.png"
     # The voter who is late is told, and comes along to the next round.
     answer(one, store, code, 6, rng)
     one.get_by_role("heading", name="This vote is closed.").wait_for()
     assert store.counts(code)["votes"] == 89
     host.locator(".more summary").click()
-    host.get_by_role("button", name="New round, same set").click()
+    host.get_by_role("button", name=french["vote.host.next"]).click()
     new = host.locator(".room .code")
     new.wait_for()
-    two.get_by_role("link", name=f"Join the next round: {new.inner_text().strip()}").click()
-    two.get_by_role("button", name="Start").wait_for()
+    two.get_by_role("link", name=chinese["vote.phone.next"].format(code=new.inner_text().strip())).click()
+    two.get_by_role("button", name=chinese["vote.phone.start"]).wait_for()
     one.get_by_role("link", name="Join the next round").wait_for()
     for context in contexts:
         context.close()

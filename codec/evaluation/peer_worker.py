@@ -52,19 +52,19 @@ def start(state: dict, threads: int, picture: str, models: dict[str, float], qua
     height, width = rgb.shape[:2]
     x = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
     state["x"] = F.pad(x, (0, -width % 64, 0, -height % 64))  # with zeros, as CompressAI's own evaluation does
-    state["models"], models = {}, {}
+    state["models"], described = {}, {}
     for name, target in models.items():
         model = image_models[name](quality=quality, pretrained=False).eval()
         model.update()
         state["models"][name] = model
         rates = set_rate(model, state["x"], target * height * width)
-        models[name] = {key: round(value / (height * width), 4) for key, value in rates.items()} | {
+        described[name] = {key: round(value / (height * width), 4) for key, value in rates.items()} | {
             "published_bpp": target,
             "transforms_ms": {key: round(value, 1) for key, value in transform_times(model, state["x"]).items()},
             "parameters": sum(p.numel() for p in model.parameters()),
         }
     versions = {"python": sys.version.split()[0], "torch": torch.__version__, "compressai": compressai.__version__}
-    return {"versions": versions, "stood_in": stood_in, "threads": torch.get_num_threads(), "models": models}
+    return {"versions": versions, "stood_in": stood_in, "threads": torch.get_num_threads(), "models": described}
 
 
 def stand_in(name: str) -> list[str]:
