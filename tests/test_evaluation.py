@@ -12,7 +12,18 @@ from conftest import picture
 from PIL import Image
 
 from codec import plots, provenance, results
-from codec.evaluation import against, curves, equal_size, jpeg, peer_worker, perception, report, speed, worth
+from codec.evaluation import (
+    against,
+    curves,
+    equal_size,
+    jpeg,
+    measure,
+    peer_worker,
+    perception,
+    report,
+    speed,
+    worth,
+)
 from codec.evaluation.__main__ import codecs as chosen
 from codec.evaluation.measure import rd_points
 from codec.metrics import ms_ssim_db
@@ -255,6 +266,13 @@ def failing(name, data, number):
     if number == 2:
         raise ValueError("two")
     return [(name, len(data), number)]
+
+
+def test_what_was_measured_of_the_worth_is_kept(codec):
+    point = {"codec": "ours", "image": "1.png", "model": measure.model_digest("ours"), "bytes": 5}
+    point |= dict.fromkeys(worth.MEASURES, 0.5)
+    assert measure.keep({"points": [point]}, ["ours"], ("bytes", *worth.MEASURES)) == [point]
+    assert measure.keep({"points": [point]}, ["ours"]) == []  # of a curve there would be more to know
 
 
 def test_a_job_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):

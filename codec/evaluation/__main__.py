@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     command = over_folder("worth", "k: HEIC at k times the size looks as close, by LPIPS on two networks and DISTS")
     command.add_argument("--workers", type=int, help="processes; default: one a core")
     command.add_argument("--backbones", default=os.environ.get("CODEC_BACKBONES", ""), help="the folder with VGG-16")
+    command.add_argument("--targets", type=float, nargs="+", default=list(worth.TARGETS), help="rates in bpp")
     command = over_folder("history", "what each system of history claims")
     command.add_argument("--workers", type=int, help="processes; default: one a core")
     over_folder("jpeg", "compare our JPEG curve with the published one and name each cause")
@@ -131,7 +132,7 @@ def dispatch(args: argparse.Namespace) -> int:
         print(json.dumps(history.evaluate(args.folder, args.out, args.workers)["claims"], indent=1))
         return 0
     if args.command == "worth":
-        return print_worth(worth.evaluate(args.folder, args.out, args.backbones, args.workers))
+        return print_worth(worth.evaluate(args.folder, args.out, args.backbones, args.workers, args.targets))
     if args.command == "bd":
         print(bd_table(read_json(args.results), args.anchor))
     elif args.command == "jpeg":

@@ -155,10 +155,11 @@ def over_folder(
     engine: str,
     address: str | None,
     receive: Callable[[list[dict]], list[dict]] = list,
+    keys: tuple[str, ...] = KEYS,
 ) -> dict:
     """Runs `function` on the pictures of a folder, going on from what `out` holds.
 
-    `receive` gets what `function` returned, before it is put into the file.
+    `receive` gets what `function` returned, before it is put into the file. `keys`: what a point must have.
 
     Points of other pictures, of other weights or versions of a codec, and points that lack a metric are
     measured again. What there is gets written every half minute, so that an interruption loses no more.
@@ -166,7 +167,7 @@ def over_folder(
     paths = pictures_in(folder)
     digest, name = folder_digest(paths), data_set(paths)
     old = read_json(out)
-    rows = keep(old, codecs) if old.get("pictures_sha256") == digest else []
+    rows = keep(old, codecs, keys) if old.get("pictures_sha256") == digest else []
     jobs = jobs_for(paths, rows)
     print(f"{len(paths)} pictures; {len(rows)} points at hand, {len(jobs)} jobs to do", flush=True)
     machines = [*old.get("machines", [])] if rows else []
@@ -207,7 +208,7 @@ def over_folder(
     return finished
 
 
-def keep(old: dict, codecs: list[str]) -> list[dict]:
+def keep(old: dict, codecs: list[str], keys: tuple[str, ...] = KEYS) -> list[dict]:
     """The points of a results file that still hold, and of other codecs all of them."""
     before, now = old.get("versions", {}), codec_versions()
     current = {codec: {model_digest(codec), iso_digest(codec)} for codec in codecs}
@@ -221,7 +222,7 @@ def keep(old: dict, codecs: list[str]) -> list[dict]:
             fresh = r.get("model") in current[codec]
         else:  # its points on a curve depend on no model
             fresh = before.get(library) == now[library] and r.get("model", model_digest(codec)) in current[codec]
-        return fresh and all(key in r for key in KEYS)
+        return fresh and all(key in r for key in keys)
 
     return [r for r in old.get("points", []) if holds(r)]
 

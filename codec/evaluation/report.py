@@ -22,12 +22,13 @@ RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -
 EMBEDDED = {"rd-psnr": "PSNR over rate", "perception-distortion": "LPIPS over PSNR"}
 LINKED = {"rd-ms-ssim": "MS-SSIM over rate", "rd-lpips": "LPIPS over rate"}
 CLASSICAL = ("heic", "avif", "webp", "jpeg")
-FILES = ("kodak", "cid22", "kodak-iso", "cid22-iso", "checks", "speed", "speed-cuda", "jpeg", "history")
+FILES = ("kodak", "cid22", "kodak-iso", "cid22-iso", "kodak-worth", "checks", "speed", "speed-cuda", "jpeg", "history")
 NAMES = (
     "kodak",
     "cid22",
     "kodak_sizes",
     "cid22_sizes",
+    "kodak_worth",
     "checks",
     "speed",
     "speed_cuda",
@@ -129,6 +130,11 @@ def gan(sets: Iterable[dict]) -> list[dict]:
     return data_sets
 
 
+def times(k: float | str) -> str:
+    """The k of `worth`, or beyond which end of the curve it lies."""
+    return f"{k[0]} {float(k[1:]):.2f}" if isinstance(k, str) else f"{k:.2f}"
+
+
 def remaining(sizes: dict) -> list[dict]:
     """Where a codec cannot make every picture small enough: our means over those that remain."""
     return [
@@ -147,7 +153,7 @@ def environment() -> Environment:
     jinja = Environment(
         loader=FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    jinja.filters |= {"form": form, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
+    jinja.filters |= {"form": form, "times": times, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
     functions = (title, decoders_of, rivals, is_best, ours_first, measured, classical, other_decoders, realism, gan,
                  remaining, measured_columns)  # fmt: skip
     jinja.globals |= {function.__name__: function for function in functions}

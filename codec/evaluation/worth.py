@@ -12,6 +12,7 @@ folder of backbones, so nothing is downloaded.
 import functools
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -139,20 +140,22 @@ def points(name: str, data: bytes, target: float, codecs: list[str], backbones: 
     return rows
 
 
-def evaluate(folder: Path, out: Path, backbones: str, workers: int | None = None) -> dict:
-    """Measures what `out` does not hold yet, and writes it there. Returns the whole contents."""
+def evaluate(
+    folder: Path, out: Path, backbones: str, workers: int | None = None, targets: Sequence[float] = TARGETS
+) -> dict:
+    """Measures what `out` does not hold yet, at the targets in bpp, and writes it there. Returns the whole contents."""
     codecs = [OURS, *(f"{OURS}:{name}" for name in default().networks() if name != "mse"), AGAINST]
 
     def jobs(paths: list[Path], rows: list[dict]) -> list[tuple]:
         done = {(r["image"], r["setting"], r["codec"]) for r in rows}
         pending = []
         for path in paths:
-            for target in TARGETS:
+            for target in targets:
                 wanted = [c for c in codecs if (path.name, target, c) not in done]
                 pending += [(str(path), target, wanted, str(Path(backbones).resolve()))] if wanted else []
         return pending
 
-    return over_folder(folder, out, codecs, points, jobs, summarize, workers, "pool", None)
+    return over_folder(folder, out, codecs, points, jobs, summarize, workers, "pool", None, keys=("bytes", *MEASURES))
 
 
 def summarize(result: dict) -> dict:
@@ -165,7 +168,10 @@ def summarize(result: dict) -> dict:
         at = [p for p in at if p["image"] in whole]
         if not at:
             continue
-        curve = [mean([p for p in at if (p["codec"], p["factor"]) == (AGAINST, factor)]) for factor in FACTORS]
+        curve = [
+            {"factor": factor} | mean([p for p in at if (p["codec"], p["factor"]) == (AGAINST, factor)])
+            for factor in FACTORS
+        ]
         rows = {}
         for codec in sorted({p["codec"] for p in at if is_ours(p["codec"])}):
             own = mean([p for p in at if p["codec"] == codec])
