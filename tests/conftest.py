@@ -7,6 +7,10 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+# One process for each core: more threads in each would only wait for one another. Before PyTorch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import settings as hypothesis_settings
