@@ -38,7 +38,7 @@ def random_state(rng: random.Random) -> dict:
     rate = rng.choice(address.RATES)
     low, high = {"lambda": address.NUMBERS["lambda"], "bpp": (0.1, 1.0), "kb": (5.0, 40.0)}[rate]
     state[rate] = float(f"{rng.uniform(low, high):.3g}")
-    if "realism" not in state and rng.random() < 0.5:
+    if rng.random() < 0.5:
         state["realism"] = round(rng.uniform(0, 1) * 20) / 20
     if rng.random() < 0.5:
         state["divider"] = float(rng.randint(5, 95))

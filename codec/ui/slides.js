@@ -36,9 +36,9 @@
     if (line) yield say(line);
   }
 
-  const images = new Map(); // addresses, and the same as data
+  const images = new Set(); // their addresses
   function image(element, ...box) {
-    images.set(element.src, "");
+    images.add(element.src);
     const sharp = getComputedStyle(element).imageRendering === "pixelated" ? ' style="image-rendering:pixelated"' : "";
     return `<image ${place(...box)} href="${text(element.src)}"${sharp}/>`;
   }
@@ -110,7 +110,7 @@
     if (!roots.some(root => root.innerText.trim() || root.querySelector("img:not([hidden])"))) return;
     images.clear();
     let [svg, [width, height]] = figure(roots, title);
-    for (const address of images.keys()) svg = svg.replaceAll(`href="${text(address)}"`, `href="${await data(address)}"`);
+    for (const address of images) svg = svg.replaceAll(`href="${text(address)}"`, `href="${await data(address)}"`);
     let file = new Blob([svg], { type: "image/svg+xml" });
     if (format === "png") {
       const drawing = Object.assign(new Image(), { src: "data:image/svg+xml," + encodeURIComponent(svg) });

@@ -77,7 +77,7 @@ class Preparer:
                 self.uploaded.pop(upload, None)
 
     def forget_old(self) -> None:
-        """Drops those of which nobody has made a set within KEPT_FOR seconds."""
+        """Drops the images that nobody has put into a set within KEPT_FOR seconds."""
         until = time.monotonic() - KEPT_FOR
         self.forget([upload for upload, when in list(self.uploaded.items()) if when < until])
 

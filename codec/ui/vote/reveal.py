@@ -157,8 +157,7 @@ def predicted(summary: dict, setup: dict, names: dict) -> list[str]:
     psnr = next((row for row in rows if row["name"] == "psnr"), None)
     if psnr:
         sentences.append(t("vote.reveal.psnr_agreed", agreed=psnr["agreed"], decided=psnr["decided"]))
-    names = [row["name"] for row in summary["measures"]]
-    if "dists" not in names:
+    if "dists" not in [row["name"] for row in summary["measures"]]:
         sentences.append(t("vote.reveal.no_dists"))
     return sentences
 
