@@ -30,7 +30,7 @@ def load(trunk: str = "", device: str = "cpu") -> Codec:
 
 @dataclass(frozen=True)
 class Coded:
-    """The result of an encoding: the bytes, and the intermediate results. q is an index, or a map uint8 of them."""
+    """The result of an encoding: the bytes, and the intermediate results. q is an index, or a map of them."""
 
     data: bytes
     stream: Stream
@@ -43,7 +43,7 @@ class Coded:
 class RateResult:
     """The outcome of a search for a rate. `reached` is False where the target is below the model's range."""
 
-    q: int  # -1 for a map
+    q: int | None  # None for a map
     reached: bool
     at_top: bool  # the best quality there is fits into the target
     codings: int
@@ -99,7 +99,7 @@ def encode(
 
     if max_bytes is None:
         q = spec.quality_index(spec.DEFAULT_LAMBDA if lmbda is None else lmbda) if q is None else q
-        return code(q), RateResult(q if isinstance(q, int) else -1, True, False, codings)
+        return code(q), RateResult(q if isinstance(q, int) else None, True, False, codings)
     limit, kept = max_bytes, {}
 
     def size_at(q: int) -> int:
@@ -109,8 +109,9 @@ def encode(
             del kept[at]  # only the best so far is worth its memory
         return len(kept[q].data)
 
-    largest = rate.largest_q(size_at, limit, rate.by_nonzeros(analysed, codec.trunk.gain))
-    q = largest or 0
+    estimate = rate.by_nonzeros(analysed, codec.trunk.gain)
+    largest = rate.largest_q(size_at, limit, estimate, bottom=spec.LOWEST)
+    q = spec.LOWEST if largest is None else largest
     coded = kept[q] if q in kept else code(q)
     return coded, RateResult(q, largest is not None or not given, q == spec.BYTE_MAX, codings)
 

@@ -6,8 +6,8 @@ offset  size  field
 4       4     trunk: first bytes of the SHA-256 of its weights file
 8       1     suggested decoder, by its number in codec.spec.DECODERS
 9       var   width, height: unsigned LEB128, in pixels
-        1     quality index q, if uniform: 0…255 (see codec.spec); preceded by
-        1     kind: 0 uniform, 1 a map
+        1     kind: 0 uniform, 1 a map, 2 uniform below the ladder (see codec.spec)
+        1     (not for a map) the quality index q, 0…255; -q, 1…128, below the ladder
         var   (a map only) length of the map, LEB128, and the map: rows of bytes, one per 64×64
               pixels, delta-coded and deflated
         var   length of the z payload, LEB128
@@ -23,7 +23,7 @@ import numpy as np
 from codec.errors import StreamError
 from codec.pictures.sources import read_source
 from codec.rate import bpp
-from codec.spec import MAX_PIXELS, MAX_SIDE, NUMBERED, NUMBERS, REGION, lambda_of
+from codec.spec import LOWEST, MAX_PIXELS, MAX_SIDE, NUMBERED, NUMBERS, REGION, lambda_of
 
 MAGIC = b"LIC"
 VERSION = 1
@@ -32,7 +32,7 @@ DAMAGED = "The stream is damaged or cut short"
 
 @dataclass(frozen=True)
 class Stream:
-    """The parsed container. `q` is one quality index, or a uint8 map (rows, columns) of them, one per region."""
+    """The parsed container. `q` is one quality index, or a map (rows, columns) of those of 0…255, one per region."""
 
     trunk: str  # 8 hexadecimal digits
     decoder: str
@@ -48,8 +48,8 @@ class Stream:
         return -(-self.height // REGION), -(-self.width // REGION)
 
     def q_map(self) -> np.ndarray:
-        """uint8 (rows, columns), whichever way q is stored."""
-        return np.broadcast_to(np.asarray(self.q, dtype=np.uint8), self.regions)
+        """int16 (rows, columns), whichever way q is stored."""
+        return np.broadcast_to(np.asarray(self.q, dtype=np.int16), self.regions)
 
 
 def _varint(value: int) -> bytes:
@@ -94,11 +94,11 @@ def check_size(width: int, height: int) -> None:
 def _header(stream: Stream) -> bytes:
     head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([NUMBERS[stream.decoder]])
     head += _varint(stream.width) + _varint(stream.height)
-    q = np.asarray(stream.q, dtype=np.uint8).ravel()
+    q = np.asarray(stream.q, dtype=np.int16).ravel()
     if (q == q[0]).all():
-        head += bytes([0, q[0]])
+        head += bytes([2, -q[0]] if q[0] < 0 else [0, q[0]])
     else:
-        packed = zlib.compress(np.diff(q, prepend=np.uint8(0)).tobytes(), 9)
+        packed = zlib.compress(np.diff(q.astype(np.uint8), prepend=np.uint8(0)).tobytes(), 9)
         head += b"\1" + _varint(len(packed)) + packed
     return head + _varint(len(stream.z))
 
@@ -129,9 +129,9 @@ def read(data: bytes, check_crc: bool = True) -> Stream:
     check_size(width, height)
     rows, columns = -(-height // REGION), -(-width // REGION)
     kind = reader.take(1)[0]
-    if kind > 1 or decoder not in NUMBERED:
+    q = _read_map(reader, rows, columns) if kind == 1 else reader.take(1)[0] * (-1 if kind == 2 else 1)
+    if kind > 2 or decoder not in NUMBERED or (kind == 2 and not LOWEST <= q < 0):
         raise StreamError(f"{DAMAGED}: its header holds values that are never written.")
-    q = reader.take(1)[0] if kind == 0 else _read_map(reader, rows, columns)
     z_length = reader.varint()
     crc = reader.take(4)
     head_end = reader.position

@@ -22,7 +22,7 @@ from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
 from codec.networks.transforms import Synthesis, noise_field
 from codec.networks.trunk import Trunk
-from codec.spec import BYTE_MAX, N_SCALES, STEPS
+from codec.spec import BYTE_MAX, LOWEST, N_SCALES, STEPS
 from codec.weights import Weights, default
 
 COLUMNS = 1 << 12  # locations at a time in `Codec.round`
@@ -39,7 +39,7 @@ class Latent:
     """A quantised picture: the symbols that the range coder codes, and the y_hat that the decoder gets.
 
     z int32 (64, h/4, w/4). y and index: for each step, int32 symbols and uint8 scale indices in coding order. y_hat
-    float64 (1, C, h, w) in fixed point. q uint8 (h/4, w/4), quality indices. Bits by the probability tables.
+    float64 (1, C, h, w) in fixed point. q int16 (h/4, w/4), quality indices. Bits by the probability tables.
     """
 
     z: np.ndarray
@@ -59,7 +59,7 @@ class LatentBatch:
     y: list[Tensor]
     index: list[Tensor]
     y_hat: Tensor  # (B, C, h, w) float64, fixed point
-    q: Tensor  # (B, 1, h/4, w/4) uint8
+    q: Tensor  # (B, 1, h/4, w/4) int16
 
     def picture(self, i: int, z_bits: float = 0.0, y_bits: float = 0.0) -> Latent:
         """One picture of the batch."""
@@ -106,18 +106,18 @@ class Codec:
             return strips.analyse(self.trunk.g_a, rgb, self.device, self.strip, progress)
 
     def quantise(self, y: Tensor, q: int | np.ndarray, progress: Progress = None) -> Latent:
-        """y float32 (1, C, h, w) at a quality index, or at a map uint8 (h/4, w/4) of them -> Latent.
+        """y float32 (1, C, h, w) at a quality index, or at a map (h/4, w/4) of them -> Latent.
 
         Only the encoder decides how to round. It takes the nearest integer, or the next one towards zero where
         bits + λ·distortion is less with it; see `trunk.rdo_weight`.
         """
-        q_map = np.broadcast_to(np.asarray(q, dtype=np.uint8), (y.shape[2] // 4, y.shape[3] // 4))
+        q_map = np.broadcast_to(np.asarray(q, dtype=np.int16), (y.shape[2] // 4, y.shape[3] // 4))
         batch, z_bits, y_bits = self.round(y, torch.from_numpy(q_map.copy()).to(self.device)[None, None], progress)
         return batch.picture(0, z_bits.item(), y_bits.item())
 
     @torch.inference_mode()
     def round(self, y: Tensor, q64: Tensor, progress: Progress = None) -> tuple[LatentBatch, Tensor, Tensor]:
-        """`quantise` of a batch y float32 (B, C, h, w) at maps uint8 (B, 1, h/4, w/4) of quality indices.
+        """`quantise` of a batch y float32 (B, C, h, w) at maps int16 (B, 1, h/4, w/4) of quality indices.
 
         Returns the latents and the bits of z and of y, float64 (B,) on the CPU.
         """
@@ -169,7 +169,7 @@ class Codec:
 
     @torch.inference_mode()
     def steps(self, z: Tensor, q64: Tensor, choose: Choose, progress: Progress = None) -> LatentBatch:
-        """The loop over the four steps: z integers (B, 64, h/4, w/4) and q64 uint8 (B, 1, h/4, w/4) -> latents."""
+        """The loop over the four steps: z integers (B, 64, h/4, w/4) and q64 int16 (B, 1, h/4, w/4) -> latents."""
         walks = [Walk(self.trunk.entropy, z[i : i + 1], q64[i : i + 1]) for i in range(len(z))]
         y, indices = [], []
         for step in range(STEPS):
@@ -209,9 +209,9 @@ class Codec:
         return [batch.picture(i) for i in range(len(streams))]
 
     def dequantise(self, y_hat: Tensor, q64: Tensor) -> tuple[Tensor, Tensor]:
-        """y_hat (B, C, h, w) in fixed point, q64 uint8 (B, 1, h/4, w/4) -> float32 y_hat/gain, level (B, 1, h, w)."""
+        """y_hat (B, C, h, w) in fixed point, q64 int16 (B, 1, h/4, w/4) -> float32 y_hat/gain, level (B, 1, h, w)."""
         q16 = upsample(q64)
-        return (y_hat / ONE).float() / by_q(self.trunk.gain, q16), q16.float() / BYTE_MAX
+        return (y_hat / ONE).float() / by_q(self.trunk.gain, q16), q16.float().clamp(min=0) / BYTE_MAX
 
     def latent(self, latent: Latent) -> tuple[Tensor, Tensor]:
         """`dequantise` of one picture."""
@@ -282,9 +282,9 @@ def scale_map(index: list[Tensor], shape: tuple[int, ...]) -> Tensor:
 
 
 def by_q(table: Tensor, q16: Tensor) -> Tensor:
-    """The rows of table (256, C) at maps (B, 1, h, w) of quality indices -> (B, C, h, w)."""
+    """The rows of table (384, C) at maps (B, 1, h, w) of quality indices -> (B, C, h, w)."""
     batch, _, height, width = q16.shape
     first = int(q16[0, 0, 0, 0])
     if bool((q16 == first).all()):  # nearly always: one row of the table, and nothing to copy
-        return table[first].view(1, -1, 1, 1).expand(batch, -1, height, width)
-    return table[q16[:, 0].long()].permute(0, 3, 1, 2)
+        return table[first - LOWEST].view(1, -1, 1, 1).expand(batch, -1, height, width)
+    return table[q16[:, 0].long() - LOWEST].permute(0, 3, 1, 2)

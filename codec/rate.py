@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from codec.spec import BYTE_MAX
+from codec.spec import BYTE_MAX, LOWEST
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,7 @@ def bpp(n_bytes: int, width: int, height: int) -> float:
 
 
 def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
-    """An estimate of the logarithm of the size in bytes of y float32 (1, C, h, w) at q, with the table gain (256, C).
+    """An estimate of the logarithm of the size in bytes of y float32 (1, C, h, w) at q, with the table `Trunk.gain`.
 
     The rate follows the number of coefficients that are not rounded to zero (He, Kim and Mitra, "Low-delay rate control
     for DCT video coding via ρ-domain source modeling", IEEE TCSVT 2001). The constants were fitted at eight levels of
@@ -32,7 +32,7 @@ def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
 
     @functools.cache
     def log_size(q: int) -> float:
-        nonzeros = (magnitude > 0.5 / gain[q].view(1, -1, 1, 1)).sum().item()
+        nonzeros = (magnitude > 0.5 / gain[q - LOWEST].view(1, -1, 1, 1)).sum().item()
         return 1.099 * math.log1p(nonzeros) - 1.878
 
     return log_size
@@ -44,16 +44,17 @@ def largest_q(
     log_size: Callable[[int], float],
     top: int = BYTE_MAX,
     guess: int | None = None,
+    bottom: int = 0,
 ) -> int | None:
-    """The q of 0…top whose coded size is nearest to and not above `target` bytes.
+    """The q of bottom…top whose coded size is nearest to and not above `target` bytes.
 
     `size_at(q)` codes the picture and returns its real size. `log_size(q)` is a cheap estimate of the logarithm of
     that size, and never falls. The search aims by it and corrects it by the real sizes so far. It starts at `guess`
     where there is one. Two or three calls of `size_at` are typical, and ten are the most. It ends where a q is nearer
-    to the target than half of what the next would add. None where even q = 0 is larger.
+    to the target than half of what the next would add. None where even q = bottom is larger.
     """
     aim = math.log(max(target, 1))
-    low, high = -1, top + 1  # low fits (or is below the range), high does not (or is above it)
+    low, high = bottom - 1, top + 1  # low fits (or is below the range), high does not (or is above it)
     errors: dict[int, float] = {}  # of log_size
 
     def expected(q: int) -> float:
@@ -76,4 +77,4 @@ def largest_q(
         errors[guess] = math.log(size) - log_size(guess)
         low, high = (guess, high) if size <= target else (low, guess)
         guess = None
-    return low if low >= 0 else None
+    return low if low >= bottom else None

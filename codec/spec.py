@@ -3,6 +3,7 @@
 The *quality index* q of a stream is one byte, 0…255. It names a place on the ladder of anchor λ's: the *level*, a
 number in [0, TOP]. Level 0 is ANCHORS[0] and level TOP is ANCHORS[TOP]. Between two anchors λ and the gains
 are interpolated geometrically.
+A q from LOWEST to -1 lies below the ladder, where nothing was trained: the networks read the level 0.
 """
 
 import math
@@ -23,6 +24,7 @@ LAMBDA_MIN, LAMBDA_MAX = ANCHORS[0], ANCHORS[-1]
 DEFAULT_LAMBDA = 0.0067
 TOP = len(ANCHORS) - 1
 BYTE_MAX = 255  # the largest quality index
+LOWEST, COARSER = -128, 2 ** (-1 / 64)  # the smallest; and what multiplies the gains at each step below 0
 
 
 def level_from_lambda(lmbda: float, anchors: tuple[float, ...] = ANCHORS) -> float:
@@ -50,8 +52,8 @@ def quality_index(lmbda: float, anchors: tuple[float, ...] = ANCHORS) -> int:
 
 
 def lambda_of(q: int) -> float:
-    """The λ of a quality index."""
-    return lambda_from_level(q / BYTE_MAX * TOP)
+    """The λ of a quality index. Below the ladder it goes with the square of the gains, as at high rates."""
+    return ANCHORS[0] * COARSER ** (-2 * q) if q < 0 else lambda_from_level(q / BYTE_MAX * TOP)
 
 
 # --- networks and entropy coding ------------------------------------------------------------------------------

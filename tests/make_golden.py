@@ -27,6 +27,7 @@ def main() -> None:
         "odd-size": (picture(101, 67, seed=1), {"lmbda": 0.0018}),
         "high-rate": (picture(96, 64, seed=2), {"lmbda": 0.0483}),
         "level-map": (picture(170, 100, seed=3), {"q": level_map}),
+        "below-the-ladder": (picture(90, 130, seed=6, grain=60), {"q": -40}),
         "noise": (np.random.default_rng(4).integers(0, 256, (64, 64, 3), dtype=np.uint8), {"lmbda": 0.02}),
     }
     expected = {}

@@ -7,7 +7,7 @@ from codec import bitstream
 from codec.bitstream import Stream
 from codec.errors import StreamError
 from codec.inside.bits import ledger
-from codec.spec import NUMBERED
+from codec.spec import LOWEST, NUMBERED
 
 
 def make(width=100, height=70, level: int | np.ndarray = 90, z=b"zzz", y=b"yyyyy") -> Stream:
@@ -17,7 +17,7 @@ def make(width=100, height=70, level: int | np.ndarray = 90, z=b"zzz", y=b"yyyyy
 @given(
     st.integers(1, 30_000),
     st.integers(1, 1600),
-    st.integers(0, 255),
+    st.integers(LOWEST, 255),
     st.binary(max_size=300),
     st.binary(max_size=300),
     st.sampled_from(list(NUMBERED.values())),
@@ -29,6 +29,15 @@ def test_every_field_survives(width, height, level, z, y, decoder):
 
 def test_a_uniform_level_costs_a_small_header():
     assert ledger(make())["header"] <= 20
+
+
+@pytest.mark.parametrize("kind, q", [(2, 0), (2, 129), (2, 255), (3, 5)])
+def test_an_index_that_is_never_written_is_refused(kind, q):
+    data = bytearray(bitstream.write(make(level=-5)))
+    at = data.index(bytes([2, 5]))
+    data[at : at + 2] = [kind, q]
+    with pytest.raises(StreamError, match="never written"):
+        bitstream.read(bytes(data))
 
 
 def test_a_level_map_survives():

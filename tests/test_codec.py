@@ -13,10 +13,10 @@ from conftest import picture
 from PIL import Image
 
 import codec as package
-from codec import api, bitstream
+from codec import api, bitstream, spec
 from codec.entropy.integer import gather
 from codec.errors import CodecError, StreamError, WeightsError
-from codec.inside import bits
+from codec.inside import bits, prior
 from codec.metrics import psnr
 from codec.pipeline import Codec
 from codec.spec import N_SCALES
@@ -126,6 +126,23 @@ def test_the_analysis_runs_once_for_a_target_rate(codec, monkeypatch):
 def test_a_rate_below_the_range_is_said_as_such(codec):
     with pytest.raises(CodecError, match="cannot be reached: the least for this picture is"):
         package.compress(picture(128, 128), bpp=0.001)
+
+
+def test_a_rough_image_reaches_a_low_rate_below_the_ladder(codec):
+    rough = picture(256, 192, seed=4, grain=60)
+    lowest, _ = api.encode(rough, lmbda=spec.LAMBDA_MIN)
+    target = len(lowest.data) // 2  # beyond what any λ reaches
+    coded, found = api.encode(rough, max_bytes=target)
+    assert found.reached and spec.LOWEST < found.q < 0 and 0.95 * target < len(coded.data) <= target
+    stream = bitstream.read(coded.data)
+    assert stream.q == found.q and bitstream.info(coded.data)["lambda"] < spec.LAMBDA_MIN
+    assert torch.equal(codec.read(stream).y_hat, coded.latent.y_hat)
+    estimate = bits.estimate_bytes(coded.latent)
+    assert abs(bits.payload_bytes(coded.stream) - estimate) <= 0.01 * estimate + 64
+    errors = [psnr(rough, codec.decode(s)) for s in (stream, lowest.stream)]
+    assert errors[1] - 4 < errors[0] < errors[1]
+    drawn = [prior.rebuild(codec, coded.latent.z, stream.q_map(), lambda step, mu, index: torch.zeros(mu.numel()))]
+    assert drawn[0].y_hat.shape == coded.latent.y_hat.shape
 
 
 def test_real_size_is_the_estimate(codec):

@@ -10,7 +10,7 @@ from conftest import batch, picture
 from PIL import Image
 
 from codec.networks.model import CodecModel
-from codec.spec import lambda_from_level
+from codec.spec import LOWEST, lambda_from_level
 from codec.training import check, decoders, latents, pack, vgg
 from codec.training.data import Crops
 from codec.training.recipes import RECIPES
@@ -56,14 +56,17 @@ def test_a_checkpoint_of_the_trunk_can_be_trained_on(folders, tmp_path):
 
 
 def test_levels_of_a_batch_stay_in_range_and_most_are_uniform():
-    levels = latents.byte_levels(64, 3, (1.0, 5.0), 0.2, [0, 5])
-    assert levels.dtype == torch.uint8 and levels.shape == (64, 1, 3, 3)
+    levels = latents.byte_levels(64, 3, [0, 5], (1.0, 5.0), 0.2)
+    assert levels.dtype == torch.int16 and levels.shape == (64, 1, 3, 3)
     assert levels.min() >= 36 and levels.max() <= 183  # 1/7 and 5/7 of 255
     varying = (levels.flatten(1).float().std(1) > 0.5).sum()
     assert 3 <= varying <= 26
-    assert torch.equal(levels, latents.byte_levels(64, 3, (1.0, 5.0), 0.2, [0, 5]))
-    skewed = latents.byte_levels(64, 3, (1.0, 5.0), 0.2, [0, 5], skew=2.0)
+    assert torch.equal(levels, latents.byte_levels(64, 3, [0, 5], (1.0, 5.0), 0.2))
+    skewed = latents.byte_levels(64, 3, [0, 5], (1.0, 5.0), 0.2, skew=2.0)
     assert skewed.min() >= 36 and (skewed <= levels).all() and (skewed < 73).float().mean() > 0.4  # level 2, a quarter
+    coarse = latents.byte_levels(64, 3, [0, 5], (1.0, 5.0), 0.2, below=0.3)
+    below = (coarse < 0).flatten(1)
+    assert (below.any(1) == below.all(1)).all() and 8 <= below.all(1).sum() <= 32 and coarse.min() >= LOWEST
 
 
 @pytest.mark.parametrize("decoder", [n for n in RECIPES if n not in ("hific-lo", "hific-mi", "hific-hi")])

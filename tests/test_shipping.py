@@ -11,7 +11,7 @@ from conftest import batch, picture
 from PIL import Image
 from safetensors.torch import save
 
-from codec import api
+from codec import api, spec
 from codec.cli import main
 from codec.errors import CodecError, WeightsError
 from codec.evaluation import report
@@ -70,11 +70,11 @@ def test_an_exported_decoder_is_loaded_mixed_and_offered(exported, tmp_path, cap
     apart = [np.abs(pictures[t] - pictures[0]).mean() for t in (0.5, 1)]
     assert 0 < apart[0] < apart[1]
 
-    photo = picture(256, 192, grain=8)  # at its operating point, and nowhere below what can be reached
+    photo = picture(256, 192, grain=8)  # at its operating point, or as near to it as can be
     coded, found = api.encode(photo, model="hific-lo")
     assert found.reached and 0.08 < 8 * len(coded.data) / (256 * 192) <= 0.14
     coded, found = api.encode(photo[:8, :8], model="hific-lo")
-    assert found.reached and found.q == 0
+    assert found.reached and found.q == spec.LOWEST
 
     for t in np.linspace(0.1, 0.9, 9):
         weights.decoder("hific", float(t))

@@ -79,8 +79,8 @@ class IntegerConv:
 
 
 def level_fixed(q: Tensor) -> Tensor:
-    """Quality indices uint8 -> the level that the networks read, in [0, 1], fixed point, float64 of the same shape."""
-    return torch.round(q.double() * ONE / BYTE_MAX)
+    """Quality indices -> the level that the networks read, in [0, 1], fixed point, float64 of the same shape."""
+    return torch.round(q.double().clamp(min=0) * ONE / BYTE_MAX)
 
 
 def upsample(q64: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from codec.results import read_json, write_json
 from codec.spec import ANCHORS
 from codec.weights import default
 
-TARGETS = (0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
+TARGETS = (0.06, 0.08, 0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
 RANDOM_SIZES = 200
 RUNS = 9  # the median is taken
 

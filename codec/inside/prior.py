@@ -17,7 +17,7 @@ from codec.entropy.range_coder import TableSet
 from codec.errors import CodecError
 from codec.inside.bits import symbol_bits
 from codec.pipeline import Choose, Codec, Latent
-from codec.spec import BYTE_MAX
+from codec.spec import BYTE_MAX, LOWEST
 
 MAX_REGIONS = 256  # of 64×64 pixels: a megapixel
 
@@ -43,7 +43,7 @@ def draw(tables: TableSet, index: np.ndarray, rng: np.random.Generator, temperat
 
 
 def rebuild(codec: Codec, z: np.ndarray, q: np.ndarray, choose: Choose) -> Latent:
-    """`Codec.steps` of one picture: z int32 (64, h/4, w/4) and q uint8 (h/4, w/4)."""
+    """`Codec.steps` of one picture: z int32 (64, h/4, w/4) and q int16 (h/4, w/4)."""
     z_batch, q64 = (torch.from_numpy(np.array(a)).to(codec.device)[None] for a in (z, q[None]))
     return codec.steps(z_batch, q64, choose).picture(0)
 
@@ -58,8 +58,8 @@ def sample(
     """
     if not (rows >= 1 and columns >= 1 and rows * columns <= MAX_REGIONS):
         raise CodecError(f"A sample has 1 to {MAX_REGIONS} regions of 64×64 pixels, not {rows}×{columns}.")
-    if not 0 <= q <= BYTE_MAX:
-        raise CodecError(f"The level is {q}; it must lie between 0 and {BYTE_MAX}.")
+    if not LOWEST <= q <= BYTE_MAX:
+        raise CodecError(f"The level is {q}; it must lie between {LOWEST} and {BYTE_MAX}.")
     if not 0 <= temperature <= 2:
         raise CodecError(f"The temperature is {temperature}; it must lie between 0 and 2.")
     rng = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def sample(
     def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
         return torch.from_numpy(draw(codec.trunk.y_tables, index.flatten().cpu().numpy(), rng, temperature))
 
-    return rebuild(codec, z, np.full((rows, columns), q, np.uint8), choose)
+    return rebuild(codec, z, np.full((rows, columns), q, np.int16), choose)
 
 
 def keep_channels(codec: Codec, latent: Latent, count: int) -> tuple[Latent, float]:
@@ -104,8 +104,8 @@ def interpolate(codec: Codec, first: np.ndarray, second: np.ndarray, q: int, ste
         raise CodecError(f"Two pictures of one size are needed, not {first.shape[:2]} and {second.shape[:2]}.")
     if not 2 <= steps <= MAX_STEPS:
         raise CodecError(f"A strip has 2 to {MAX_STEPS} pictures, not {steps}.")
-    if not 0 <= q <= BYTE_MAX:
-        raise CodecError(f"The level is {q}; it must lie between 0 and {BYTE_MAX}.")
+    if not LOWEST <= q <= BYTE_MAX:
+        raise CodecError(f"The level is {q}; it must lie between {LOWEST} and {BYTE_MAX}.")
     ends = [codec.analyse(rgb) for rgb in (first, second)]
     weights = [i / (steps - 1) for i in range(steps)]
     return [codec.quantise((1 - w) * ends[0] + w * ends[1], q) for w in weights]

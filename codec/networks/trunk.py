@@ -10,11 +10,11 @@ from codec.entropy.integer import StepNetworks
 from codec.entropy.range_coder import TableSet
 from codec.entropy.tables import bit_costs, unpack
 from codec.networks.transforms import Y_CHANNELS, Y_UNIT, Analysis, HyperAnalysis, depths_of
-from codec.spec import ANCHORS, BYTE_MAX, LADDERS, lambda_from_level
+from codec.spec import ANCHORS, BYTE_MAX, COARSER, LADDERS, LOWEST, lambda_from_level
 
 
 def byte_lambdas(anchors: tuple[float, ...] = ANCHORS) -> Tensor:
-    """λ of every quality index, float32 (256,), on CompressAI's scale."""
+    """λ of every quality index from 0 on, float32 (256,), on CompressAI's scale."""
     top = len(anchors) - 1
     return torch.tensor([lambda_from_level(i / BYTE_MAX * top, anchors) for i in range(BYTE_MAX + 1)])
 
@@ -35,13 +35,13 @@ class Trunk:
     anchors: tuple[float, ...]  # the ladder of λ
     g_a: Analysis
     h_a: HyperAnalysis
-    gain: Tensor  # float32 (256, C), what y is multiplied by before rounding at each q (Cui et al., CVPR 2021)
+    gain: Tensor  # float32 (384, C), what multiplies y at each q from LOWEST on (Cui et al., CVPR 2021)
     entropy: StepNetworks
     y_tables: TableSet
     z_tables: TableSet
     y_costs: Tensor  # float32, bits of each symbol under each table; see `tables.bit_costs`
     z_costs: np.ndarray
-    rdo: Tensor  # float32 (256, C): bits that a squared rounding error is worth; see `rdo_weight`
+    rdo: Tensor  # float32 (384, C): bits that a squared rounding error is worth; see `rdo_weight`
     device: torch.device
 
     @classmethod
@@ -62,17 +62,20 @@ class Trunk:
 
         y_tables, z_tables, gain = tables("y"), tables("z"), tensors["gain"].float()
         anchors = LADDERS[len(tensors["train.log_gain"])]
+        q = torch.arange(LOWEST, BYTE_MAX + 1)
+        row = q.clamp(min=0)
         return cls(
             id=name,
             anchors=anchors,
             g_a=module(Analysis(depths=depths_of(select("g_a."))), "g_a."),
             h_a=module(HyperAnalysis(Y_CHANNELS), "h_a."),
-            gain=gain.to(device),
+            gain=(gain[row] * COARSER ** (row - q)[:, None]).to(device),
             entropy=StepNetworks(select("int."), device),
             y_tables=y_tables,
             z_tables=z_tables,
             y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),
             z_costs=bit_costs(z_tables.tables),
-            rdo=(rdo * rdo_weight(gain, byte_lambdas(anchors)[:, None])).to(device),
+            # Below the ladder λ falls as the square of the gains, so what an error of one step is worth stays.
+            rdo=(rdo * rdo_weight(gain, byte_lambdas(anchors)[:, None]))[row].to(device),
             device=torch.device(device),
         )

@@ -6,6 +6,7 @@ Two stages, as Iwai et al. (ICPR 2020) have them: the encoder stays as the MSE l
 the same streams. `learner` has the step.
 """
 
+import functools
 import json
 import math
 from collections.abc import Iterator
@@ -20,7 +21,16 @@ from codec.device import has_bfloat16
 from codec.networks.transforms import GRAIN
 from codec.spec import BYTE_MAX, TOP
 from codec.training import data as datasets
-from codec.training.latents import DecoderInput, Pool, decoder_entry, halved, load_trunk, read_decoder, ready
+from codec.training.latents import (
+    DecoderInput,
+    Pool,
+    byte_levels,
+    decoder_entry,
+    halved,
+    load_trunk,
+    read_decoder,
+    ready,
+)
 from codec.training.learner import Learner, joint_step, measure
 from codec.training.loop import Loop, Plan
 from codec.training.recipes import Networks, Recipe, View, adjusted
@@ -56,6 +66,7 @@ class Settings:
     architecture: str = ""  # another than the recipe's, as "synthesis-2-1-1"
     smooth_share: float = 0.15  # of crops whose level varies from place to place
     skew: float = 1.0  # above 1, more crops at low rates; see `latents.byte_levels`
+    below: float = 0.0  # share of crops below the ladder of λ; see `spec.LOWEST`
     reuse: int = 1  # steps that each encoded batch serves; see `latents.Pool`
     pool: int = 16  # batches that are mixed where that is more than one
     seed: int = 0
@@ -123,10 +134,9 @@ class Trainer:
         s = self.settings
         if self._pool is None:
             crops = datasets.Crops(s.data, factors(s.down_weight), s.varied)
-            self._pool = Pool(
-                *(self.trunk, crops, s.batch, s.crop, self.recipe.levels),
-                *(s.smooth_share, s.seed, s.reuse, s.pool, s.workers, s.skew),
-            )
+            how = {"span": self.recipe.levels, "smooth_share": s.smooth_share, "skew": s.skew, "below": s.below}
+            levels = functools.partial(byte_levels, **how)
+            self._pool = Pool(self.trunk, crops, s.batch, s.crop, levels, s.seed, s.reuse, s.pool, s.workers)
         return self.learn(*self._pool.at(number), number, factor)
 
     def learn(self, x: Tensor, latent: DecoderInput, number: int = 0, factor: float = 1.0) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from codec.networks.model import CAUTION, CodecModel
 from codec.networks.trunk import Trunk, byte_lambdas
 from codec.pipeline import Codec, scale_map
-from codec.spec import BYTE_MAX, TOP
+from codec.spec import BYTE_MAX, LOWEST, TOP
 from codec.training import data as datasets
 from codec.training import tables
 from codec.training.export import Z_SUPPORT, trunk_tensors
@@ -36,7 +36,7 @@ class FrozenTrunk:
         self.lambdas = byte_lambdas().to(trunk.device)
 
     def encode(self, x: Tensor, level: Tensor) -> DecoderInput:
-        """x uint8 (B, 3, H, W), level uint8 (B, 1, H/64, W/64); H and W multiples of 64. Makes no gradients."""
+        """x uint8 (B, 3, H, W), level int16 (B, 1, H/64, W/64); H and W multiples of 64. Makes no gradients."""
         x = x.to(self.device, non_blocking=True).float().div(255).contiguous(memory_format=torch.channels_last)
         level = level.to(self.device)
         with torch.inference_mode(), self.codec._autocast():
@@ -46,7 +46,7 @@ class FrozenTrunk:
             y_hat, level16 = self.codec.dequantise(batch.y_hat, level)
             scales = scale_map(batch.index, y_hat.shape)
             bpp = (y_bits + z_bits).float().to(self.device) / (x.shape[2] * x.shape[3])
-            return DecoderInput(y_hat, level16, scales, bpp, self.lambdas[level.long()].flatten(1).mean(1))
+            return DecoderInput(y_hat, level16, scales, bpp, self.lambdas[level.long().clamp(min=0)].flatten(1).mean(1))
 
 
 def decoder_entry(folder: str | Path, name: str) -> dict:
@@ -80,16 +80,27 @@ def load_trunk(init: str, device: str = "cpu", precision: str = "float32") -> tu
 
 
 def byte_levels(
-    batch: int, cells: int, span: tuple[float, float], smooth_share: float, seed: list[int], skew: float = 1.0
+    batch: int,
+    cells: int,
+    seed: list[int],
+    span: tuple[float, float],
+    smooth_share: float,
+    skew: float = 1.0,
+    below: float = 0.0,
 ) -> Tensor:
-    """Level maps uint8 (batch, 1, cells, cells) between two levels, most of them uniform; see `random_levels`.
+    """Maps of quality indices int16 (batch, 1, cells, cells) between two levels, most of them uniform.
 
-    skew is the exponent of what was drawn from 0…1: above 1, more of them are low.
+    See `random_levels`. skew is the exponent of what was drawn from 0…1: above 1, more of them are low. below is the
+    share of maps below the ladder.
     """
     low, high = span
     generator = torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**62)))
     levels = low + (high - low) * datasets.random_levels(batch, cells, cells, 1.0, smooth_share, generator) ** skew
-    return (levels * (BYTE_MAX / TOP)).round().clamp(0, BYTE_MAX).to(torch.uint8)
+    q = (levels * (BYTE_MAX / TOP)).round().clamp(0, BYTE_MAX).to(torch.int16)
+    if below:
+        coarse = torch.rand(batch, 1, 1, 1, generator=generator) < below
+        q = q.where(~coarse, torch.randint(LOWEST, 0, (batch, 1, 1, 1), generator=generator).to(torch.int16))
+    return q
 
 
 class Pool:
@@ -99,11 +110,10 @@ class Pool:
     quarter. What a step gets depends on the seed and its number only, so a run that is resumed goes on exactly.
     """
 
-    def __init__(
-        self, trunk, crops, batch, crop, span, smooth_share=0.15, seed=0, reuse=1, size=16, workers=1, skew=1.0
-    ):
-        self.trunk, self.crops, self.batch, self.crop, self.span = trunk, crops, batch, crop, span
-        self.smooth_share, self.skew, self.seed, self.reuse, self.workers = smooth_share, skew, seed, reuse, workers
+    def __init__(self, trunk, crops, batch, crop, levels, seed=0, reuse=1, size=16, workers=1):
+        """levels: `byte_levels` with what it needs but for the size of the maps and the seed."""
+        self.trunk, self.crops, self.batch, self.crop, self.levels = trunk, crops, batch, crop, levels
+        self.seed, self.reuse, self.workers = seed, reuse, workers
         self.size = size if reuse > 1 else 1
         self.held: list[tuple[Tensor, DecoderInput]] = []
         self.next: int | None = None  # number of the batch to be read next
@@ -111,9 +121,7 @@ class Pool:
 
     def _encode(self, number: int) -> tuple[Tensor, DecoderInput]:
         x = next(self.source)
-        seed = [self.seed, number, 1]
-        level = byte_levels(self.batch, self.crop // 64, self.span, self.smooth_share, seed, self.skew)
-        latent = self.trunk.encode(x, level)
+        latent = self.trunk.encode(x, self.levels(self.batch, self.crop // 64, [self.seed, number, 1]))
         if self.reuse > 1:  # kept for long: half the memory
             latent = halved(latent)
         return x.to(self.trunk.device), latent

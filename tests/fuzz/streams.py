@@ -64,7 +64,10 @@ def header_fields(stream: Stream, rng) -> bytes:
     """One or two fields of the header replaced by values that are allowed, too large, or nonsense."""
     trunk, decoder = bytes.fromhex(stream.trunk), bytes([DECODERS[stream.decoder].number])
     width, height, version = stream.width, stream.height, bitstream.VERSION
-    level = b"\0" + bytes([stream.q]) if isinstance(stream.q, int) else packed_map(stream.q.tobytes())
+    if isinstance(stream.q, int):
+        level = bytes([2, -stream.q] if stream.q < 0 else [0, stream.q])
+    else:
+        level = packed_map(stream.q.tobytes())
     z_length = len(stream.z)
     for field in rng.choice(["version", "trunk", "decoder", "width", "height", "level", "map", "z"], 2):
         if field == "version":
@@ -78,7 +81,7 @@ def header_fields(stream: Stream, rng) -> bytes:
         elif field == "height":
             height = number(rng)
         elif field == "level":
-            level = bytes([rng.choice([0, 0, 1, 2, 255]), rng.integers(256)])
+            level = bytes([rng.choice([0, 0, 1, 2, 2, 255]), rng.integers(256)])
         elif field == "map":
             size = int(rng.choice([stream.regions[0] * stream.regions[1], rng.integers(0, 100), 10**6]))
             level = packed_map(rng.bytes(size) if size < 10**6 else bytes(size))

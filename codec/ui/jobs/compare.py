@@ -97,6 +97,8 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         notes.append(t("compare.out_of_reach", asked=asked(rate)))
     elif coded.at_top:
         notes.append(t("compare.at_top"))
+    elif coded.q < 0:
+        notes.append(t("compare.below"))
 
     step = t("compare.decoding")
     progress(0.5, desc=step)
