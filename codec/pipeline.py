@@ -69,9 +69,10 @@ class LatentBatch:
 
 
 class Codec:
-    """A trunk and its decoders. `precision` is that of the transforms, "float32" or "bfloat16".
+    """A trunk and its decoders. Neither device, precision, threads nor strip changes the y_hat of given bytes.
 
-    Neither device, precision, threads nor strip changes the y_hat that is decoded from given bytes.
+    `precision` is that of the transforms, "float32" or "bfloat16". By default a processor that has the latter takes it
+    for synthesis: 0.6 of the time; on Kodak the PSNR changes by less than 0.01 dB, and no pixel by more than 2 levels.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Codec:
         trunk: Trunk | None = None,
         weights: Weights | None = None,
         *,
-        precision: str = "float32",
+        precision: str | None = None,
         strip: int | None = None,
     ):
         self.weights = weights or default()
@@ -98,11 +99,9 @@ class Codec:
     def analyse(self, rgb: np.ndarray, progress: Progress = None) -> Tensor:
         """rgb uint8 (H, W, 3) -> y float32 (1, C, h, w).
 
-        Large pictures take bfloat16 where the processor has it. That saves 40 % of the time, and changes the bytes by
-        at most 0.2 % and the PSNR by at most 0.006 dB on Kodak.
+        Large pictures take bfloat16 where the processor has it: 0.6 of the time; on Kodak at most 0.2 % of the bytes.
         """
-        large = rgb.shape[0] * rgb.shape[1] > strips.WHOLE_PIXELS
-        with self._autocast(large and self.device.type == "cpu" and has_bfloat16()):
+        with self._autocast(rgb.shape[0] * rgb.shape[1] > strips.WHOLE_PIXELS):
             return strips.analyse(self.trunk.g_a, rgb, self.device, self.strip, progress)
 
     def quantise(self, y: Tensor, q: int | np.ndarray, progress: Progress = None) -> Latent:
@@ -230,7 +229,7 @@ class Codec:
         inputs: tuple[Tensor | None, ...] = (*self.latent(latent), self.scales(latent) if g_s.scales else None)
         if g_s.noise:
             inputs = (*inputs, noise_field(*latent.y_hat.shape[2:]).to(self.device))
-        with self._autocast():
+        with self._autocast(True):
             return strips.synthesise(g_s, inputs, width, height, self.strip, progress)
 
     def decode(
@@ -250,8 +249,9 @@ class Codec:
         with timer.stage("synthesis"):
             return self.synthesise(latent, g_s, stream.width, stream.height, progress)
 
-    def _autocast(self, bfloat16: bool = False):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16 or self.precision == "bfloat16")
+    def _autocast(self, quick: bool = False):
+        own = quick and self.precision is None and self.device.type == "cpu" and has_bfloat16()
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=own or self.precision == "bfloat16")
 
 
 def check_payload(stream: Stream, trunk: Trunk) -> None:

@@ -25,8 +25,8 @@ def by_nonzeros(y: Tensor, gain: Tensor) -> Callable[[int], float]:
     """An estimate of the logarithm of the size in bytes of y float32 (1, C, h, w) at q, with the table `Trunk.gain`.
 
     The rate follows the number of coefficients that are not rounded to zero (He, Kim and Mitra, "Low-delay rate control
-    for DCT video coding via ρ-domain source modeling", IEEE TCSVT 2001). The constants were fitted at eight levels of
-    18 training pictures. Other weights would need others, but they give only the first guess of a search.
+    for DCT video coding via ρ-domain source modeling", 2001). The constants were fitted on 18 training pictures; they
+    give only the first guess of a search.
     """
     magnitude = y.abs()
 

@@ -74,6 +74,12 @@ def test_the_decoder_sees_what_the_encoder_saw_whichever_way_they_ran(codec, how
     assert symbols_equal(other.latent, batch[2])
 
 
+def test_bfloat16_changes_no_pixel_that_anybody_sees(codec):
+    coded, _ = api.encode(picture(192, 128, grain=10), lmbda=0.003)
+    plain, quick = (Codec(codec.trunk, precision=p).decode(coded.stream, "hific") for p in ("float32", None))
+    assert np.abs(plain.astype(int) - quick).max() <= 2 and psnr(plain, quick) > 50
+
+
 def test_a_decoder_gets_the_scale_that_each_latent_was_coded_with(codec):
     symbols = codec.quantise(codec.analyse(picture(192, 128, grain=10)), 120)
     scales = codec.scales(symbols)
