@@ -91,3 +91,13 @@ def test_no_module_of_the_page_imports_within_a_function():
 def test_the_words_are_those_of_the_field():
     said = re.sub(r"\{.*?\}", "", "\n".join(texts.texts("en").values()))
     assert re.findall(rf"\b(?:{BANNED})\b", said, re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize("language, shown", [("en", "1,234.5"), ("fr", "1\u202f234,5"), ("zh", "1,234.5")])
+def test_numbers_are_written_as_the_language_has_them(language, shown):
+    token = texts.LANGUAGE.set(language)
+    try:
+        assert texts.written(1234.5, ",.1f") == shown
+        assert ("26,4" if language == "fr" else "26.4") in texts.t("compare.against_psnr", other=26.4, ours=27.1)
+    finally:
+        texts.LANGUAGE.reset(token)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 
 from codec.spec import lambda_of
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 
 
 @dataclass
@@ -61,7 +61,7 @@ def smaller(ratio: float) -> str:
     """How much smaller than its raw pixels a file is: an image of a few pixels has none."""
     if ratio < 1.05:
         return t("compare.not_smaller")
-    return t("compare.smaller", times=f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}")
+    return t("compare.smaller", times=written(ratio, ".0f" if ratio >= 9.5 else ".1f"))
 
 
 def verdict(ours: Row, other: Row, name: str, note: str, equal: str = "size") -> str:
@@ -70,13 +70,13 @@ def verdict(ours: Row, other: Row, name: str, note: str, equal: str = "size") ->
         return f"<div class='big'>{escape(note)}</div>"
     if equal != "size" and not other.own_rate:
         times, value = other.bytes / ours.bytes, getattr(ours, equal)
-        needs = escape(t("compare.equal_needs", name=name, size=kilobytes(other.bytes), times=f"{times:.2f}"))
+        needs = escape(t("compare.equal_needs", name=name, size=kilobytes(other.bytes), times=written(times, ".2f")))
         equally = t("compare.equal_measure", measure=t(f"table.{equal}"))
-        equally += "" if value is None else f" ({value:{FORMS[equal]}})"
+        equally += "" if value is None else f" ({written(value, FORMS[equal])})"
         return f"<div class='big'>{needs} {equally}</div>"
     measures = [t("compare.against_psnr", other=other.psnr, ours=ours.psnr)]
     if ours.lpips is not None and other.lpips is not None:
-        times = f"{other.lpips / max(ours.lpips, 1e-6):.1f}"
+        times = written(other.lpips / max(ours.lpips, 1e-6), ".1f")
         measures.append(t("compare.against_lpips", times=times, other=other.lpips, ours=ours.lpips))
     size = t("compare.same_size", size=kilobytes(other.bytes))
     if other.own_rate:
@@ -86,8 +86,8 @@ def verdict(ours: Row, other: Row, name: str, note: str, equal: str = "size") ->
 
 def remark(row: Row) -> str:
     """What is said beside a picture's name."""
-    figures = f"{kilobytes(row.bytes)}, {row.psnr:.1f} dB"
-    return figures if row.lpips is None else f"{figures}, LPIPS {row.lpips:.3f}"
+    figures = f"{kilobytes(row.bytes)}, {written(row.psnr, '.1f')} dB"
+    return figures if row.lpips is None else f"{figures}, LPIPS {written(row.lpips, '.3f')}"
 
 
 def table(rows: list[Row], caption: str = "", equal: str = "size") -> str:
@@ -101,8 +101,8 @@ def table(rows: list[Row], caption: str = "", equal: str = "size") -> str:
         same = field == equal or (
             field in SIZES and equal == "size" and max(values, default=1) <= 1.03 * min(values, default=1)
         )
-        if len(values) > 1 and len({format(v, form) for v in values}) > 1 and not same:
-            best[field] = format(max(values, key=lambda v: sign * v), form)
+        if len(values) > 1 and len({written(v, form) for v in values}) > 1 and not same:
+            best[field] = written(max(values, key=lambda v: sign * v), form)
     head = "".join(f"<th scope='col'>{t(f'table.{field}')}</th>" for field, _, _ in COLUMNS)
     caption = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
@@ -120,7 +120,7 @@ def line(row: Row, best: dict[str, str]) -> str:
     cells = ""
     for field, form, _ in COLUMNS:
         number = getattr(row, field)
-        text = ("…" if row.pending and field in SLOW else "–") if number is None else format(number, form)
+        text = ("…" if row.pending and field in SLOW else "–") if number is None else written(number, form)
         wins = competes(row) and number is not None and best.get(field) == text
         cells += f"<td><b>{text}</b></td>" if wins else f"<td>{text}</td>"
     return f"<tr><th scope='row'>{escape(row.name)}</th>{cells}</tr>"
@@ -149,11 +149,12 @@ def rungs_html(rungs: list) -> str:
     widest = max(r.total for r in rungs)
     rows = ""
     for r in rungs:
+        number = written(r.total, ",")
         explained = t(f"rung.{r.key}_said", **r.values) + (t("table.code_table", size=r.table) if r.table else "")
         rows += (
             f"<div class='rung'><span class='name'>{escape(t(f'rung.{r.key}'))}</span><span class='bar'>"
             f"<i style='width:{100 * r.symbols / widest:.2f}%'></i><i class='table' "
-            f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{r.total:,}</span></div>"
+            f"style='width:{100 * r.table / widest:.2f}%'></i></span><span class='number'>{number}</span></div>"
             f"<div class='remark'>{escape(explained)}</div>"
         )
     return f"<div class='rungs'>{rows}</div>"

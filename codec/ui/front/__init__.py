@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from codec import results
 from codec.ui import address, examples
 from codec.ui.tables import kilobytes
-from codec.ui.texts import ENGLISH, LANGUAGE, LANGUAGES, t
+from codec.ui.texts import ENGLISH, LANGUAGE, LANGUAGES, t, written
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
@@ -91,7 +91,7 @@ def claim(point: dict) -> str:
         return t("front.never_as_close")
     times = jpeg["bytes"] / point["bytes"]
     key = "front.as_close" if times >= 1.05 else "front.as_close_with_less"
-    return t(key, size=kilobytes(jpeg["bytes"]), times=f"{times:.1f}")
+    return t(key, size=kilobytes(jpeg["bytes"]), times=written(times, ".1f"))
 
 
 def rows(point: dict) -> str:
@@ -100,7 +100,11 @@ def rows(point: dict) -> str:
     lines = []
     for key, row in (("jpeg", point["jpeg"]), ("hific", point["hific"] | ours), ("mse", point["mse"] | ours)):
         rate = 8 * row["bytes"] / (point["width"] * point["height"])
-        cells = [f"{row['bytes']:,}", f"{rate:.3f}", *(format(row[name], form) for name, form in MEASURES)]
+        cells = [
+            written(row["bytes"], ","),
+            written(rate, ".3f"),
+            *(written(row[name], form) for name, form in MEASURES),
+        ]
         lines.append(f"<tr><th scope='row'>{t(f'front.row_{key}')}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
     return "".join(lines)
 

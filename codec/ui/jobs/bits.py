@@ -12,7 +12,7 @@ from codec.pictures.sandbox import read_picture
 from codec.ui.jobs import common
 from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.names import LAMBDAS
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 
 SHARES = ("var(--neutral-500)", "#e35933", "var(--primary-500)")
 
@@ -63,7 +63,7 @@ def ledger(sizes: dict[str, int], top: float, half: str) -> str:
         title = t("bits.part", name=escape(part), size=size)
         bar += f"<span style='flex:{size / total:.5f};background:{color}' title='{title}'></span>"
         names += " + " if names else ""
-        names += f"<i class='swatch' style='background:{color}'></i><b>{size:,}</b> {escape(part)}"
+        names += f"<i class='swatch' style='background:{color}'></i><b>{written(size, ',')}</b> {escape(part)}"
     return (
         f"<div class='ledger'>{bar}</div><p>{t('bits.total', parts=names, total=total)}</p>"
         f"<div class='scale' style='background:{heatmap.CSS_GRADIENT}'></div>"

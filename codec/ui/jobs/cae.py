@@ -16,7 +16,7 @@ from codec.ui.jobs import common
 from codec.ui.jobs.rd_plot import on_any_page
 from codec.ui.names import CAE_CROPS
 from codec.ui.tables import plain_table, rungs_html
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 
 RESULTS = "classroom-cae"  # of results/
 TERMS = ("mse", "entropy", "vgg2", "vgg5", "gram2", "gram5")  # of the loss; the text "cae.term_NAME" says which
@@ -64,7 +64,7 @@ def table(measured: dict) -> str:
         return f"<p>{t('cae.not_measured')}</p>"
     rows = []
     for p in sorted(measured["points"], key=lambda p: (p["experiment"], p["crop"])):
-        ours = [f"{p['mse']:.1f}", f"{p['psnr']:.1f}", f"{p['bpp']:.3f}", f"{p['bpp_plain_huffman']:.3f}"]
+        ours = [*reported(p), written(p["bpp_plain_huffman"], ".3f")]
         first = p["crop"] == min(CAE_CROPS)
         theirs = reported(measured["report"][p["experiment"]]) if first else ["–"] * 3
         name = t(f"cae.experiment_{p['experiment']}") if first else t("cae.the_same")
@@ -73,7 +73,7 @@ def table(measured: dict) -> str:
     trained = measured["trained"]
     steps = {name: entry["steps"] for name, entry in trained.items()}
     usual = max(set(steps.values()), key=[*steps.values()].count)
-    others = "; ".join(f"{name}: {count:,}" for name, count in steps.items() if count != usual)
+    others = "; ".join(f"{name}: {written(count, ',')}" for name, count in steps.items() if count != usual)
     batches = sorted({t("cae.batch", count=e["batch"], crop=CAE_CROPS[e["crop"]]) for e in trained.values()})
     remark = t(
         "cae.table_said", crops=measured["points"][0]["crops"], start=trained["1"]["start"], steps=usual,
@@ -85,8 +85,8 @@ def table(measured: dict) -> str:
 
 
 def reported(point: dict) -> list[str]:
-    """MSE, PSNR and bpp of an experiment as the report gives them."""
-    return [f"{point['mse']:.1f}", f"{point['psnr']:.1f}", f"{point['bpp']:.3f}"]
+    """MSE, PSNR and bpp of an experiment."""
+    return [written(point["mse"], ".1f"), written(point["psnr"], ".1f"), written(point["bpp"], ".3f")]
 
 
 def progress(measured: dict, experiment: str, crop: int = 64):
@@ -102,7 +102,7 @@ def progress(measured: dict, experiment: str, crop: int = 64):
     for name in TERMS:
         values = np.concatenate([medians([s[name] for s in part]) for part in (before, own)])
         top = max(values, default=1)
-        largest = f"{top:,.0f}" if top >= 100 else f"{top:.2g}"
+        largest = written(top, ",.0f") if top >= 100 else written(top, ".2g")
         plot.add_scatter(
             x=[s["step"] for s in before] + [s["step"] + offset for s in own],
             y=values / top,

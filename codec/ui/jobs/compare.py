@@ -30,7 +30,7 @@ from codec.ui.names import (
     OURS,
 )
 from codec.ui.tables import Row, facts, headline, kilobytes, remark, table, verdict
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 from codec.weights import default
 
 #: Of a photo, unless all pixels are asked for: a JPEG of the same size exists then, and all measures come soon.
@@ -129,7 +129,7 @@ def awaited(baseline: str) -> str:
 
 def asked(rate: tuple) -> str:
     mode, _, rate_bpp, kb = rate
-    return f"{kb:g} kB" if mode == BY_SIZE else f"{rate_bpp:g} bpp"
+    return f"{written(kb, 'g')} kB" if mode == BY_SIZE else f"{written(rate_bpp, 'g')} bpp"
 
 
 def row_of(job: Job, key: str, name: str, size: int, rendition=None) -> Row:

@@ -15,7 +15,7 @@ from codec.ui.jobs import common, rd_plot, renditions
 from codec.ui.jobs.gpu import each_where_it_fits, where_it_fits
 from codec.ui.jobs.rd_plot import Points
 from codec.ui.names import QUALITIES, curve_title
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 
 COLUMNS = ("codec", "setting", "bytes", "bpp", "psnr_db", "mse", "ms_ssim", "lpips")
 
@@ -118,7 +118,7 @@ def bd_rates(points: Points) -> str:
         if rate["percent"] is None:
             return f"<td title='{escape(rate['reason'])}'>–</td>"
         between = t("curves.between", low=rate[f"{metric}_from"], high=rate[f"{metric}_to"])
-        return f"<td title='{escape(between)}'>{rate['percent']:+.1f} %</td>"
+        return f"<td title='{escape(between)}'>{written(rate['percent'], '+.1f')} %</td>"
 
     rows = ""
     try:

@@ -14,7 +14,7 @@ from codec.ui.jobs.plane import REALISM, plane
 from codec.ui.jobs.renditions import CACHE, Job, digest, measure, networks, pixels, rendition
 from codec.ui.names import DECODERS, ORIGINAL
 from codec.ui.tables import facts, kilobytes, remark, table
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 from codec.weights import default
 
 INVENTED, DIFFERENCE, SHARE = "invented", "difference", "gan-share"
@@ -58,7 +58,7 @@ def results(folder: Path, job: Job, realism: float, progress):
         m = decoded[key] = rendition(job, gan, realism) if key == REALISM else rendition(job, key)
         rows[key] = row_of(job, key, m.name, m.size, m)
         rows[key].pending = True
-        put(key, m.name, f"{m.psnr:.1f} dB", m.png)
+        put(key, m.name, f"{written(m.psnr, '.1f')} dB", m.png)
         yield now()
     if gan:
         pngs = decoded[gan].png, decoded["mse"].png

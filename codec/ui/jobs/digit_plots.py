@@ -9,7 +9,7 @@ from codec.classroom import digits, prior
 from codec.pictures.load import png_bytes
 from codec.plots import SERIES
 from codec.ui.jobs.rd_plot import on_any_page
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 
 PLANE, UNTRAINED = "l2000-d2", "untrained"
 REPORTED = (0.01, 2, 10)  # the scales that the report draws: from, to, how many
@@ -33,7 +33,7 @@ def curves(measured: dict):
         plot.add_scatter(
             x=[p["rounded"]["bits_estimated"] for p in line],
             y=[p["rounded"]["distortion"] for p in line],
-            text=[f"{'λ' if key == 'lambda' else 'd'} = {p[key]:g}" for p in line],
+            text=[f"{'λ' if key == 'lambda' else 'd'} = {written(p[key], 'g')}" for p in line],
             customdata=[(p["rounded"]["bits_real"], p["rounded"]["psnr"]) for p in line],
             name=title,
             mode="lines+markers+text",
@@ -76,7 +76,7 @@ def priors(scales):
         plot.add_scatter(
             x=y,
             y=upper - lower,
-            name=f"{scale:.2f}",
+            name=written(scale, ".2f"),
             mode="lines",
             line={"color": SERIES[k % len(SERIES)], "width": 1.5},
             hovertemplate=t("digits.hover_prior", k=k, scale=scale),

@@ -13,7 +13,7 @@ from codec.ui.jobs.digit_plots import UNTRAINED, curves, data_uri, learned_prior
 from codec.ui.names import DIGITS_EACH as COLUMNS
 from codec.ui.names import DIGITS_START as START
 from codec.ui.tables import plain_table
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 
 RESULTS = "classroom-mnist"  # of results/
 
@@ -50,7 +50,7 @@ def row(model: str, column: float, dithered: bool, seed: float) -> str:
         cells.append(
             f"<figure>{image(x[k], t('digits.digit', digit=k))}{image(x_hat, t('digits.decoded', digit=k))}"
             f"<figcaption>{bits}<br><code>{text.hex(' ') or t('digits.no_bytes')}</code><br>"
-            f"{psnr(x[k], x_hat):.1f} dB</figcaption></figure>"
+            f"{written(psnr(x[k], x_hat), '.1f')} dB</figcaption></figure>"
         )
     return f"<div class='digits'>{''.join(cells)}</div><p>{t('digits.row_said', total=total, pixels=x.size)}</p>"
 
@@ -87,12 +87,14 @@ def pair(measured: dict) -> str:
     if UNTRAINED not in points or START not in points:
         return f"<p>{t('digits.not_measured')}</p>"
     reported = measured["report"]["untrained"]
-    rows = [(t("digits.as_reported"), f"{reported['distortion']:.3f}", f"{reported['bits']:.1f}", "–", "–", "–")]
+    theirs = written(reported["distortion"], ".3f"), written(reported["bits"], ".1f")
+    rows = [(t("digits.as_reported"), *theirs, "–", "–", "–")]
     for name, title in ((UNTRAINED, t("digits.untrained")), (START, t("digits.trained"))):
         p = points[name]
         noisy, rounded, dithered = p["in_training"], p["rounded"], p["dithered"]
-        cells = (f"{noisy['distortion']:.3f}", f"{noisy['bits']:.1f}", f"{rounded['bits_real']:.1f}")
-        rows.append((title, *cells, f"{dithered['bits_real']:.1f}", f"{rounded['psnr']:.1f}"))
+        bits = noisy["bits"], rounded["bits_real"], dithered["bits_real"]
+        cells = written(noisy["distortion"], ".3f"), *(written(b, ".1f") for b in (*bits, rounded["psnr"]))
+        rows.append((title, *cells))
     heads = [t(f"digits.head_{k}") for k in ("model", "error", "estimated", "real", "dithered", "psnr")]
     trained = measured["trained"][START]
     remark = t("digits.pair_said", digits=points[START]["digits"], epochs=trained["epochs"], start=trained["start"])

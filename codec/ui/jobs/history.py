@@ -24,7 +24,7 @@ from codec.ui.jobs.inside import gray
 from codec.ui.jobs.renditions import CACHE, ENTRY_BYTES, digest
 from codec.ui.names import KODAK
 from codec.ui.tables import plain_table
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 
 BESIDE = ("jpeg", "webp", "heic")  # on the plot of all
 STEPS = rnn_2018.TRAINED
@@ -210,9 +210,9 @@ class SideBySide:
         """Another picture, uint8 of the original's shape; milliseconds: of encoding and decoding, where measured."""
         quality, similar = psnr(self.rgb, rgb), ms_ssim(self.rgb, rgb)
         rate = bpp(size, rgb.shape[1], rgb.shape[0])
-        times = [f"{ms:,.0f}" for ms in milliseconds] or 2 * [t("history.unmeasured")]
-        structure = t("history.unmeasured") if similar is None else f"{similar:.4f}"
-        self.cells.append([name, f"{size:,}", f"{rate:.3f}", f"{quality:.2f}", structure, *times])
+        times = [written(ms, ",.0f") for ms in milliseconds] or 2 * [t("history.unmeasured")]
+        structure = t("history.unmeasured") if similar is None else written(similar, ".4f")
+        self.cells.append([name, written(size, ","), written(rate, ".3f"), written(quality, ".2f"), structure, *times])
         self.entries.append(self.entry(key, name, t("history.remark", size=size, psnr=quality), rgb))
 
     def values(self) -> tuple[dict, str]:

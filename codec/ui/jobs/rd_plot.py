@@ -10,7 +10,7 @@ from codec.plots import OTHER, PUBLISHED_COLOURS, colour
 from codec.spec import HISTORY
 from codec.ui.names import KODAK, LPIPS, MSE, PSNR, PUBLISHED, SSIM
 from codec.ui.names import curve_title as title
-from codec.ui.texts import t
+from codec.ui.texts import LANGUAGE, SEPARATORS, t, written
 
 GRID = "rgba(128,128,128,0.25)"  # on a light page and on a dark one
 #: The shapes tell curves apart where colours do not.
@@ -42,14 +42,15 @@ def on_any_page(plot) -> None:
     plot.update_yaxes(gridcolor=GRID, zeroline=False)
     clear = "rgba(0,0,0,0)"
     plot.update_layout(plot_bgcolor=clear, paper_bgcolor=clear, font_family="system-ui, sans-serif")
+    plot.update_layout(separators=SEPARATORS[LANGUAGE.get()])
 
 
 def sentence(point: tuple) -> str:
     """A point in words, for reading out."""
     name, setting, size, rate, psnr, _, ssim, lpips = point
-    measures = [f"PSNR {psnr:.2f} dB"]
-    measures += [] if ssim is None else [f"MS-SSIM {ssim:.4f}"]
-    measures += [] if lpips is None else [f"LPIPS {lpips:.3f}"]
+    measures = [f"PSNR {written(psnr, '.2f')} dB"]
+    measures += [] if ssim is None else [f"MS-SSIM {written(ssim, '.4f')}"]
+    measures += [] if lpips is None else [f"LPIPS {written(lpips, '.3f')}"]
     at = t("curves.point_at", name=title(name), setting=word(name), value=setting)
     return t("curves.point", at=at, size=size, bpp=rate, measures=", ".join(measures))
 
@@ -174,7 +175,7 @@ def figure(
         plot.add_scatter(
             x=rates,
             y=values,
-            name=f"R + λ·D = {cost:.2f}",
+            name=f"R + λ·D = {written(cost, '.2f')}",
             mode="lines",
             line={"color": OTHER, "dash": "dot", "width": 2},
             hoverinfo="skip",

@@ -26,7 +26,7 @@ from codec.ui.hosting.queue import is_called_off
 from codec.ui.jobs import common
 from codec.ui.jobs.gpu import where_it_fits
 from codec.ui.names import BASELINES, BY_BYTES, CAE, DECODERS, HISTORICAL, OURS, SYSTEMS
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 from codec.weights import default
 
 HISTORICAL_PIXELS = 2_000_000  # it takes seconds a megapixel
@@ -275,7 +275,7 @@ def of_autoencoder(job: Job, key: str) -> Rendition:
     experiment = "" if name == "1" else t("cae.experiment_short", name=name)
     return Rendition(
         key,
-        f"cae-2017{experiment}, {bpp(len(data), width, height):.2f} bpp",
+        f"cae-2017{experiment}, {written(bpp(len(data), width, height), '.2f')} bpp",
         png_bytes(rgb),
         len(data),
         psnr(job.rgb, rgb),

@@ -6,7 +6,7 @@ from codec import results
 from codec.spec import MAX_PIXELS
 from codec.ui.examples import sources
 from codec.ui.names import MODELS
-from codec.ui.texts import section, t
+from codec.ui.texts import section, t, written
 from codec.vote.ballots import MIN_VOTERS
 
 
@@ -19,8 +19,8 @@ def trained() -> str:
             cells = (
                 f"{t(f'about.{kind}')} `{name}`",
                 results.loss(entry),
-                f"{entry['steps']:,}" if "steps" in entry else "–",
-                f"{entry['wall_minutes']:,.0f}" if "wall_minutes" in entry else "–",
+                written(entry["steps"], ",") if "steps" in entry else "–",
+                written(entry["wall_minutes"], ",.0f") if "wall_minutes" in entry else "–",
                 entry.get("device", "–"),
                 str(entry.get("seed", "–")),
                 entry.get("data", "–"),

@@ -5,7 +5,7 @@ import gradio as gr
 from codec.spec import LAMBDA_MAX, LAMBDA_MIN
 from codec.ui import examples, jobs, viewer
 from codec.ui.names import LAMBDAS
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 from codec.ui.widgets import PRIVATE, Coded, Door, picture, tabs
 
 LIMITS = ((1, 8), (1, 64), (2, 128), (0, 1), (LAMBDA_MIN, LAMBDA_MAX), (LAMBDA_MIN, LAMBDA_MAX), (0, 1))  # of settings
@@ -44,7 +44,7 @@ def control(number: int):
     if number == 4:
         return gr.Radio([(t("lesson.all"), 0), (t("lesson.each"), 1)], value=0, label=label)
     if number == 6:
-        return gr.Radio([(f"λ = {v:g}", v) for v in LAMBDAS], value=LAMBDAS[1], label=label)
+        return gr.Radio([(f"λ = {written(v, 'g')}", v) for v in LAMBDAS], value=LAMBDAS[1], label=label)
     start, step = SLIDERS[number]
     return gr.Slider(*LIMITS[number - 1], start, step=step, label=label, buttons=[])
 

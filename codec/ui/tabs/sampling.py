@@ -6,7 +6,7 @@ from codec import results
 from codec.spec import ANCHORS, quality_index
 from codec.ui import jobs
 from codec.ui.names import CHANNELS, CROP_SIZES, DECODERS, EVERYTHING, SAMPLE_SIZES, SIDE
-from codec.ui.texts import t
+from codec.ui.texts import t, written
 from codec.ui.widgets import PRIVATE, QUICK, Coded, Door, hint, picture, strip
 
 
@@ -52,7 +52,7 @@ def decoder_choice() -> gr.Radio:
 
 def rate_choice(lmbda: float, **options) -> gr.Dropdown:
     """A choice of λ whose value is a quality index, as the endpoints take it; they take any other, too."""
-    choices = [(f"λ = {v:g}", quality_index(v)) for v in ANCHORS]
+    choices = [(f"λ = {written(v, 'g')}", quality_index(v)) for v in ANCHORS]
     return gr.Dropdown(
         choices,
         value=quality_index(lmbda),

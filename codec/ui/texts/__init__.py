@@ -1,10 +1,12 @@
 """Every text of the page by its key, in three languages: `en.toml`, `fr.toml` and `zh.toml` beside this file.
 
 A table's name is the first part of a key: `button` in [compare] is "compare.button". What a language lacks is taken
-from English. Placeholders are those of `str.format`: "{size:,} bytes".
+from English. Placeholders are those of `str.format`: "{size:,} bytes". Numbers are written as the language has them.
 """
 
 import functools
+import numbers
+import string
 import sys
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,6 +21,10 @@ ENGLISH = "en"
 LANGUAGES = {"en": "en", "fr": "fr", "zh": "zh-CN"}
 #: The language of the request that is being answered.
 LANGUAGE: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+#: What divides whole numbers from decimals, and thousands: plotly's name for both is `separators`.
+SEPARATORS = {"en": ".,", "fr": ",\u202f", "zh": ".,"}
 
 
 @functools.cache
@@ -40,10 +46,23 @@ def flat(table: dict, prefix: str = "") -> dict[str, str]:
     return flattened
 
 
+def written(value: float, form: str = "") -> str:
+    """A number in the language of the request: 1,234.5 is 1 234,5 in French. form: as of `format`."""
+    decimal, thousands = SEPARATORS[LANGUAGE.get()]
+    return format(value, form).translate({ord("."): decimal, ord(","): thousands})
+
+
+class Numbers(string.Formatter):
+    """`str.format` with numbers in the language of the request."""
+
+    def format_field(self, value, form: str) -> str:
+        return written(value, form) if isinstance(value, numbers.Real) else format(value, form)
+
+
 def t(key: str, /, **values) -> str:
     """The text of a key in the language of the request, with values in its placeholders."""
     text = texts(LANGUAGE.get())[key]
-    return text.format(**values) if values else text
+    return Numbers().format(text, **values) if values else text
 
 
 def accepted(asked: str, header: str = "") -> str:

@@ -4,7 +4,7 @@ import functools
 import json
 from datetime import date
 
-from codec.ui.texts import LANGUAGE, t
+from codec.ui.texts import LANGUAGE, t, written
 from codec.vote import charts, export, results
 from codec.vote.results import MIN_VOTERS
 from codec.vote.sets import TRAINED
@@ -135,7 +135,7 @@ def sizes(setup: dict) -> str:
     for image in setup["images"]:
         own = [r["bytes"] for r in image["renditions"].values()]
         apart = max(apart, max(own) / min(own) - 1)
-    return t("vote.reveal.sizes", percent=f"{100 * apart:.1f}", bpp=setup["bpp"])
+    return t("vote.reveal.sizes", percent=written(100 * apart, ".1f"), bpp=setup["bpp"])
 
 
 def scaled(summary: dict, setup: dict, names: dict) -> list[str]:
@@ -165,11 +165,11 @@ def predicted(summary: dict, setup: dict, names: dict) -> list[str]:
 def best_of(rows: list[dict]) -> dict[str, str]:
     """The first of the measures, which are sorted by τ, and those that are as good."""
     names = [words(f"measure_{row['name']}") for row in rows if row["tau"] == rows[0]["tau"]]
-    return {"name": ", ".join(names), "tau": f"{rows[0]['tau']:.2f}".replace("-", "−")}
+    return {"name": ", ".join(names), "tau": written(rows[0]["tau"], ".2f").replace("-", "−")}
 
 
 def signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return written(value, "+.2f").replace("-", "−")
 
 
 def table(name: str, summary: dict, names: dict) -> list[list[str]]:
