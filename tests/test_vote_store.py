@@ -115,7 +115,7 @@ def test_a_file_of_the_first_version_is_migrated_with_its_votes(tmp_path, monkey
     old.close()
     monkeypatch.undo()
     new = Store(tmp_path)
-    assert new.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS) == 2
+    assert new.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS) == 3
     assert new.hosted(code, secret)["code"] == code and new.counts(code) == {"joined": 1, "votes": 1, "expected": 12}
     new.raise_hands(code, Hands(0, "mse", "hific", 1, 2, 3))
     assert new.hands(code) == [Hands(0, "mse", "hific", 1, 2, 3)]
@@ -221,6 +221,21 @@ def test_a_practice_round_is_not_counted(store):
     assert not store.room(code)["practice"]
     filled(store, code, 1)
     assert len(store.votes(code)) == 12
+
+
+def test_a_room_that_is_cleared_has_its_time_anew_and_no_more(tmp_path):
+    now = [1e9]
+    store = Store(tmp_path, clock=lambda: now[0])
+    code, _ = opened(store, minutes=2)
+    for _ in range(3):
+        now[0] += 500
+        assert not store.is_open(store.room(code))
+        store.clear(code)
+        now[0] += 119
+        assert store.is_open(store.room(code))
+        now[0] += 2
+        assert not store.is_open(store.room(code))
+    store.close()
 
 
 def test_limits_and_the_end_of_the_time(tmp_path, monkeypatch):

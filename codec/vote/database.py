@@ -59,6 +59,7 @@ MIGRATIONS = (
         room TEXT NOT NULL REFERENCES rooms ON DELETE CASCADE, label TEXT NOT NULL, votes TEXT NOT NULL,
         PRIMARY KEY (room, label));
     """,
+    "ALTER TABLE rooms ADD COLUMN began REAL;",  # when its time began anew
 )
 
 

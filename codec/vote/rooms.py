@@ -100,11 +100,19 @@ class Rooms(Database):
             db.execute(f"UPDATE rooms SET {columns} WHERE code = ?", (*values.values(), code))
 
     def clear(self, code: str) -> None:
-        """Deletes a room's votes and voters, ends its practice, and opens it again: whoever is there joins anew."""
+        """Deletes a room's votes and voters, ends its practice, and opens it again: whoever is there joins anew.
+
+        A room with a limit of time has it anew.
+        """
+        now = self.clock()
         with self.changing() as db:
             for table in ("voters", "hands", "earlier"):
                 db.execute(f"DELETE FROM {table} WHERE room = ?", (code,))
-            db.execute("UPDATE rooms SET practice = 0, revealed = 0, epoch = epoch + 1 WHERE code = ?", (code,))
+            db.execute(
+                "UPDATE rooms SET practice = 0, revealed = 0, epoch = epoch + 1, began = ?, "
+                "closes = ? + closes - COALESCE(began, created) WHERE code = ?",
+                (now, now, code),
+            )
 
     def delete(self, code: str) -> None:
         """Deletes a room with everything in it, and its set where no other room has it."""

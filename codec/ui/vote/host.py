@@ -87,8 +87,6 @@ def clear(votes: Votes, request: Request, room: sqlite3.Row, data: dict) -> dict
     kept = votes.opened()
     kept.clear(room["code"])
     votes.summaries.forget()
-    if room["closes"]:
-        kept.change(room["code"], closes=kept.clock() + room["closes"] - room["created"])
     return state(votes, request, kept.room(room["code"]), data)
 
 
