@@ -21,6 +21,7 @@ except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
 from codec.training import decoders, sprint, trunk
+from codec.training.data import DATA
 
 
 def add_settings(parser: argparse.ArgumentParser, settings: type, defaults: dict) -> None:
@@ -82,6 +83,7 @@ def main() -> int:
     one.add_argument("--partner", default="", help="fidelity decoder to interpolate with; default: the recipe's")
     one.add_argument("--images", type=int, default=0, help="number of images to measure; default: all")
     one.add_argument("--device", default="cpu")
+    one.add_argument("--data", default=DATA, help="what it was trained on, in words")
     mix = add("mix", "average decoders' weights: a checkpoint to export or to start from")
     mix.add_argument("parts", nargs="+", metavar="SOURCE=SHARE", help="a checkpoint, a decoder's NAME, or FOLDER/NAME")
     mix.add_argument("--out", required=True)

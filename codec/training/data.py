@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+#: What is trained on, as the manifest says it.
+DATA = "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, free photographs, generated pages"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 

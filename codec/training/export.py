@@ -22,7 +22,6 @@ from codec.training import storing, tables
 from codec.training.losses import REFERENCE_LAMBDA
 from codec.weights import Weights
 
-DATA = "CID22 training split, CLIC 2025 validation photographs, desktop wallpapers, BSDS500"
 RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
 Z_SUPPORT = 20
 WEIGHT_MAX = 32767  # weights of the integer networks have 16 bits
@@ -288,7 +287,7 @@ def export(
         "steps": saved["total_steps"],
         "wall_minutes": round(saved["total_seconds"] / 60, 1),
         "seed": saved["settings"]["seed"],
-        "data": DATA,
+        "data": datasets.DATA,
         "revision": revision(),
         "validation": {"set": "41 images of CID22's validation split", **final},
     }

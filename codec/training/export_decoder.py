@@ -15,7 +15,7 @@ from codec.pipeline import Codec
 from codec.training import data as datasets
 from codec.training import storing
 from codec.training.decoders import validation_levels
-from codec.training.export import DATA, revision
+from codec.training.export import revision
 from codec.training.latents import read_decoder
 from codec.training.recipes import Recipe, formula
 from codec.weights import Weights
@@ -45,12 +45,20 @@ def measure(codec: Codec, g_s: Synthesis, images: list[np.ndarray], levels: list
 
 
 def export_decoder(
-    checkpoint: str, out: str, validation: str, name: str = "", partner: str = "", images: int = 0, device: str = "cpu"
+    checkpoint: str,
+    out: str,
+    validation: str,
+    name: str = "",
+    partner: str = "",
+    images: int = 0,
+    device: str = "cpu",
+    data: str = datasets.DATA,
 ) -> dict:
     """Writes NAME-TRUNK.safetensors to the weights folder `out` and its entry in the manifest, nothing else.
 
     name: of the decoder, by default as trained. partner: the fidelity decoder to interpolate with, by default the
-    recipe's. images: how many of the validation images to measure, 0 for all. Returns the entry. Raises ValueError
+    recipe's. images: how many of the validation images to measure, 0 for all. data: what it was trained on, in words.
+    Returns the entry. Raises ValueError
     where the decoder belongs to another trunk than the folder's, or is too large a file.
     """
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -75,7 +83,7 @@ def export_decoder(
         "optimizer": saved["settings"]["optimizer"],
         "device": saved["settings"]["device"],
         "seed": saved["settings"]["seed"],
-        "data": DATA,
+        "data": data,
     }
     return add(weights, name, recipe.architecture, saved["ema"], facts, validation, images, device)
 
