@@ -1,7 +1,9 @@
 """The training of the trunk on a few small pictures: it learns, resumes, and what it exports codes and decodes."""
 
+import importlib
 import json
 import math
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from codec.networks.gain import lambda_map
 from codec.networks.model import CodecModel, Output
 from codec.pipeline import Codec
 from codec.spec import ANCHORS
+from codec.training import __main__ as command_line
 from codec.training import data, export, muon
 from codec.training.data import Crops, random_levels
 from codec.training.losses import REFERENCE_LAMBDA, rate_distortion
@@ -133,3 +136,24 @@ def test_varied_crops_are_the_pictures_in_another_size_and_light(folders):
     assert (lit[:, 1:] >= lit[:, :-1]).all() and not np.array_equal(lit, slope)  # in another light, dark stays dark
     again = Crops(folders / "train", varied=1).sample(np.random.default_rng(0), 24, 64)
     assert torch.equal(varied, again)
+
+
+@pytest.mark.parametrize(
+    "line, function",
+    [
+        ("export --data d --validation v", "export.export"),
+        ("export-decoder --validation v --checkpoint c", "export_decoder.export_decoder"),
+        ("follow --validation v --before b", "export_decoder.follow"),
+        ("mix a.pt=0.5 b.pt=0.5 --out c.pt", "mixture.mix"),
+        ("pack --data d --validation v --backbones b", "pack.pack"),
+        ("pages --out o", "pages.pages"),
+        ("plot", "plot.plot"),
+    ],
+)
+def test_every_command_gives_its_function_what_it_takes(monkeypatch, line, function):
+    module, name = function.split(".")
+    owner = importlib.import_module(f"codec.training.{module}")
+    called = create_autospec(getattr(owner, name))
+    monkeypatch.setattr(owner, name, called)
+    monkeypatch.setattr("sys.argv", ["codec.training", *line.split()])
+    assert command_line.main() == 0 and called.call_count == 1

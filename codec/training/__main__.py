@@ -85,7 +85,7 @@ def main() -> int:
     one.add_argument("--device", default="cpu")
     one.add_argument("--data", default=DATA, help="what it was trained on, in words")
     mix = add("mix", "average decoders' weights: a checkpoint to export or to start from")
-    mix.add_argument("parts", nargs="+", metavar="SOURCE=SHARE", help="a checkpoint, a decoder's NAME, or FOLDER/NAME")
+    mix.add_argument("terms", nargs="+", metavar="SOURCE=SHARE", help="a checkpoint, a decoder's NAME, or FOLDER/NAME")
     mix.add_argument("--out", required=True)
     mix.add_argument("--weights", default="weights", help="folder of the decoders that are named")
     follow = add("follow", "transfer decoders to a trunk that was trained further", "validation")
