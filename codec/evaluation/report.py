@@ -1,8 +1,8 @@
 """Writes docs/results.md, the README's table and the model card's from what was measured, by the templates beside it.
 
 What no results file says yet is "not measured yet". The files: kodak.json and cid22.json of `rd`, those with -iso
-of `iso`, jpeg.json, speed.json and checks.json of the commands of these names, and plots in docs/plots. Where another
-machine has the GPU, what `speed` says there goes into speed-cuda.json.
+of `iso`, jpeg.json, speed.json and checks.json of the commands of these names, cid22-checks.json of `checks`,
+and plots in docs/plots. Where another machine has the GPU, what `speed` says there goes into speed-cuda.json.
 """
 
 import json
@@ -22,19 +22,19 @@ RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -
 EMBEDDED = {"rd-psnr": "PSNR over rate", "perception-distortion": "LPIPS over PSNR"}
 LINKED = {"rd-ms-ssim": "MS-SSIM over rate", "rd-lpips": "LPIPS over rate"}
 CLASSICAL = ("heic", "avif", "webp", "jpeg")
-FILES = ("kodak", "cid22", "kodak-iso", "cid22-iso", "kodak-worth", "checks", "speed", "speed-cuda", "jpeg", "history")
-NAMES = (
-    "kodak",
-    "cid22",
-    "kodak_sizes",
-    "cid22_sizes",
-    "kodak_worth",
-    "checks",
-    "speed",
-    "speed_cuda",
-    "jpeg",
-    "history",
-)  # in the templates
+FILES = {  # by their names in the templates
+    "kodak": "kodak",
+    "cid22": "cid22",
+    "kodak_sizes": "kodak-iso",
+    "cid22_sizes": "cid22-iso",
+    "kodak_worth": "kodak-worth",
+    "checks": "checks",
+    "cid22_checks": "cid22-checks",
+    "speed": "speed",
+    "speed_cuda": "speed-cuda",
+    "jpeg": "jpeg",
+    "history": "history",
+}
 TOTAL_BYTES = 50_000_000  # of the whole weights folder, the classroom's among them
 
 
@@ -169,7 +169,7 @@ def environment() -> Environment:
 
 def render(template: str, results: Path) -> str:
     """A template with the results files of a folder, and the plots beside it."""
-    read = {name: read_json(results / f"{file}.json") for name, file in zip(NAMES, FILES, strict=True)}
+    read = {name: read_json(results / f"{file}.json") for name, file in FILES.items()}
     folder = results.resolve().parent / "docs" / "plots"
     plots = [n for n in (*EMBEDDED, *LINKED) if (folder / f"kodak-{n}.png").exists()]
     text = environment().get_template(template).render(plots=plots, **read)
