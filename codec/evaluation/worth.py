@@ -1,10 +1,10 @@
-"""How many times the bytes HEIC needs to look as close, by measures that no decoder was trained on too.
+"""How many times the bytes HEIC needs to look as close, by a measure that no decoder was trained on, too.
 
 k of a decoder at a rate is the factor on that rate at which HEIC has the same mean of a measure. HEIC is measured at
 `FACTORS` times the rate, and its curve is interpolated linearly over the logarithm of the size. Beyond its ends k is
 "<" or ">" and the factor there.
 
-The measures: LPIPS on AlexNet, which the hific decoders are trained for; LPIPS on VGG-16; and DISTS, which no loss has
+The measures: LPIPS on AlexNet and on VGG-16, which the hific decoders are trained for, and DISTS, which no loss has
 (Ding et al., "Image quality assessment: unifying structure and texture similarity", TPAMI 2020). VGG-16 comes from a
 folder of backbones, so nothing is downloaded.
 """
