@@ -32,6 +32,12 @@ from codec.ui.jobs.renditions import Cache
 from codec.weights import default
 
 
+@pytest.fixture(autouse=True)
+def float32_only(monkeypatch):
+    """The pretended GPU computes in float32. So does the processor here, for the pictures to be the same."""
+    monkeypatch.setattr("codec.pipeline.has_bfloat16", lambda device="cpu": False)
+
+
 def silent(*_, **__):
     """In place of gr.Progress."""
 
