@@ -3,7 +3,7 @@
 The *quality index* q of a stream is one byte, 0…255. It names a place on the ladder of anchor λ's: the *level*, a
 number in [0, TOP]. Level 0 is ANCHORS[0] and level TOP is ANCHORS[TOP]. Between two anchors λ and the gains
 are interpolated geometrically.
-A q from LOWEST to -1 lies below the ladder, where nothing was trained: the networks read the level 0.
+A q from LOWEST to -1 lies below the ladder, where the trunk was not trained: the networks read the level 0.
 """
 
 import math

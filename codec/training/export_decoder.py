@@ -58,8 +58,8 @@ def export_decoder(
 
     name: of the decoder, by default as trained. partner: the fidelity decoder to interpolate with, by default the
     recipe's. images: how many of the validation images to measure, 0 for all. data: what it was trained on, in words.
-    Returns the entry. Raises ValueError
-    where the decoder belongs to another trunk than the folder's, or is too large a file.
+    Returns the entry. Raises ValueError where the decoder belongs to another trunk than the folder's, or is too large a
+    file.
     """
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     recipe, weights = Recipe(**saved["recipe"]), Weights(out)
