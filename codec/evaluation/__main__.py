@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--threads", type=int, help="default: torch's own choice")
     command.add_argument("--runs", type=int, default=7)
     command.add_argument("--against", help="a git revision to time beside this version, by turns")
+    command.add_argument("--folder", type=Path, help="with --against: a folder of images to compress by both, too")
+    command.add_argument("--jobs", type=int, default=2, help="processes of this version for the folder")
     command.add_argument("--peers", action="store_true", help="also time CompressAI's models")
     command.add_argument("--peer-venv", type=Path, help="where to install CompressAI; default: a temporary folder")
     command.add_argument(

@@ -25,6 +25,7 @@ from codec.weights import default
 
 SIZES = ((768, 512), (1920, 1080), (4000, 3000))
 WARM_UP = 2
+LARGE_RUNS = 3  # of an image of 12 megapixels or of a folder
 ENCODING = ("analysis", "hyperprior and quantisation", "range coding")
 DECODING = ("container", "entropy decoding", "synthesis")
 
@@ -39,6 +40,13 @@ def synthetic(width: int, height: int, seed: int = 0) -> np.ndarray:
         colour = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(height, width))) / frequency, (height, width))
         planes.append(planes[0] + 0.3 * colour)
     return np.stack([(127 + 45 * p / p.std()).clip(0, 255).astype(np.uint8) for p in planes], 2)
+
+
+def mosaic(rgb: np.ndarray) -> np.ndarray:
+    """The largest size that is timed, of copies of an image: uint8 (3000, 4000, 3)."""
+    width, height = SIZES[-1]
+    copies = -(-height // rgb.shape[0]), -(-width // rgb.shape[1]), 1
+    return np.ascontiguousarray(np.tile(rgb, copies)[:height, :width])
 
 
 def once(codec: Codec, rgb: np.ndarray, q: int, settle: Callable[[], None]) -> tuple[Timer, int]:
@@ -120,7 +128,7 @@ def measure(args: argparse.Namespace) -> dict:
         "points": old.get("points", []) if same else [],
     }
     if same:
-        result |= {key: old[key] for key in ("against", "peers") if key in old}
+        result |= {key: old[key] for key in ("against", "against_large", "against_folder", "peers") if key in old}
     for source, rgb in pictures(args.pictures):
         name = f"{rgb.shape[1]}×{rgb.shape[0]}"
         for device, precision in devices():
@@ -134,10 +142,17 @@ def measure(args: argparse.Namespace) -> dict:
             write_json(args.out, result)
     if args.against:
         source, rgb = next(pictures(args.pictures))
-        result["against"] = against.compare(args.against, rgb, torch.get_num_threads(), args.runs) | {"source": source}
+        for key, image, runs in (("against", rgb, args.runs), ("against_large", mosaic(rgb), LARGE_RUNS)):
+            compared = against.compare(args.against, image, torch.get_num_threads(), runs)
+            result[key] = compared | {"source": source}
+            write_json(args.out, result)
+            for name, row in compared["stages"].items():
+                print(f"  {name:14} {row['new_ms']} ms, {args.against} {row['old_ms']} ms, ratio {row['ratio']}")
+    if args.against and args.folder:
+        row = against.compare_folders(args.against, args.folder, args.jobs, LARGE_RUNS)
+        result["against_folder"] = row
         write_json(args.out, result)
-        for name, row in result["against"]["stages"].items():
-            print(f"  {name:14} {row['new_ms']} ms, {args.against} {row['old_ms']} ms, ratio {row['ratio']}")
+        print(f"  folder         {row['new_ms']} ms, {args.against} {row['old_ms']} ms, ratio {row['ratio']}")
     if args.peers:
         source, rgb = next(pictures(args.pictures))
         result["peers"] = with_peers(args, rgb) | {"source": source}

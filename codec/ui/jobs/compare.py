@@ -83,7 +83,7 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         coding = pool.submit(
             here.run, encoding, image.rgb, model, wanted, lambda s: progress(0.05 + 0.45 * s, desc=step)
         )
-        png = png_bytes(image.rgb)
+        png = renditions.png_of(image.rgb)
         original.write_bytes(png)
         id_ = digest(png)
         value = viewer.value(id_, image.rgb, [entry], *sides[:2], crops)

@@ -114,8 +114,14 @@ class Cache:
 CACHE = Cache(KEPT_BYTES)
 
 
-def digest(data: bytes) -> str:
+def digest(data) -> str:
+    """SHA-256 of bytes or of an array."""
     return hashlib.sha256(data).hexdigest()
+
+
+def png_of(rgb: np.ndarray) -> bytes:
+    """The PNG of a picture, uint8 (H, W, 3); the next click for the same one finds it made."""
+    return CACHE.get_or_make(("png", rgb.shape, digest(rgb)), lambda: png_bytes(rgb), len)
 
 
 class Job:
@@ -159,7 +165,7 @@ def encoding(rgb: np.ndarray, model: str, wanted: dict, progress=None) -> Encodi
 
     A number that is typed asks for it when the field is left, and the click on the button that follows once more.
     """
-    key = (digest(rgb.tobytes()), rgb.shape, model, *wanted.items())
+    key = (digest(rgb), rgb.shape, model, *wanted.items())
     return CACHE.get_or_make(key, lambda: encode(rgb, model, wanted, progress), lambda e: len(e.data) + ENTRY_BYTES)
 
 
