@@ -19,6 +19,7 @@ from torch import Tensor
 
 from codec.classroom import coarse
 from codec.classroom.history import attention_2021, importance_2018, rnn_2018
+from codec.classroom.store import entry, tensors
 from codec.metrics import alexnet
 from codec.networks.storage import to_float
 from codec.training.loop import Loop, Plan, cosine
@@ -37,6 +38,7 @@ class Settings:
     system: str = "rnn-2018"
     variants: str = ""  # of the system, separated by commas; all by default
     start: str = ""  # the variant as which the network is trained that all start from; random weights by default
+    init: str = ""  # "weights": that network goes on from the shipped one of this name
     start_steps: int = 6000
     steps: int = 6000
     coarse_steps: int = 120  # more, with weights of few bits
@@ -200,9 +202,14 @@ def train(settings: Settings) -> None:
     store = Resident([settings.data], settings.device, max(settings.crop, 256), {"art": 0.5})
     before, start = {}, "random weights"
     if settings.start:
-        net = begun(build, settings.start, settings, store)
+        net, past = begun(build, settings.start, settings, store), ""
+        if settings.init == "weights":
+            shipped = {k: v for k, v in tensors(settings.system, settings.start).items() if k != "tables"}
+            net.load_state_dict(shipped)
+            described = entry(settings.system, settings.start)
+            past = f"{described['start']}, {described['steps']} steps, "
         fit(net, task_of, settings.start, store, settings, run / "start", settings.start_steps, 1.0)
-        before, start = net.state_dict(), f"{settings.start_steps} steps as '{settings.start}'"
+        before, start = net.state_dict(), f"{past}{settings.start_steps} steps as '{settings.start}'"
     for variant in settings.variants.split(",") if settings.variants else module.VARIANTS:
         if (run / f"{variant}.safetensors").exists():
             continue
@@ -287,5 +294,5 @@ def fit_bits(net: rnn_2018.Network, store: Resident, settings: Settings):
             rows, columns = np.nonzero(active)
             inputs.append(rnn_2018.neighbours(codes, step, rows, columns))
             bits.append(codes[step, rows + 1, columns + 1] > 0)
-    tensors = (torch.from_numpy(np.concatenate(part)) for part in (inputs, bits))
-    return Loop(BitTask(net, *tensors, 2e-3), Plan(settings.bit_steps, log_every=250)).run()
+    known = (torch.from_numpy(np.concatenate(part)) for part in (inputs, bits))
+    return Loop(BitTask(net, *known, 2e-3), Plan(settings.bit_steps, log_every=250)).run()
