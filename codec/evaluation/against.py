@@ -97,12 +97,11 @@ def compare_folders(revision: str, images: Path, jobs: int, runs: int) -> dict:
     Raises RuntimeError where there is no such revision, or a version cannot code the folder.
     """
     pairs = []
-    with checked_out(revision) as folders:
+    with checked_out(revision) as (here, old):
         for _ in range(runs):
-            pairs.append(tuple(of_a_folder(f, images, n) for f, n in zip(folders, (["--jobs", str(jobs)], []), strict=True)))
-    here = medians(pairs)
+            pairs.append((of_a_folder(here, images, ["--jobs", str(jobs)]), of_a_folder(old, images, [])))
     count = sum(path.is_file() for path in images.iterdir())
-    return {"revision": revision, "files": count, "jobs": jobs, "rounds": runs} | here
+    return {"revision": revision, "files": count, "jobs": jobs, "rounds": runs} | medians(pairs)
 
 
 def of_a_folder(version: Path, images: Path, options: list[str]) -> float:

@@ -11,7 +11,7 @@ import gradio as gr
 from codec.errors import CodecError
 from codec.metrics import bpp
 from codec.pictures.files import declared_pixels
-from codec.pictures.load import DRAFT_PIXELS, png_bytes
+from codec.pictures.load import DRAFT_PIXELS
 from codec.pictures.sandbox import read_picture
 from codec.ui import viewer
 from codec.ui.jobs import common, renditions
