@@ -18,6 +18,10 @@ from codec.pictures.sources import read_source
 from codec.pipeline import Codec, Latent, Progress
 from codec.weights import default
 
+#: Modules that are imported with their first use: the systems of earlier years, and the slow search for a latent.
+history = functools.partial(importlib.import_module, "codec.classroom.history.systems")
+refining = functools.partial(importlib.import_module, "codec.refining")
+
 
 @functools.cache
 def load(trunk: str = "", device: str = "cpu") -> Codec:
@@ -57,6 +61,7 @@ def encode(
     bpp: float | None = None,
     max_bytes: int | None = None,
     q: int | np.ndarray | None = None,
+    refine: int = 0,
     codec: Codec | None = None,
     y: Tensor | None = None,
     progress: Progress = None,
@@ -65,8 +70,8 @@ def encode(
 
     This is `compress` with all its intermediate results; see there for errors. Where the target is below the model's
     range, the result is the smallest stream, with `reached` False. Without λ, rate and q the target is the model's own
-    rate, and the smallest stream counts as reached. `y`: the result of `codec.analyse` where there is one. `progress`
-    is told the share that is done.
+    rate, and the smallest stream counts as reached. `refine`: iterations of `codec.refining`, slow. `y`: the result of
+    `codec.analyse` where there is one. `progress` is told the share that is done.
     """
     given = sum(v is not None for v in (lmbda, bpp, max_bytes, q))
     if given > 1:
@@ -74,6 +79,8 @@ def encode(
     default().check_model(model)
     for name, value in (("λ", lmbda), ("The target rate", bpp)):
         check_number(name, value)
+    if not (isinstance(refine, int) and 0 <= refine <= spec.MAX_REFINE):
+        raise CodecError(f"A latent can be refined 0 to {spec.MAX_REFINE} times, not {refine} times.")
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
@@ -83,22 +90,30 @@ def encode(
         if not (np.isfinite(bpp) and bpp > 0):
             raise CodecError(f"The target rate is {bpp} bpp; it must be a positive number.")
         max_bytes = int(bpp * width * height / 8)
-    timer, codings, likely = Timer(), 0, 1 if max_bytes is None else 4
+    timer, codings, likely, more = Timer(), 0, 1 if max_bytes is None else 4, {}
+    quick = None if refine else progress
     with timer.stage("analysis"):
-        analysed = codec.analyse(rgb, part(progress, 0, 0.5)) if y is None else y
+        analysed = codec.analyse(rgb, part(quick, 0, 0.5)) if y is None else y
 
     def code(q: int | np.ndarray) -> Coded:
         nonlocal codings
         with timer.stage("hyperprior and quantisation"):
-            latent = codec.quantise(analysed, q, part(progress, 0.5 + 0.5 * codings / likely, 0.5 / likely))
+            latent = codec.quantise(analysed, q, part(quick, 0.5 + 0.5 * codings / likely, 0.5 / likely), **more)
         with timer.stage("range coding"):
             stream = codec.write(latent, width, height, model)
             data = bitstream.write(stream)
         codings += 1
         return Coded(data, stream, latent, q, timer)
 
+    def search_latent(q: int | np.ndarray) -> None:
+        nonlocal analysed, more
+        if refine:
+            with timer.stage("refinement"):
+                analysed, more["z"], more["rdo"] = refining().refine(codec, rgb, analysed, q, refine, progress)
+
     if max_bytes is None:
         q = spec.quality_index(spec.DEFAULT_LAMBDA if lmbda is None else lmbda) if q is None else q
+        search_latent(q)
         return code(q), RateResult(q if isinstance(q, int) else None, True, False, codings)
     limit, kept = max_bytes, {}
 
@@ -111,14 +126,14 @@ def encode(
 
     estimate = rate.by_nonzeros(analysed, codec.trunk.gain)
     largest = rate.largest_q(size_at, limit, estimate, bottom=spec.LOWEST)
+    if refine:
+        guess = spec.LOWEST if largest is None else largest
+        search_latent(guess)
+        kept.clear()
+        largest = rate.largest_q(size_at, limit, estimate, guess=guess, bottom=spec.LOWEST)
     q = spec.LOWEST if largest is None else largest
     coded = kept[q] if q in kept else code(q)
     return coded, RateResult(q, largest is not None or not given, q == spec.BYTE_MAX, codings)
-
-
-def history():
-    """The systems of earlier years, which are not part of this codec. They are imported with their first use."""
-    return importlib.import_module("codec.classroom.history.systems")
 
 
 def part(progress: Progress, start: float, span: float) -> Progress:
@@ -132,14 +147,17 @@ def check_number(name: str, value) -> None:
         raise CodecError(f"{name} has to be a number, not an object of type '{type(value).__name__}'.")
 
 
-def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None) -> bytes:
+def compress(
+    image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None, refine: int = 0
+) -> bytes:
     """Compresses a picture into a stream.
 
     image: a path, the bytes of an image file, a file object, a PIL.Image, or an array (H, W[, 3 or 4]).
     model: the decoder that the stream suggests. lmbda: the trade-off, 0.0005…0.0483 on CompressAI's scale
     (default 0.0067); or bpp: a rate in bits per pixel that the file, header included, does not exceed. hific-lo,
     -mi and -hi are meant for 0.14, 0.30 and 0.45 bpp, and take those by default where the picture allows it. The
-    systems of `codec.spec.HISTORY` are models, too; they take a rate or choose their own.
+    systems of `codec.spec.HISTORY` are models, too; they take a rate or choose their own. refine: 0…64 iterations of a
+    search for fewer bytes at the same quality, see `codec.refining`; eight take twenty times as long as encoding.
 
     Raises ImageError (unusable picture), WeightsError, and CodecError (λ out of range, unknown model, or a
     rate below what the model can reach).
@@ -150,16 +168,18 @@ def compress(image, model: str = "mse", *, lmbda: float | None = None, bpp: floa
     >>> codec.decompress(data).size
     (96, 64)
     """
-    return compress_rgb(load_image(image).rgb, model, lmbda, bpp)[0]
+    return compress_rgb(load_image(image).rgb, model, lmbda, bpp, refine)[0]
 
 
-def compress_rgb(rgb: np.ndarray, model: str, lmbda: float | None, bpp: float | None) -> tuple[bytes, bool]:
+def compress_rgb(
+    rgb: np.ndarray, model: str, lmbda: float | None, bpp: float | None, refine: int = 0
+) -> tuple[bytes, bool]:
     """`compress` of uint8 (H, W, 3): the stream, and whether it has the best quality there is."""
     if model in spec.HISTORY:
         history().check(model, lmbda)
         check_number("The target rate", bpp)
         return history().compress(rgb, model, bpp), False
-    coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp)
+    coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp, refine=refine)
     if not search.reached:
         least = rate.bpp(len(coded.data), rgb.shape[1], rgb.shape[0])
         raise CodecError(f"{bpp:g} bpp cannot be reached: the least for this picture is {least:.4f} bpp.")

@@ -21,9 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.errors import StreamError
-from codec.pictures.sources import read_source
-from codec.rate import bpp
-from codec.spec import LOWEST, MAX_PIXELS, MAX_SIDE, NUMBERED, NUMBERS, REGION, lambda_of
+from codec.spec import LOWEST, MAX_PIXELS, MAX_SIDE, NUMBERED, NUMBERS, REGION
 
 MAGIC = b"LIC"
 VERSION = 1
@@ -153,28 +151,3 @@ def _read_map(reader: _Reader, rows: int, columns: int) -> np.ndarray:
     if len(raw) != rows * columns or inflater.unconsumed_tail or inflater.unused_data:
         raise StreamError(f"{DAMAGED}: its map of levels cannot be read.")
     return np.cumsum(np.frombuffer(raw, dtype=np.uint8), dtype=np.uint8).reshape(rows, columns)
-
-
-def info(source) -> dict:
-    """Every header field of a stream, its sizes in bytes and its rate, fit for JSON. source: as `decompress` takes."""
-    data = read_source(source, StreamError)
-    stream = read(data)
-    level: dict[str, object]
-    if isinstance(stream.q, int):
-        level = {"level": stream.q, "lambda": round(lambda_of(stream.q), 6)}
-    else:
-        least, most = int(stream.q.min()), int(stream.q.max())
-        level = {"level_map": dict(zip(("rows", "columns"), stream.regions, strict=True)) | {"min": least, "max": most}}
-    return {
-        "version": VERSION,
-        "trunk": stream.trunk,
-        "decoder": stream.decoder,
-        "width": stream.width,
-        "height": stream.height,
-        **level,
-        "bytes": len(data),
-        "header_bytes": len(data) - len(stream.z) - len(stream.y),
-        "z_bytes": len(stream.z),
-        "y_bytes": len(stream.y),
-        "bpp": round(bpp(len(data), stream.width, stream.height), 6),
-    }

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.bitstream import info
+import codec
 from codec.errors import CodecError, ImageError, StreamError
 from codec.paths import printable
 from codec.pictures.batch import Job, check_names, jobs, read_input, report, run_jobs, several
 from codec.rate import bpp
-from codec.spec import HISTORY, HISTORY_MAGIC, PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
+from codec.spec import HISTORY, HISTORY_MAGIC, MAX_REFINE, PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
 from codec.weights import default
 
 EPILOG = """- as IN or OUT is the standard input or output. A file that exists is replaced with --force only, and OUT is
@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     rate = compress.add_mutually_exclusive_group()
     rate.add_argument("--lambda", type=float, dest="lmbda", metavar="L", help="trade-off, 0.0005…0.0483 (0.0067)")
     rate.add_argument("--bpp", type=float, metavar="R", help="rate in bits per pixel, not exceeded")
+    compress.add_argument("--refine", type=int, default=0, metavar="N", help="iterations of a slow search (0)")
     decompress = commands.add_parser("decompress", help=f"{STREAM_SUFFIX} streams -> PNG", epilog=EPILOG)
     decompress.add_argument("input", type=Path, metavar="IN", help=f"a {STREAM_SUFFIX} stream, a folder of them, or -")
     decompress.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a PNG, a folder, or -")
@@ -67,7 +68,7 @@ def compress_one(name: str, data: bytes, options: dict) -> list:
     image = load.load_image(data)
     height, width = image.rgb.shape[:2]
     with device.threads(options["threads"]):
-        stream, at_top = api.compress_rgb(image.rgb, options["model"], options["lmbda"], options["bpp"])
+        stream, at_top = api.compress_rgb(image.rgb, *(options[key] for key in ("model", "lmbda", "bpp", "refine")))
     size = f"{width}×{height}, {len(stream):,} bytes, {bpp(len(stream), width, height):.4f} bpp"
     return [stream, "  ".join([size, *image.notes, *(["This is the best quality there is."] if at_top else [])])]
 
@@ -97,7 +98,7 @@ def run_info(args) -> int:
     """Prints the header of a stream as JSON. Returns the exit status."""
     try:
         data = read_input(args.file, StreamError)
-        described = work()[0].history().info(data) if data[:3] in HISTORY_MAGIC else info(data)
+        described = work()[0].history().info(data) if data[:3] in HISTORY_MAGIC else codec.info(data)
         print(json.dumps(described, indent=2))
     except CodecError as error:
         print(f"{printable(args.file)}: {error}", file=sys.stderr)
@@ -139,6 +140,8 @@ def check_usage(args, todo: list[Job]) -> None:
     if args.engine == "ray" and importlib.util.find_spec("ray") is None:
         raise CodecError("Ray is not installed: pip install -r requirements-ray.txt.")
     if args.command == "compress":
+        if not 0 <= args.refine <= MAX_REFINE:
+            raise CodecError(f"--refine is {args.refine}; it must lie between 0 and {MAX_REFINE}.")
         if args.model in HISTORY:
             work()[0].history().check(args.model, args.lmbda)
         else:

@@ -16,7 +16,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from codec.metrics.bd_rate import SCALES
-from codec.results import NAMES, citation, is_ours, published, read_json, title
+from codec.results import NAMES, citation, is_ours, published, read_json, refinements_of, title
 from codec.spec import DECODERS
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -108,7 +108,13 @@ def rightmost(measured: dict[str, list]) -> float:
 def ordered(measured: dict[str, list]) -> list[tuple[str, list, dict]]:
     """(name, curve, line), ours first and thick, then in the order of NAMES."""
     names = sorted(measured, key=lambda n: (not is_ours(n), [*NAMES].index(n) if n in NAMES else len(NAMES), n))
-    return [(n, measured[n], {"color": colour(n), "width": 3.5 if is_ours(n) else 2}) for n in names]
+    refined = {n for n in names if is_ours(n) and refinements_of(n)}
+
+    def line(name: str) -> dict:
+        thick = is_ours(name) and name not in refined
+        return {"color": colour(name), "width": 3.5 if thick else 2, "dash": "dot" if name in refined else "solid"}
+
+    return [(n, measured[n], line(n)) for n in names]
 
 
 def add_published(figure: go.Figure, others: dict[str, dict], x: str, y: str, hover: str, **style) -> None:

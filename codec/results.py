@@ -1,7 +1,8 @@
 """What was measured, what others have published, and what the weights were made from.
 
 Files only, no torch; nothing here measures anything. `python -m codec.evaluation` writes the results. A codec is named
-"jpeg", "webp" …, and ours "ours", "ours:DECODER" or "ours:DECODER@REALISM".
+"jpeg", "webp" …, and ours "ours", "ours:DECODER" or "ours:DECODER@REALISM"; "ours+N" is ours with N refinements of the
+latent, and "ours+N:DECODER" another decoder of the same stream.
 """
 
 import functools
@@ -29,7 +30,12 @@ NAMES = {
 
 
 def is_ours(codec: str) -> bool:
-    return codec.partition(":")[0] == OURS
+    return codec.partition(":")[0].partition("+")[0] == OURS
+
+
+def refinements_of(codec: str) -> int:
+    """How often the latent of one of our own codecs is refined. Raises ValueError for a name that says no number."""
+    return int(codec.partition(":")[0].partition("+")[2] or 0)
 
 
 def decoder_of(codec: str) -> str:
@@ -44,7 +50,10 @@ def realism_of(codec: str) -> float | None:
 
 def title(codec: str) -> str:
     """What a codec is called in tables and plots."""
-    return NAMES.get(codec) or f"this codec, {codec.partition(':')[2]} decoder"
+    if codec in NAMES:
+        return NAMES[codec]
+    times, name = refinements_of(codec), codec.partition(":")[2]
+    return NAMES[OURS] + (f", refined {times} times" if times else "") + (f", {name} decoder" if name else "")
 
 
 def read_json(path: Path) -> dict:

@@ -141,7 +141,7 @@ def test_a_rough_image_reaches_a_low_rate_below_the_ladder(codec):
     coded, found = api.encode(rough, max_bytes=target)
     assert found.reached and spec.LOWEST < found.q < 0 and 0.95 * target < len(coded.data) <= target
     stream = bitstream.read(coded.data)
-    assert stream.q == found.q and bitstream.info(coded.data)["lambda"] < spec.LAMBDA_MIN
+    assert stream.q == found.q and package.info(coded.data)["lambda"] < spec.LAMBDA_MIN
     assert torch.equal(codec.read(stream).y_hat, coded.latent.y_hat)
     estimate = bits.estimate_bytes(coded.latent)
     assert abs(bits.payload_bytes(coded.stream) - estimate) <= 0.01 * estimate + 64

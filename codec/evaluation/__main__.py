@@ -29,7 +29,7 @@ from codec.evaluation import (
 )
 from codec.evaluation.curves import bd_table
 from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
-from codec.spec import HISTORY
+from codec.spec import HISTORY, MAX_REFINE
 from codec.weights import default
 
 CODECS_HELP = f"ours, ours:DECODER, {', '.join((*CODECS, *HISTORY))}, with commas; default: ours and the classical ones"
@@ -100,6 +100,13 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
+def check_refinements(name: str) -> None:
+    """Raises CodecError for one of our codecs whose refinements are no number that the encoder takes."""
+    text = name.partition(":")[0].partition("+")[2] or "0"
+    if not (text.isdecimal() and int(text) <= MAX_REFINE):
+        raise CodecError(f"'{name}' is to say how often a latent is refined, from {OURS}+1 to {OURS}+{MAX_REFINE}.")
+
+
 def codecs(wanted: str | None, own: list[str]) -> list[str]:
     """The codecs named in a list with commas, by default `own` and every classical one.
 
@@ -109,6 +116,7 @@ def codecs(wanted: str | None, own: list[str]) -> list[str]:
     for name in names:
         if is_ours(name):
             default().check(decoder_of(name), realism_of(name))
+            check_refinements(name)
         elif name in HISTORY:
             systems.check(name)
         elif name not in CODECS:

@@ -13,6 +13,7 @@ from codec.entropy.integer import LIMIT, ONE
 from codec.networks import storage
 from codec.networks.hyperprior import T_UNIT, EntropyModel
 from codec.networks.model import CodecModel
+from codec.networks.restored import entropy_state
 from codec.networks.transforms import depths_of
 from codec.networks.trunk import Trunk
 from codec.pipeline import Codec, Latent, z_index
@@ -25,7 +26,6 @@ from codec.weights import Weights
 RDO_CANDIDATES = (1.0, 1.4, 2.0, 2.8, 1e6)  # of what theory says an error is worth; the last is plain rounding
 Z_SUPPORT = 20
 WEIGHT_MAX = 32767  # weights of the integer networks have 16 bits
-HEAD_LAYERS = {"a": "conv1", "m": "inner", "b": "conv2"}  # of a step, as stored and as trained
 
 
 def architecture_of(state: dict[str, Tensor]) -> str:
@@ -92,33 +92,9 @@ def trunk_tensors(model: CodecModel, y_tables: list[np.ndarray], z_tables: list[
 def restore(trunk: dict[str, Tensor], decoder: dict[str, Tensor]) -> dict[str, Tensor]:
     """The state dict of a trainable codec from shipped tensors; the inverse of `trunk_tensors` up to rounding."""
     state = {k: v.float() for k, v in trunk.items() if k.startswith("g_a.")}
-    state |= {"entropy." + k: v.float() for k, v in trunk.items() if k.startswith("h_a.")}
     state |= {f"g_s.{k}": v.float() for k, v in decoder.items()}
-    unit = trunk["train.unit"]
-    state["gain.log_gain"], state["entropy.unit"] = trunk["train.log_gain"], unit
-    state |= {k.replace("train.", "entropy."): v for k, v in trunk.items() if k.startswith("train.z_prior")}
-    out_scale = torch.cat([unit, torch.full_like(unit, T_UNIT)]).double()
-
-    def layer(stored: str, name: str) -> None:
-        step = torch.exp2(-trunk[f"int.{stored}.shift"].double())
-        weight = trunk[f"int.{stored}.weight"].double() * step[:, None, None, None]
-        bias = trunk[f"int.{stored}.bias"].double() * step / ONE
-        if stored.startswith("ctx"):
-            weight = weight * unit.double()[None, :, None, None]
-        if stored.startswith("head") and stored.endswith("b"):
-            weight, bias = weight / out_scale[:, None, None, None], bias / out_scale
-        state[f"entropy.{name}.weight"], state[f"entropy.{name}.bias"] = weight.float(), bias.float()
-
-    for key in trunk:
-        if key.startswith("int.") and key.endswith(".weight"):
-            stored = key.split(".")[1]
-            if stored.startswith("up"):
-                layer(stored, f"h_s.{stored}")
-            elif stored.startswith("ctx"):
-                layer(stored, f"ctx.{int(stored[3:]) - 1}")
-            else:
-                layer(stored, f"heads.{stored[4]}.{HEAD_LAYERS[stored[5]]}")
-    return state
+    state["gain.log_gain"] = trunk["train.log_gain"]
+    return state | {f"entropy.{k}": v for k, v in entropy_state(trunk).items()}
 
 
 def shipped_state(folder: str | Path) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from codec import spec
 from codec.baselines import CODECS, NAMES
+from codec.results import refinements_of
 from codec.ui.texts import t
 
 ORIGINAL, OURS = "original", "ours"
@@ -57,8 +58,10 @@ CAE_CROPS = {64: "64×64", 128: "128×128"}
 
 
 def curve_title(name: str) -> str:
-    """What a curve is called: "jpeg", "ours", or "ours:DECODER"."""
+    """What a curve is called: "jpeg", "ours", "ours:DECODER" or "ours+N"."""
     if name.startswith("ours"):
-        decoder = name.partition(":")[2]
+        decoder, times = name.partition(":")[2], refinements_of(name)
+        if times:
+            return t("curves.ours_refined", times=times)
         return t("curves.ours_by", decoder=DECODERS.get(decoder, decoder)) if decoder else t("curves.ours")
     return NAMES.get(name, name)

@@ -268,7 +268,7 @@
 
   // Gradio brings the bar and the column beside the images piece by piece. They are hidden until they have been whole once.
   const pieces = ["#upload", "#example input", "#model input", "#mode input", "#bar :is(#bpp, #by-lambda, #kilobytes) input",
-    "#examples .thumbnail-item", ".hint + .hint .prose", "#full-size input", "#about-model .prose", "#everything input"];
+    "#examples .thumbnail-item", ".hint + .hint .prose", "#full-size input", "#refine input", "#about-model .prose", "#everything input"];
   const arriving = setInterval(() => {
     if (!pieces.every(piece => document.querySelector(piece)) && performance.now() < 20000) return;
     root.classList.add("whole");

@@ -294,5 +294,5 @@ def fit_bits(net: rnn_2018.Network, store: Resident, settings: Settings):
             rows, columns = np.nonzero(active)
             inputs.append(rnn_2018.neighbours(codes, step, rows, columns))
             bits.append(codes[step, rows + 1, columns + 1] > 0)
-    known = (torch.from_numpy(np.concatenate(part)) for part in (inputs, bits))
-    return Loop(BitTask(net, *known, 2e-3), Plan(settings.bit_steps, log_every=250)).run()
+    examples = (torch.from_numpy(np.concatenate(part)) for part in (inputs, bits))
+    return Loop(BitTask(net, *examples, 2e-3), Plan(settings.bit_steps, log_every=250)).run()

@@ -56,7 +56,8 @@ class FairQueue(Queue):
 
     #: Functions that replace what a page shows: a newer request outdates the older ones of the same or a lower rank.
     ranks: dict[Callable, int]
-    #: Functions that scale a large image down unless the input of this number asks for all of its pixels.
+    #: Functions that scale a large image down unless the input of this number asks for all of its pixels. The next
+    #: input asks for a slow search, which is as much work for an image of any size.
     scaling: Mapping[Callable, int] = MappingProxyType({})
     arriving: set[Arrival]
 
@@ -117,8 +118,9 @@ class FairQueue(Queue):
             if count >= most:
                 return False, t("hosting.busy", count=count), "queue_full"
         large = await run_sync(is_large, body.data)
-        asks = self.scaling.get(self.blocks.fns[body.fn_index].fn) if large else None
-        large = large and (asks is None or any(body.data[asks : asks + 1]))
+        asks = self.scaling.get(self.blocks.fns[body.fn_index].fn)
+        if asks is not None:
+            large = (large and any(body.data[asks : asks + 1])) or any(body.data[asks + 1 : asks + 2])
         forget_idle(self.pending_event_ids_session)
         accepted, event_id, state = await super().push(body, request, username)
         event = self.event_ids_to_events.get(event_id) if accepted else None

@@ -35,6 +35,7 @@ from codec.weights import default
 
 #: Of a photo, unless all pixels are asked for: a JPEG of the same size exists then, and all measures come soon.
 PAGE_PIXELS = 2_000_000
+REFINEMENTS = 8  # of the latent, where they are asked for: most of the gain in a few seconds
 
 
 def installed() -> tuple[list[str], list[str], list[str]]:
@@ -48,18 +49,36 @@ def file_stem(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")[:60] or "picture"
 
 
-def run(path: str | None, rate: tuple, model: str, sides: tuple[str, str, str], progress, full: bool = False):
+def run(
+    path: str | None,
+    rate: tuple,
+    model: str,
+    sides: tuple[str, str, str],
+    progress,
+    full: bool = False,
+    refine: bool = False,
+):
     """Yields what the tab shows of an image: see `tabs.compare.compress`.
 
     rate: mode, λ, bits per pixel and kB; sides: left and right of the divider, and the baseline. full: all pixels.
+    refine: search for fewer bytes.
     """
     if not path:
         common.refuse("errors.no_upload")
     with common.workplace() as folder:
-        yield from results(folder, path, rate, model, sides, progress, full)
+        yield from results(folder, path, rate, model, sides, progress, full, refine)
 
 
-def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, progress, full: bool = False):
+def results(
+    folder: Path,
+    path: str,
+    rate: tuple,
+    model: str,
+    sides: tuple,
+    progress,
+    full: bool = False,
+    refine: bool = False,
+):
     """The work of `run`, with a folder to write to: the original at once, everything else when it is there."""
     progress = common.sparing(progress)
     progress(0.0, desc=t("compare.reading"))
@@ -73,6 +92,8 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
         if not kb or kb <= 0:
             raise CodecError(t("errors.size_not_positive"))
         wanted = {"max_bytes": int(kb * 1000)}
+    small = image.rgb.shape[0] * image.rgb.shape[1] <= PAGE_PIXELS
+    wanted["refine"] = REFINEMENTS if refine and small else 0
 
     stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
     size = Path(path).stat().st_size
@@ -93,6 +114,8 @@ def results(folder: Path, path: str, rate: tuple, model: str, sides: tuple, prog
     notes = list(image.notes)
     if declared_pixels(Path(path).read_bytes(), DRAFT_PIXELS) > image.rgb.shape[0] * image.rgb.shape[1]:
         notes.append(t("compare.scaled", width=image.rgb.shape[1], height=image.rgb.shape[0]))
+    if refine and not small:
+        notes.append(t("compare.not_refined"))
     if not coded.reached:
         notes.append(t("compare.out_of_reach", asked=asked(rate)))
     elif coded.at_top:

@@ -8,6 +8,7 @@ import numpy as np
 
 from codec import api, bitstream
 from codec.classroom.history import systems
+from codec.inside.header import info
 from codec.spec import HISTORY_MAGIC
 from codec.ui import viewer
 from codec.ui.jobs import common
@@ -31,7 +32,7 @@ def decoded(data: bytes) -> tuple[np.ndarray, dict]:
     """uint8 (H, W, 3) and the header fields of a stream of this codec or of a system of history. Raises StreamError."""
     if data[:3] in HISTORY_MAGIC:
         return systems.decompress(data), systems.info(data)
-    header = bitstream.info(data)
+    header = info(data)
     return where_it_fits(lambda device: api.load(header["trunk"], device).decode(bitstream.read(data))), header
 
 

@@ -111,6 +111,8 @@ def behind(axis: str, also: list[str] | None, seen_at_first: tuple[str, ...] = S
             if name in HISTORY and name not in seen_at_first:
                 continue
             style = {"color": colour(name), "width": 2 if name == "ours" else 1, "dash": None}
+            if results.is_ours(name) and results.refinements_of(name):
+                style["dash"] = "dot"
             label, seen = t("curves.kodak_said", name=title(name)), name in seen_at_first
             head = {"name": t("curves.name_kodak", name=title(name)), "group": "kodak"}
             lines.append({**head, "rows": curve, "said": label, "seen": seen, "first": name == "ours", **style})

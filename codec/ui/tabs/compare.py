@@ -40,28 +40,28 @@ SIDES = [name for name in DECODERS if name not in OPERATING_POINTS]  # each netw
 
 
 def compress(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
-             baseline: str, full: bool = False, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+             baseline: str, full: bool = False, refine: bool = False, progress=gr.Progress()):  # fmt: skip  # noqa: B008
     """Compress an image and decode the bytes again.
 
     path: the image, or a .lic file, which is decoded. mode: "Quality (λ)", "Size (bpp)" or "Size (kB)"; lmbda:
     0.0005…0.0483, bpp: bits per pixel, kb: thousands of bytes; the mode says which of them counts. model: "mse",
     "perceptual", "texture", "hific-lo", "hific-mi" or "hific-hi". left, right, baseline: what will be compared, see
     /measure.
-    full: encode all pixels; else an image of more than 2 megapixels is scaled down to that. Gives the headline, the
-    images to compare, the measurements as JSON and as a table, and files: the stream, the decoded image as PNG,
-    the original as PNG; last, a sentence on what follows.
+    full: encode all pixels; else an image of more than 2 megapixels is scaled down to that. refine: search for fewer
+    bytes, for some seconds a megapixel. Gives the headline, the images to compare, the measurements as JSON and as a
+    table, and files: the stream, the decoded image as PNG, the original as PNG; last, a sentence on what follows.
     """
     if path and path.lower().endswith(STREAM_SUFFIX):
         yield from jobs.open_stream.in_compare(path)
         return
-    yield from jobs.compare.run(path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress, full)
+    yield from jobs.compare.run(path, (mode, lmbda, bpp, kb), model, (left, right, baseline), progress, full, refine)
 
 
 def compress_first(path: str | None, mode: str, lmbda: float, bpp: float, model: str, kb: float, left: str, right: str,
-                   baseline: str, full: bool = False, progress=gr.Progress()):  # fmt: skip  # noqa: B008
+                   baseline: str, full: bool = False, refine: bool = False, progress=gr.Progress()):  # fmt: skip  # noqa: B008
     """What the page does when it is opened: a photo of the visitor's own is still on its way."""
     if path:
-        yield from compress(path, mode, lmbda, bpp, model, kb, left, right, baseline, full, progress)
+        yield from compress(path, mode, lmbda, bpp, model, kb, left, right, baseline, full, refine, progress)
     else:
         yield [gr.skip()] * 8
 
@@ -231,6 +231,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
             hint(examples.credit())
             hint(t("compare.privacy"))
             full = gr.Checkbox(False, label=t("compare.full"), elem_id="full-size")
+            refine = gr.Checkbox(False, label=t("compare.refine"), elem_id="refine")
             about = gr.HTML(explained(MODEL_START), elem_id="about-model", padding=False)
             everything = gr.Checkbox(False, label=t("compare.everything"), elem_id="everything")
             share = gr.Button(t("compare.share"), elem_id="share-comparison")
@@ -241,7 +242,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
             original_file, numbers = gr.File(visible=False), gr.JSON(visible=False)
 
     quick = {**QUICK, "show_progress": "hidden"}
-    inputs = [bar.upload, bar.mode, bar.lmbda, bar.bpp, bar.model, bar.kb, left, right, baseline, full]
+    inputs = [bar.upload, bar.mode, bar.lmbda, bar.bpp, bar.model, bar.kb, left, right, baseline, full, refine]
     outputs = [headline, pictures, numbers, figures, stream_file, png_file, original_file, verdict]
     how = {
         "concurrency_id": "codec",
@@ -274,6 +275,7 @@ def build(demo: gr.Blocks, bar: Bar, opening) -> tuple[Coded, dict]:
         bar.lmbda.submit,
         bar.kb.submit,
         full.input,
+        refine.input,
     ]
     events += [*another, chosen.then]
     runs = [bar.button.click(compress, inputs, outputs, api_name="compress", **how)]

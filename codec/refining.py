@@ -1,0 +1,143 @@
+"""Refines the latent of one image: its decoder's error becomes smaller, and its bits fewer. The format stays as it is.
+
+g_a serves all images. A search for each one gains more (Campos et al., "Content adaptive optimization for neural image
+compression", CVPRW 2019; Yang et al., "Improving inference for neural image compression", NeurIPS 2020). What is
+searched for is the least J = R + λ·D of v = y·gain:
+
+    v ─ RDOQ ─► y_hat ─ g_s ─► x_hat       g = ∂(λ·D + bits of the symbols whose prediction y_hat changes) / ∂y_hat
+    v ◄─ v + RATE·(y_hat - g / 2w - v)     w = bits that a squared error is worth, `trunk.rdo_weight`
+
+If g_s were the transposed KLT, J would be a parabola with 2w as its curvature, and y_hat - g / 2w its lowest point.
+RDOQ takes zeros more readily here than without refinement, since the other symbols make up for them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from codec.device import has_bfloat16
+from codec.entropy.integer import upsample
+from codec.networks.hyperprior import gaussian_bits, rdoq, step_masks
+from codec.networks.restored import entropy_model
+from codec.networks.trunk import Trunk, byte_lambdas, rdo_weight
+from codec.pipeline import Codec, Progress, by_q
+from codec.spec import BYTE_MAX, COARSER, LOWEST, REGION
+
+RATE = 0.2  # how far v goes at each iteration
+READILY = 0.5  # of what an error counts in RDOQ otherwise
+STEP, REACH = 1.0, 2.0  # in quantiser steps: how far v goes towards a point at most, and away from g_a's in all
+WHOLE, TILE, MARGIN = 14 * 14, 12, 1  # in regions of 64×64: an image in one piece; else tiles, and what they see around
+
+
+class Refined(NamedTuple):
+    """What `Codec.quantise` takes: y float32 (1, C, h, w), z (1, 64, h/4, w/4), and a factor on RDOQ's weights."""
+
+    y: Tensor
+    z: Tensor
+    rdo: Tensor  # (1, 1, h, w)
+
+
+def lambdas(trunk: Trunk) -> Tensor:
+    """λ of every quality index from LOWEST on, (384, 1); below the ladder it goes with the square of the gains."""
+    below = byte_lambdas(trunk.anchors)[0] * COARSER ** (-2.0 * torch.arange(LOWEST, 0))
+    return torch.cat([below, byte_lambdas(trunk.anchors)])[:, None]
+
+
+def refine(
+    codec: Codec, rgb: np.ndarray, y: Tensor, q: int | np.ndarray, iterations: int, progress: Progress = None
+) -> Refined:
+    """rgb uint8 (H, W, 3) and its y float32 (1, C, h, w), at a quality index or a map (h/4, w/4) of them."""
+    rows, columns = y.shape[2] // 4, y.shape[3] // 4
+    q64 = torch.from_numpy(np.broadcast_to(np.asarray(q, dtype=np.int16), (rows, columns)).copy())[None, None]
+    edges = [(0, -rgb.shape[0] % REGION), (0, -rgb.shape[1] % REGION), (0, 0)]
+    x = torch.from_numpy(np.pad(rgb, edges, mode="edge")).permute(2, 0, 1)[None]
+    inside = torch.zeros(1, 1, *x.shape[2:])
+    inside[:, :, : rgb.shape[0], : rgb.shape[1]] = 1
+    search = Search(codec)
+    whole = Refined(y.clone(), y.new_empty(1, search.z_channels, rows, columns), y.new_empty(1, 1, *y.shape[2:]))
+    size = max(rows, columns) if rows * columns <= WHOLE else TILE
+    tiles = [(top, left) for top in range(0, rows, size) for left in range(0, columns, size)]
+    for number, (top, left) in enumerate(tiles):
+        first, last = (max(0, top - MARGIN), max(0, left - MARGIN)), (top + size + MARGIN, left + size + MARGIN)
+
+        def cut(tensor: Tensor, scale: int, first=first, last=last) -> Tensor:
+            return tensor[:, :, scale * first[0] : scale * last[0], scale * first[1] : scale * last[1]]
+
+        def told(share: float, number=number) -> None:
+            if progress:
+                progress((number + share) / len(tiles))
+
+        part = search.run(cut(x, REGION), cut(inside, REGION), cut(y, 4), cut(q64, 1), iterations, told)
+        for target, source, scale in zip(whole, part, (4, 1, 4), strict=True):
+            down, across = scale * (top - first[0]), scale * (left - first[1])
+            piece = target[:, :, scale * top : scale * (top + size), scale * left : scale * (left + size)]
+            piece.copy_(source[:, :, down : down + piece.shape[2], across : across + piece.shape[3]])
+    return whole
+
+
+def by_region(values: Tensor, cell: int) -> Tensor:
+    """Sums over channels and over squares of cell×cell: (1, n, h, w) -> (1, 1, h/cell, w/cell)."""
+    return F.avg_pool2d(values.sum(1, keepdim=True), cell) * cell**2
+
+
+def better(where: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """`new` in the regions of `where`, bool (1, 1, h/4, w/4), and `old` elsewhere: (1, n, h/4, w/4) or (1, n, h, w)."""
+    return torch.where(where if new.shape[2] == where.shape[2] else upsample(where), new, old)
+
+
+class Search:
+    """The search for one codec: its float networks, with gradients."""
+
+    def __init__(self, codec: Codec):
+        self.codec, self.trunk, self.g_s = codec, codec.trunk, codec.decoder("mse")
+        self.entropy = entropy_model(codec.weights.trunk_tensors(codec.trunk.id), codec.device)
+        self.z_channels = len(codec.trunk.z_tables)
+        self.lambdas = lambdas(codec.trunk).to(codec.device)
+
+    def run(self, x: Tensor, inside: Tensor, y: Tensor, q64: Tensor, iterations: int, told: Progress) -> Refined:
+        """x uint8 (1, 3, H, W), where its pixels count (1, 1, H, W), y, and q64 int16 (1, 1, H/64, W/64)."""
+        device = self.codec.device
+        x, inside, q64 = x.to(device).float() / 255, inside.to(device), q64.to(device)
+        q16 = upsample(q64)
+        gain, usual = by_q(self.trunk.gain, q16), by_q(self.trunk.rdo, q16)
+        lmbda, level = by_q(self.lambdas, q16), q64.float().clamp(min=0) / BYTE_MAX
+        worth = rdo_weight(gain, lmbda)
+        start = v = y * gain
+        best: list[Tensor] = []
+        for number in range(iterations + 1):
+            told(number / (iterations + 1))
+            factor = READILY if number else 1.0
+            z = torch.round(self.trunk.h_a(v)).clamp_(-(2**20), 2**20)
+            leaf = v.detach().requires_grad_(number < iterations)
+            y_hat, bits = self.quantise(leaf, z, gain, factor * usual, level)
+            error = by_region(self.error(y_hat / gain, level, x) * inside, 16) * lmbda
+            cost = by_region(bits, 4) + by_region(error, 4) + by_region(self.entropy.z_prior.bits(z), 1)
+            now = (cost.detach(), v, z, torch.full_like(lmbda, factor))
+            best = [better(cost < best[0], *pair) for pair in zip(now, best, strict=True)] if best else [*now]
+            if number < iterations:
+                (g,) = torch.autograd.grad(bits.sum() + error.sum(), leaf)
+                v = v + RATE * (y_hat.detach() - g / (2 * worth) - v).clamp(-STEP, STEP)
+                v = torch.maximum(torch.minimum(v, start + REACH), start - REACH)
+        return Refined(best[1] / gain, best[2], best[3])
+
+    def quantise(self, v: Tensor, z: Tensor, gain: Tensor, weight: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """y_hat, whose gradient passes straight to v, and bits, whose gradient is that of the prediction alone."""
+        level16 = upsample(level)
+        psi, y_hat, bits = self.entropy.h_s(z, level), torch.zeros_like(v), torch.zeros_like(v)
+        for step, mask in enumerate(step_masks(*v.shape[1:], device=v.device)):
+            mu, t = self.entropy.predict(step, psi, level16, y_hat)
+            d = (v - mu).detach()
+            symbols = torch.round(d) + rdoq(d, t, weight)
+            y_hat = torch.where(mask, v + (symbols + mu - v).detach(), y_hat)
+            bits = torch.where(mask, gaussian_bits(symbols + mu.detach() - mu, t), bits)
+        return y_hat, bits
+
+    def error(self, y_hat: Tensor, level: Tensor, x: Tensor) -> Tensor:
+        """255²·(x_hat - x)², a mean over the colours, (1, 1, H, W)."""
+        kind = self.codec.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(kind)):
+            x_hat = self.g_s(y_hat, upsample(level)).float()
+        return 255**2 * (x_hat.clamp(0, 1) - x).square().mean(1, keepdim=True)
