@@ -112,7 +112,7 @@ def ordered(measured: dict[str, list]) -> list[tuple[str, list, dict]]:
 
     def line(name: str) -> dict:
         thick = is_ours(name) and name not in refined
-        return {"color": colour(name), "width": 3.5 if thick else 2, "dash": "dot" if name in refined else "solid"}
+        return {"color": colour(name), "width": 3.5 if thick else 2, "dash": "dot" if name in refined else None}
 
     return [(n, measured[n], line(n)) for n in names]
 

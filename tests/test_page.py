@@ -146,7 +146,7 @@ def test_the_endpoints_keep_their_names(client):
         *("/history", "/history_rnn", "/history_importance", "/history_attention"),
     }
     names = [p["parameter_name"] for p in endpoints["/compress"]["parameters"]]
-    assert names == ["path", "mode", "lmbda", "bpp", "model", "kb", "left", "right", "baseline", "full"]
+    assert names == ["path", "mode", "lmbda", "bpp", "model", "kb", "left", "right", "baseline", "full", "refine"]
 
 
 def test_a_single_pixel_is_not_smaller_than_itself(client, tmp_path):

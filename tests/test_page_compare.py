@@ -26,10 +26,11 @@ def rgb_of(file) -> np.ndarray:
     return np.array(Image.open(file["path"] if isinstance(file, dict) else file).convert("RGB"))
 
 
-def compress(client, path, mode="Quality (λ)", model="mse", kb=15.0):
+def compress(client, path, mode="Quality (λ)", model="mse", kb=15.0, refine=False):
     from gradio_client import handle_file
 
-    values = client.predict(handle_file(path), mode, 0.0067, 0.3, model, kb, api_name="/compress")
+    how = {"refine": refine, "api_name": "/compress"}
+    values = client.predict(handle_file(path), mode, 0.0067, 0.3, model, kb, **how)
     return dict(zip(("headline", "viewer", "facts", "table", "stream", "png", "original"), values, strict=False))
 
 
@@ -43,6 +44,24 @@ def compared(client, made, left="original", right="ours", baseline="jpeg", every
 def test_a_size_in_kilobytes_is_kept(client, photo):
     size = Path(compress(client, photo, mode="Size (kB)", kb=3)["stream"]).stat().st_size
     assert 2_850 < size <= 3_000
+
+
+def test_a_search_finds_fewer_bytes(client, photo):
+    plain, refined = (compress(client, photo, refine=refine) for refine in (False, True))
+    sizes = [Path(made["stream"]).stat().st_size for made in (plain, refined)]
+    original = np.array(Image.open(photo))
+    quality = [metrics.psnr(original, rgb_of(made["png"])) for made in (plain, refined)]
+    assert sizes[1] < 0.99 * sizes[0] and quality[1] > quality[0] - 0.1
+
+
+def test_a_large_image_is_not_searched_and_says_so(client, tmp_path):
+    from gradio_client import handle_file
+
+    path = tmp_path / "large.jpg"
+    Image.fromarray(np.tile(picture(250, 200), (8, 6, 1))).save(path)
+    how = {"full": True, "refine": True, "api_name": "/compress"}
+    values = client.predict(handle_file(path), "Quality (λ)", 0.0067, 0.3, "mse", 15, **how)
+    assert "more than 2 megapixels" in values[0]
 
 
 def test_the_table_measures_what_the_files_hold(client, photo):

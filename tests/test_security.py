@@ -150,7 +150,7 @@ def upload(page, name, data):
 
 
 def compress(page, name):
-    settings = ["Quality (λ)", 0.0035, 0.3, "mse", 15, "original", "ours", "jpeg", False]
+    settings = ["Quality (λ)", 0.0035, 0.3, "mse", 15, "original", "ours", "jpeg", False, False]
     return ask(page, "compress", upload(page, name, png_bytes(picture(40, 30))), *settings)
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, Undefined
 
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
-from codec.results import OURS, WITH_GAN, is_ours, mixture, read_json, title
+from codec.results import OURS, WITH_GAN, is_ours, mixture, read_json, refinements_of, title
 from codec.spec import SYNTHESIS
 
 YET = "not measured yet"
@@ -85,6 +85,16 @@ def measured(rd: dict) -> list[str]:
     return [m for m in SCALES if any(b["percent"] is not None for b in rd.get(f"bd_rate_{m}", {}).values())]
 
 
+def refined(rd: dict) -> list[str]:
+    """Our codecs with refined latents, by how often."""
+    return sorted((n for n in rd.get("curves", {}) if is_ours(n) and refinements_of(n)), key=refinements_of)
+
+
+def bd_rate_of(rd: dict, test: str, other: str, metric: str) -> dict:
+    """The BD-rate of one of our codecs against another codec."""
+    return bd_rate_of_curves(rd["curves"][other], rd["curves"][test], metric)
+
+
 def classical(rd: dict) -> list[str]:
     """The other codecs, the one we save most against first."""
     return sorted(
@@ -106,7 +116,7 @@ def other_decoders(rd: dict) -> list[dict]:
             "against": [(title(n), percent(n, own, "lpips"), percent(n, own, "psnr")) for n in others],
         }
         for own in curves
-        if is_ours(own) and own != OURS
+        if is_ours(own) and own != OURS and not refinements_of(own)
     ]
 
 
@@ -155,7 +165,7 @@ def environment() -> Environment:
     )
     jinja.filters |= {"form": form, "times": times, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
     functions = (title, decoders_of, rivals, is_best, ours_first, measured, classical, other_decoders, realism, gan,
-                 remaining, measured_columns)  # fmt: skip
+                 remaining, measured_columns, refined, refinements_of, bd_rate_of)  # fmt: skip
     jinja.globals |= {function.__name__: function for function in functions}
     jinja.globals |= {"yet": YET, "OURS": OURS, "scales": SCALES, "columns": COLUMNS}
     jinja.globals |= {
