@@ -37,7 +37,8 @@ def curves(measured: dict):
             customdata=[(p["rounded"]["bits_real"], p["rounded"]["psnr"]) for p in line],
             name=title,
             mode="lines+markers+text",
-            textposition="bottom left" if key == "lambda" else "top right",
+            # The other curve crosses the left side of the first point along λ.
+            textposition=["middle right", *["bottom left"] * len(line)] if key == "lambda" else "top right",
             cliponaxis=False,
             line={"color": colour},
             hovertemplate=t("digits.hover"),
