@@ -118,7 +118,7 @@ class FairQueue(Queue):
             if count >= most:
                 return False, t("hosting.busy", count=count), "queue_full"
         large = await run_sync(is_large, body.data)
-        asks = self.scaling.get(self.blocks.fns[body.fn_index].fn)
+        asks = self.scaling.get(self.blocks.fns[body.fn_index].fn) if self.scaling else None
         if asks is not None:
             large = (large and any(body.data[asks : asks + 1])) or any(body.data[asks + 1 : asks + 2])
         forget_idle(self.pending_event_ids_session)
