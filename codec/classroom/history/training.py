@@ -188,7 +188,7 @@ SYSTEMS = {
 }
 #: Parts that learn by Adam at their own pace, as a factor on its rate. A map that closes at once never opens again; the
 #: scales of a prior span orders of magnitude.
-RATES = {"to_map": 0.03, "prior": 10.0}
+RATES = {"to_map": 0.01, "prior": 10.0}
 #: The parts that code in integers: their weights are float16 in the file, not of few bits.
 EXACT = ("model.", "p.", "prior.")
 
