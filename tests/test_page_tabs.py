@@ -357,5 +357,8 @@ def test_clicking_a_point_shows_its_picture_and_nothing_scrolls_sideways(browser
         page.locator("#get-svg").click()
     svg = Path(download.value.path()).read_text(encoding="utf-8")
     assert svg.startswith("<svg") and "tab=curves" in svg  # where it is from
+    # The clip of a curve is named without the page's address, which changes.
+    clips = page.eval_on_selector_all("#curves [clip-path]", "all => all.map(e => e.getAttribute('clip-path'))")
+    assert clips and all(clip.startswith("url(#") for clip in clips)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

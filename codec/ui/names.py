@@ -60,8 +60,8 @@ CAE_CROPS = {64: "64×64", 128: "128×128"}
 def curve_title(name: str) -> str:
     """What a curve is called: "jpeg", "ours", "ours:DECODER" or "ours+N"."""
     if name.startswith("ours"):
-        decoder, times = name.partition(":")[2], refinements_of(name)
-        if times:
-            return t("curves.ours_refined", times=times)
+        decoder = name.partition(":")[2]
+        if refinements_of(name):
+            return t("curves.ours_refined")
         return t("curves.ours_by", decoder=DECODERS.get(decoder, decoder)) if decoder else t("curves.ours")
     return NAMES.get(name, name)

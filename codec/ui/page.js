@@ -275,8 +275,15 @@
     clearInterval(arriving);
   }, 50);
 
+  // Plotly names the clip of a curve by the page's whole address, which changes: it would be drawn over the legend then.
+  function clip() {
+    for (const e of document.querySelectorAll(".js-plotly-plot [clip-path*='//']"))
+      e.setAttribute("clip-path", e.getAttribute("clip-path").replace(/^url\(["']?[^#]*(#[^"')]+)["']?\)$/, "url($1)"));
+  }
+
   setInterval(() => {
     connectPlot();
+    clip();
     describe();
     name();
     summary();

@@ -210,7 +210,7 @@ def figure(
         },
         legend={
             "orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "font": {"size": 11},
-            "traceorder": "normal", "entrywidth": 106, "groupclick": "toggleitem",
+            "traceorder": "normal", "entrywidth": 145, "groupclick": "toggleitem",
         },
         hovermode="closest",
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d", "toImage"]},
