@@ -28,13 +28,15 @@ from codec.training.vgg import STRIDES, Vgg16, load_vgg
 #: rates are what is wanted: after 250 steps, 200 gave 1.04 bpp (whole files of crops of 64), 500 gave 0.59, and 1500
 #: 0.27, between the report's 0.196 and 0.346; with a tenth of the MSE it gave 0.10, the report's 0.113.
 ENTROPY = 1500.0
+#: The fourth experiment has nearly the rate and the error of the first in the report, so it paid less for its bits.
+ENTROPY_OF_TEXTURE = 950.0
 #: Weights of the terms. The report's weights of the features are for another scale, too; these bring the terms to the
 #: size that it asks for: near the MSE, but below it. As there, the third has a tenth of the MSE and of block 5.
 EXPERIMENTS = {
     "1": {"mse": 1.0},
     "2": {"mse": 1.0, "entropy": ENTROPY, "vgg2": 20.0, "vgg5": 150.0},
     "3": {"mse": 0.1, "entropy": ENTROPY, "vgg2": 20.0, "vgg5": 15.0},
-    "4": {"mse": 1.0, "entropy": ENTROPY, "vgg2": 20.0, "vgg5": 150.0, "gram2": 12.0, "gram5": 80.0},
+    "4": {"mse": 1.0, "entropy": ENTROPY_OF_TEXTURE, "vgg2": 20.0, "vgg5": 150.0, "gram2": 12.0, "gram5": 80.0},
 }
 TEXTURE_PATCH = 8  # pixels
 LOG_EVERY = 25  # steps
