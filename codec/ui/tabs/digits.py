@@ -48,7 +48,7 @@ def build(door: Door) -> None:
         start = [(t("digits.model_label", value=2000, count=10), DIGITS_START)]
         model = gr.Dropdown(start, value=DIGITS_START, label=t("digits.model"), **wide)
         column = gr.Slider(0, DIGITS_EACH - 1, 0, step=1, label=t("digits.column"), **wide)
-        dithered = gr.Checkbox(False, label=t("digits.dithered"), **wide)
+        dithered = gr.Checkbox(False, label=t("digits.dithered"), elem_id="dithered", **wide)
         seed = gr.Number(1, label=t("digits.seed_of_noise"), precision=0, scale=1, min_width=120)
     strip = gr.HTML(elem_id="digit-row", padding=False)
     gr.Markdown(f"### {t('digits.before_and_after')}")
