@@ -90,8 +90,8 @@ def encode(
         if not (np.isfinite(bpp) and bpp > 0):
             raise CodecError(f"The target rate is {bpp} bpp; it must be a positive number.")
         max_bytes = int(bpp * width * height / 8)
-    timer, codings, likely, more = Timer(), 0, 1 if max_bytes is None else 4, {}
-    quick = None if refine else progress
+    timer, codings, likely = Timer(), 0, 1 if max_bytes is None else 4
+    quick, more = None if refine else progress, dict[str, Tensor]()
     with timer.stage("analysis"):
         analysed = codec.analyse(rgb, part(quick, 0, 0.5)) if y is None else y
 

@@ -5,7 +5,8 @@
 It starts the page. The first screen and the codec's page are taken 0.5, 2 and 10 s after opening; the names of
 the files say what they show: `first-0.5s-1440-fr-dark.png`, `bits-map-390-en-light.png`. The layout shift and the first
 contentful paint of both are measured in Chromium as its own tools do; `--results results/screens.json` keeps them, with
-what axe-core finds grave in each place, width, language and theme.
+what axe-core finds grave in each place, width, language and theme. A run of some of these replaces what the file holds
+of them, and leaves the rest.
 """
 
 import argparse
@@ -107,7 +108,11 @@ def main() -> None:
     count, worst = len(list(args.out.glob("*.png"))), max(row["layout_shift"] for row in measured.values())
     print(f"{count} screenshots; the largest layout shift is {worst}; {len(findings)} grave findings")
     if args.results:
-        result = {"machine": machine(), "screenshots": count, "paint": measured, "grave_findings": findings}
+        before = json.loads(args.results.read_text()) if args.results.exists() else {}
+        again = {f"{w}-{lang}-{theme}" for w in args.widths for lang in args.languages for theme in args.themes}
+        kept = [finding for finding in before.get("grave_findings", []) if not finding[0].endswith(tuple(again))]
+        paint = before.get("paint", {}) | measured
+        result = {"machine": machine(), "screenshots": count, "paint": paint, "grave_findings": kept + findings}
         args.results.write_text(json.dumps(result, indent=1) + "\n")
 
 
