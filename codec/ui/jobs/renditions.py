@@ -114,9 +114,9 @@ class Cache:
 CACHE = Cache(KEPT_BYTES)
 
 
-def digest(data) -> str:
+def digest(data: bytes | np.ndarray) -> str:
     """SHA-256 of bytes or of an array."""
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(data if isinstance(data, bytes) else np.ascontiguousarray(data)).hexdigest()
 
 
 def png_of(rgb: np.ndarray) -> bytes:
