@@ -176,7 +176,7 @@ def compress_rgb(
 ) -> tuple[bytes, bool]:
     """`compress` of uint8 (H, W, 3): the stream, and whether it has the best quality there is."""
     if model in spec.HISTORY:
-        history().check(model, lmbda)
+        history().check(model, lmbda, refine)
         check_number("The target rate", bpp)
         return history().compress(rgb, model, bpp), False
     coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp, refine=refine)

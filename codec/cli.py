@@ -143,7 +143,7 @@ def check_usage(args, todo: list[Job]) -> None:
         if not 0 <= args.refine <= MAX_REFINE:
             raise CodecError(f"--refine is {args.refine}; it must lie between 0 and {MAX_REFINE}.")
         if args.model in HISTORY:
-            work()[0].history().check(args.model, args.lmbda)
+            work()[0].history().check(args.model, args.lmbda, args.refine)
         else:
             default().check_model(args.model)
         if args.lmbda is not None:

@@ -104,7 +104,7 @@ class Codec:
         with self._autocast(rgb.shape[0] * rgb.shape[1] > strips.WHOLE_PIXELS):
             return strips.analyse(self.trunk.g_a, rgb, self.device, self.strip, progress)
 
-    def quantise(self, y: Tensor, q: int | np.ndarray, progress: Progress = None, z=None, rdo=1.0) -> Latent:
+    def quantise(self, y: Tensor, q: int | np.ndarray, progress: Progress = None, z=None, rdo=None) -> Latent:
         """y float32 (1, C, h, w) at a quality index, or at a map (h/4, w/4) of them -> Latent; for z, rdo see `round`.
 
         Only the encoder decides how to round. It takes the nearest integer, or the next one towards zero where
@@ -117,15 +117,15 @@ class Codec:
 
     @torch.inference_mode()
     def round(
-        self, y: Tensor, q64: Tensor, progress: Progress = None, z: Tensor | None = None, rdo: Tensor | float = 1.0
+        self, y: Tensor, q64: Tensor, progress: Progress = None, z: Tensor | None = None, rdo: Tensor | None = None
     ) -> tuple[LatentBatch, Tensor, Tensor]:
         """`quantise` of a batch y float32 (B, C, h, w) at maps int16 (B, 1, h/4, w/4) of quality indices.
 
-        z: h_a's by default. rdo: a factor on the weight of errors. Returns the latents, and the bits of z and of y,
-        float64 (B,) on the CPU.
+        z: h_a's by default. rdo: a factor on the weight of errors. Returns latents, and bits of z and y, float64.
         """
         trunk, q16 = self.trunk, upsample(q64)
-        v, weight = y * by_q(trunk.gain, q16), by_q(trunk.rdo, q16) * rdo
+        v, weight = y * by_q(trunk.gain, q16), by_q(trunk.rdo, q16)
+        weight = weight if rdo is None else weight * rdo
         z = torch.round(trunk.h_a(v)).clamp_(-(2**20), 2**20) if z is None else z
         y_bits = torch.zeros(len(y), dtype=torch.float64, device=self.device)
 

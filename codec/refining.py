@@ -11,6 +11,7 @@ If g_s were the transposed KLT, J would be a parabola with 2w as its curvature, 
 RDOQ takes zeros more readily here than without refinement, since the other symbols make up for them.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ def refine(
     x = torch.from_numpy(np.pad(rgb, edges, mode="edge")).permute(2, 0, 1)[None]
     inside = torch.zeros(1, 1, *x.shape[2:])
     inside[:, :, : rgb.shape[0], : rgb.shape[1]] = 1
-    search = Search(codec)
+    search = search_of(codec)
     whole = Refined(y.clone(), y.new_empty(1, search.z_channels, rows, columns), y.new_empty(1, 1, *y.shape[2:]))
     size = max(rows, columns) if rows * columns <= WHOLE else TILE
     tiles = [(top, left) for top in range(0, rows, size) for left in range(0, columns, size)]
@@ -86,6 +87,12 @@ def by_region(values: Tensor, cell: int) -> Tensor:
 def better(where: Tensor, new: Tensor, old: Tensor) -> Tensor:
     """`new` in the regions of `where`, bool (1, 1, h/4, w/4), and `old` elsewhere: (1, n, h/4, w/4) or (1, n, h, w)."""
     return torch.where(where if new.shape[2] == where.shape[2] else upsample(where), new, old)
+
+
+@functools.lru_cache(maxsize=2)
+def search_of(codec: Codec) -> "Search":
+    """The search of a codec, whose networks are read and built once."""
+    return Search(codec)
 
 
 class Search:

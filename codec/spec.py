@@ -24,7 +24,7 @@ LAMBDA_MIN, LAMBDA_MAX = ANCHORS[0], ANCHORS[-1]
 DEFAULT_LAMBDA = 0.0067
 TOP = len(ANCHORS) - 1
 BYTE_MAX = 255  # the largest quality index
-MAX_REFINE = 64  # iterations of `codec.refining`
+MAX_REFINE, REFINEMENTS = 64, 8  # iterations of `codec.refining`: at most, and most of the gain in a few seconds
 LOWEST, COARSER = -128, 2 ** (-1 / 64)  # the smallest; and what multiplies the gains at each step below 0
 
 

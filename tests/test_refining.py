@@ -96,6 +96,19 @@ def test_the_codec_decodes_as_before_with_any_decoder():
     )
 
 
+def test_a_system_of_history_is_not_refined():
+    with pytest.raises(CodecError, match="no latent that can be refined"):
+        package.compress(picture(64, 64), "rnn-2018", refine=2)
+
+
+def test_a_coding_without_refinement_pays_nothing_for_it(monkeypatch):
+    def refused(*_):
+        raise AssertionError("the search was loaded")
+
+    monkeypatch.setattr(api, "refining", refused)
+    api.encode(picture(64, 64), lmbda=0.0067)
+
+
 @pytest.mark.parametrize("times", [-1, 65, 1.5, "8"])
 def test_a_wrong_number_is_refused_in_a_sentence(times):
     with pytest.raises(CodecError, match="refined 0 to 64 times"):

@@ -319,6 +319,27 @@ def test_nobody_fills_the_queue_for_all(monkeypatch):
     assert refused(crowded, "a", "s") and not refused(crowded[1:], "a", "s")
 
 
+@pytest.mark.parametrize(
+    ("large", "full", "refine", "waits"), [(False, False, False, False), (True, False, False, False),
+                                           (True, True, False, True), (False, False, True, True)]
+)  # fmt: skip
+def test_slow_work_waits_in_a_lane_of_its_own(monkeypatch, large, full, refine, waits):
+    async def pushed(*_):
+        return True, "id", "success"
+
+    monkeypatch.setattr(fair.Queue, "push", pushed)
+    monkeypatch.setattr(fair, "is_large", lambda _: large)
+    placed = []
+    monkeypatch.setattr(fair.FairQueue, "place", lambda self, event, slow: placed.append(slow))
+    queue = object.__new__(fair.FairQueue)
+    queue.scaling, queue.blocks = {pushed: 1}, types.SimpleNamespace(fns={7: types.SimpleNamespace(fn=pushed)})
+    queue.event_queue_per_concurrency_id = {}
+    queue.pending_event_ids_session, queue.event_ids_to_events = {}, {"id": "event"}
+    body = types.SimpleNamespace(session_hash="s", data=["photo", full, refine], fn_index=7)
+    assert asyncio.run(queue.push(body, event("", "1", "s", 0).request, None))[0]
+    assert placed == [waits]
+
+
 def test_files_of_waiting_requests_stay(tmp_path, monkeypatch):
     for module in (cleanup, fair):
         monkeypatch.setattr(module, "get_upload_folder", lambda: str(tmp_path))

@@ -37,8 +37,8 @@ DIFFERENCES = [
     "ours, at 10⁻³, uses the range that it finds useful.",
     "The entropy term is that of a batch's soft histogram, in bits per pixel. Its weight is chosen for the report's "
     "rates: the report's 0.01 is for another scale, as are its weights of the features.",
-    "All start from one network that was trained on the MSE alone, on crops of 64×64, and end with weights of four to "
-    "five bits each.",
+    "Experiments 1 to 3 start from one network that was trained on the MSE alone, on crops of 64×64, and experiment 4 "
+    "goes on from experiment 1. All end with weights of four to five bits each.",
 ]
 
 

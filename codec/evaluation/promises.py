@@ -22,11 +22,10 @@ from codec.pictures.load import load_image
 from codec.pipeline import Codec
 from codec.provenance import machine, versions
 from codec.results import read_json, write_json
-from codec.spec import ANCHORS
+from codec.spec import ANCHORS, REFINEMENTS
 from codec.weights import default
 
 TARGETS = (0.06, 0.08, 0.10, 0.14, 0.20, 0.30, 0.45, 0.70)
-REFINEMENTS = 8  # of the latent, as in the curves
 RANDOM_SIZES = 200
 RUNS = 9  # the median is taken
 

@@ -15,6 +15,7 @@ from codec import bitstream
 from codec.device import Timer
 from codec.evaluation import against, peers
 from codec.evaluation.measure import model_digest
+from codec.evaluation.promises import large_picture
 from codec.metrics import bpp
 from codec.pictures.load import load_image
 from codec.pipeline import Codec
@@ -40,13 +41,6 @@ def synthetic(width: int, height: int, seed: int = 0) -> np.ndarray:
         colour = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(height, width))) / frequency, (height, width))
         planes.append(planes[0] + 0.3 * colour)
     return np.stack([(127 + 45 * p / p.std()).clip(0, 255).astype(np.uint8) for p in planes], 2)
-
-
-def mosaic(rgb: np.ndarray) -> np.ndarray:
-    """The largest size that is timed, of copies of an image: uint8 (3000, 4000, 3)."""
-    width, height = SIZES[-1]
-    copies = -(-height // rgb.shape[0]), -(-width // rgb.shape[1]), 1
-    return np.ascontiguousarray(np.tile(rgb, copies)[:height, :width])
 
 
 def once(codec: Codec, rgb: np.ndarray, q: int, settle: Callable[[], None]) -> tuple[Timer, int]:
@@ -142,7 +136,8 @@ def measure(args: argparse.Namespace) -> dict:
             write_json(args.out, result)
     if args.against:
         source, rgb = next(pictures(args.pictures))
-        for key, image, runs in (("against", rgb, args.runs), ("against_large", mosaic(rgb), LARGE_RUNS)):
+        large = large_picture({source: rgb})[: SIZES[-1][1], : SIZES[-1][0]]
+        for key, image, runs in (("against", rgb, args.runs), ("against_large", large, LARGE_RUNS)):
             compared = against.compare(args.against, image, torch.get_num_threads(), runs)
             result[key] = compared | {"source": source}
             write_json(args.out, result)

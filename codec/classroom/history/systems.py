@@ -43,10 +43,12 @@ def here() -> list[str]:
     return [name for name in HISTORY if DEFAULTS[name] in store.manifest().get(CAE_NAME if name == CAE else name, {})]
 
 
-def check(name: str, lmbda: float | None = None) -> None:
-    """Raises CodecError for a system whose weights are not here, and for a λ, which none of them has."""
+def check(name: str, lmbda: float | None = None, refine: int = 0) -> None:
+    """Raises CodecError for a system whose weights are not here, and for a λ or a refinement, which none has."""
     if lmbda is not None:
         raise CodecError(f"The system '{name}' has no λ; give a rate, or nothing for its usual one.")
+    if refine:
+        raise CodecError(f"The system '{name}' has no latent that can be refined; leave that out.")
     if name not in here():
         raise CodecError(f"There are no weights for '{name}' here; there are for: {', '.join(here()) or 'none'}.")
 

@@ -13,6 +13,7 @@ from codec.metrics import bpp
 from codec.pictures.files import declared_pixels
 from codec.pictures.load import DRAFT_PIXELS
 from codec.pictures.sandbox import read_picture
+from codec.spec import REFINEMENTS
 from codec.ui import viewer
 from codec.ui.jobs import common, renditions
 from codec.ui.jobs.renditions import CACHE, MEASURED_PIXELS, SUFFIXES, Job, digest, encoding, historical, networks
@@ -35,7 +36,6 @@ from codec.weights import default
 
 #: Of a photo, unless all pixels are asked for: a JPEG of the same size exists then, and all measures come soon.
 PAGE_PIXELS = 2_000_000
-REFINEMENTS = 8  # of the latent, where they are asked for: most of the gain in a few seconds
 
 
 def installed() -> tuple[list[str], list[str], list[str]]:
