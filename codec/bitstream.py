@@ -95,6 +95,8 @@ def _header(stream: Stream) -> bytes:
     q = np.asarray(stream.q, dtype=np.int16).ravel()
     if (q == q[0]).all():
         head += bytes([2, -q[0]] if q[0] < 0 else [0, q[0]])
+    elif q.min() < 0:
+        raise StreamError("A map of levels holds those of the ladder only, 0 to 255.")
     else:
         packed = zlib.compress(np.diff(q.astype(np.uint8), prepend=np.uint8(0)).tobytes(), 9)
         head += b"\1" + _varint(len(packed)) + packed

@@ -17,7 +17,7 @@ from torch import Tensor
 from codec import strips
 from codec.bitstream import Stream
 from codec.device import Timer, has_bfloat16
-from codec.entropy.integer import ONE, Walk, gather, scatter, upsample
+from codec.entropy.integer import MAX_COLUMNS, ONE, Walk, gather, scatter, upsample
 from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
 from codec.networks.transforms import Synthesis, noise_field
@@ -25,7 +25,6 @@ from codec.networks.trunk import Trunk
 from codec.spec import BYTE_MAX, LOWEST, N_SCALES, STEPS
 from codec.weights import Weights, default
 
-COLUMNS = 1 << 12  # locations at a time in `Codec.round`
 ZEROS = 16  # zero bytes at its end that a payload may have lost in `Encoder.finish`; more are too improbable
 
 #: choose(step, mu, index) -> the symbols of a step, integers. mu float64 in fixed point, index uint8 and the result
@@ -132,8 +131,8 @@ class Codec:
         def choose(step: int, mu: Tensor, index: Tensor) -> Tensor:
             d, weights = gather(v, step), gather(weight, step)
             symbols = torch.empty(d.shape, dtype=torch.int32, device=self.device)
-            for n in range(0, d.shape[3], COLUMNS):  # a few at a time: their data stay in the cache
-                some = (..., slice(n, n + COLUMNS))
+            for n in range(0, d.shape[3], MAX_COLUMNS):  # a few at a time: their data stay in the cache
+                some = (..., slice(n, n + MAX_COLUMNS))
                 symbols[some], bits = self.rdoq(d[some], mu[some], index[some], weights[some])
                 y_bits.add_(bits)
             return symbols

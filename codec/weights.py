@@ -52,17 +52,14 @@ class Weights:
     @functools.cached_property
     def manifest(self) -> dict:
         """The parsed manifest. Raises WeightsError where it is missing or damaged."""
-        path = self.folder / "manifest.json"
+        data = self._bytes("manifest.json")
         try:
-            manifest = json.loads(path.read_text())
+            manifest = json.loads(data)
             if manifest["trunk"] not in manifest["trunks"] or not isinstance(manifest["decoders"], dict):
                 raise ValueError("a manifest without a current trunk")
             return manifest
-        except OSError:
-            message = f"The file '{path}' is missing or may not be read; restore the weights folder."
-            raise WeightsError(message) from None
         except (ValueError, KeyError, TypeError):
-            raise WeightsError(f"The file '{path}' is damaged; restore the weights folder.") from None
+            raise WeightsError(f"'{self.folder / 'manifest.json'}' is damaged; restore the weights folder.") from None
 
     @property
     def current(self) -> str:
@@ -71,14 +68,13 @@ class Weights:
 
     def trunk_entry(self, trunk: str = "") -> dict:
         """The manifest's entry of a trunk. Raises WeightsError where it is not here."""
-        manifest = self.manifest
-        trunk = trunk or manifest["trunk"]
-        if trunk not in manifest["trunks"]:
+        trunk, trunks = trunk or self.current, self.manifest["trunks"]
+        if trunk not in trunks:
             raise WeightsError(
                 f"The stream was made with the weights '{trunk}', which are not here; "
-                f"this installation has: {', '.join(manifest['trunks'])}."
+                f"this installation has: {', '.join(trunks)}."
             )
-        return manifest["trunks"][trunk]
+        return trunks[trunk]
 
     def networks(self, trunk: str = "") -> tuple[str, ...]:
         """The decoders of a trunk that have their own weights, in the order of codec.spec.DECODERS."""
@@ -99,11 +95,10 @@ class Weights:
 
     def resolve(self, decoder: str, trunk: str = "") -> tuple[str, dict]:
         """The network of a decoder or preset, and its entry in the manifest. Raises WeightsError where it has none."""
-        manifest = self.manifest
-        trunk = trunk or manifest["trunk"]
+        trunk, entries = trunk or self.current, self.manifest["decoders"]
         for name in (decoder, DECODERS[decoder].network if decoder in DECODERS else decoder):
-            if f"{trunk}/{name}" in manifest["decoders"]:
-                return name, manifest["decoders"][f"{trunk}/{name}"]
+            if f"{trunk}/{name}" in entries:
+                return name, entries[f"{trunk}/{name}"]
         names = ", ".join(self.models())
         raise WeightsError(f"There is no '{decoder}' decoder for the weights '{trunk}'; use {names}.")
 
@@ -212,15 +207,17 @@ class Weights:
 
     def read_file(self, name: str, sha256: str) -> bytes:
         """The bytes of a file. Raises WeightsError where it is missing or has another SHA-256."""
-        path = self.folder / name
-        try:
-            data = path.read_bytes()
-        except OSError:
-            message = f"The weights file '{path}' is missing or may not be read; restore the weights folder."
-            raise WeightsError(message) from None
+        data = self._bytes(name)
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise WeightsError(f"The weights file '{path}' is damaged (wrong SHA-256); restore the weights folder.")
+            raise WeightsError(f"'{self.folder / name}' is damaged (wrong SHA-256); restore the weights folder.")
         return data
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError:
+            message = f"The file '{self.folder / name}' is missing or may not be read; restore the weights folder."
+            raise WeightsError(message) from None
 
 
 @functools.cache

@@ -50,6 +50,11 @@ def test_a_flat_map_becomes_a_uniform_level():
     assert bitstream.read(bitstream.write(make(level=np.full((2, 2), 7, np.uint8)))).q == 7
 
 
+def test_a_map_below_the_ladder_is_not_written():
+    with pytest.raises(StreamError, match="0 to 255"):
+        bitstream.write(make(level=np.array([[-3, 200]], dtype=np.int16)))
+
+
 def test_every_single_changed_byte_is_refused():
     data = bitstream.write(make(level=np.array([[1, 2], [3, 4]], np.uint8)))
     for position in range(len(data)):

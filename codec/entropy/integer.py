@@ -105,16 +105,6 @@ def scatter(x: Tensor, step: int, values: Tensor) -> None:
         view.copy_(values[:, i].reshape(view.shape))
 
 
-@dataclass
-class Run:
-    """What one offset in one input phase adds to the context: for each output phase weights (128, coded channels)."""
-
-    phase: int
-    row: int
-    column: int
-    outputs: list[tuple[int, Tensor]]
-
-
 def with_bias(layer: IntegerConv) -> Tensor:
     """A 1×1 convolution as a matrix float64 (out, in + 1), for an input (in + 1, n) whose last row is 1."""
     return torch.cat([layer.weight[0] * layer.scale, layer.bias * layer.scale], 1)
@@ -148,8 +138,11 @@ class StepNetworks:
             ends.append((phase, torch.cat([mu, t / ONE + half]).contiguous()))
         return ends
 
-    def _runs(self, step: int) -> tuple[list[Run], Tensor]:
-        """The context convolution of a step, and its bias (128, 1)."""
+    def _runs(self, step: int) -> tuple[list[tuple[int, int, int, list]], Tensor]:
+        """The context convolution of a step, and its bias (128, 1).
+
+        Each run is what one offset in one phase adds: phase, row, column, and [(output phase, weights (128, coded))].
+        """
         layer, runs = self.layers[f"ctx{step}"], []
         weight = layer.weight * layer.scale
         groups = [{phase: group for group, phase in step_pattern(s)} for s in range(step)]
@@ -163,7 +156,7 @@ class StepNetworks:
                         dy, dx = 2 * row + y - out // 2, 2 * column + x - out % 2
                         if abs(dy) <= 1 and abs(dx) <= 1:
                             outputs.append((out, weight[(dy + 1) * 3 + dx + 1][:, coded].contiguous()))
-                    runs.append(Run(phase, row + y, column + x, outputs))
+                    runs.append((phase, row + y, column + x, outputs))
         return runs, layer.bias * layer.scale
 
 
@@ -208,36 +201,41 @@ class Walk:
     def predict(self, step: int) -> tuple[Tensor, Tensor]:
         """mu float64 in fixed point and scale index uint8 of the symbols of a step, both (4, C/4, h/2·w/2)."""
         networks, (_, count, n) = self.networks, self.psi.shape
-        h = self.psi.new_ones(count + 1, PHASES, n)  # the last row stays 1
-        h[:count] = (self.psi if step == 0 else self._context(step)).transpose(0, 1)
-        h = h.view(count + 1, -1)
-        activate(h[:count].clamp_(max=LIMIT))
-        h = torch.mm(networks.first[step], h).clamp_(-LIMIT, LIMIT)
-        ones = h.new_ones(1, h.shape[1])
-        if (inner := networks.inner[step]) is not None:
-            more = torch.mm(inner, torch.cat([activate(h.floor_().clone()), ones]))
-            h = h.add_(more.floor_().clamp_(-LIMIT, LIMIT)).clamp_(-LIMIT, LIMIT)
-        h = torch.cat([activate(h), self.levels.view(1, -1), ones]).view(-1, PHASES, n)
-        mu = h.new_empty(4, networks.group, n)
-        index = torch.empty(mu.shape, dtype=torch.uint8, device=h.device)
-        for i, (phase, weight) in enumerate(networks.last[step]):
-            both = weight @ h[:, phase]
-            torch.clamp(both[: networks.group].floor_(), -LIMIT, LIMIT, out=mu[i])
-            index[i] = both[networks.group :].clamp_(0, N_SCALES - 1)  # to an integer type: floor
+        mu = self.psi.new_empty(4, networks.group, n)
+        index = torch.empty(mu.shape, dtype=torch.uint8, device=mu.device)
+        rows = max(1, MAX_COLUMNS // (PHASES * self.long))
+        for top in range(0, self.height, rows):
+            bottom = min(top + rows, self.height)
+            some = (..., slice(top * self.width, bottom * self.width))
+            h = mu.new_ones(count + 1, PHASES, (bottom - top) * self.width)  # the last row stays 1
+            h[:count] = (self._context(step, top, bottom) if step else self.psi[some]).transpose(0, 1)
+            h = h.view(count + 1, -1)
+            activate(h[:count].clamp_(max=LIMIT))
+            h = torch.mm(networks.first[step], h).clamp_(-LIMIT, LIMIT)
+            ones = h.new_ones(1, h.shape[1])
+            if (inner := networks.inner[step]) is not None:
+                more = torch.mm(inner, torch.cat([activate(h.floor_().clone()), ones]))
+                h = h.add_(more.floor_().clamp_(-LIMIT, LIMIT)).clamp_(-LIMIT, LIMIT)
+            h = torch.cat([activate(h), self.levels[some].reshape(1, -1), ones]).unflatten(1, (PHASES, -1))
+            for i, (phase, weight) in enumerate(networks.last[step]):
+                both = weight @ h[:, phase]
+                torch.clamp(both[: networks.group].floor_(), -LIMIT, LIMIT, out=mu[some][i])
+                index[some][i] = both[networks.group :].clamp_(0, N_SCALES - 1)  # to an integer type: floor
         return mu, index
 
-    def _context(self, step: int) -> Tensor:
-        """psi plus the context of the steps before, float64 (4, 128, n)."""
-        (runs, bias), (_, count, _) = self.networks.context[step - 1], self.psi.shape
-        columns, coded = self.height * self.long, self.networks.group * step
+    def _context(self, step: int, top: int, bottom: int) -> Tensor:
+        """psi plus the context of the steps before, in some rows of each phase: float64 (4, 128, rows·w/2)."""
+        runs, bias = self.networks.context[step - 1]
+        columns, coded = (bottom - top) * self.long, self.networks.group * step
         total = bias.repeat(PHASES, 1, columns)
-        for run in runs:
-            start = run.row * self.long + run.column
-            seen = self.planes[run.phase, :coded, start : start + columns]
-            for phase, weight in run.outputs:
-                total[phase].addmm_(weight, seen)
-        total = total.view(PHASES, count, self.height, self.long)[..., : self.width]
-        return total.floor().clamp_(-LIMIT, LIMIT).view_as(self.psi).add_(self.psi)
+        for phase, row, column, outputs in runs:
+            start = (row + top) * self.long + column
+            seen = self.planes[phase, :coded, start : start + columns]
+            for out, weight in outputs:
+                total[out].addmm_(weight, seen)
+        total = total.view(PHASES, -1, bottom - top, self.long)[..., : self.width]
+        psi = self.psi[..., top * self.width : bottom * self.width]
+        return total.floor().clamp_(-LIMIT, LIMIT).view_as(psi).add_(psi)
 
 
 def activate(x: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class TableSet:
             if table.min() < 1 or int(table.sum(dtype=np.int64)) != TOTAL or len(table) % 2:
                 raise ValueError("A probability table is malformed.")
         self.tables = tables
-        self.limits = np.array([len(t) // 2 - 1 for t in tables])
+        self.limits = np.array([len(t) // 2 - 1 for t in tables], dtype=np.int32)
         self.least_bits = np.array([math.log2(TOTAL / int(t.max())) for t in tables])  # of any symbol
         self._models: dict = {}
 
@@ -55,8 +55,9 @@ class TableSet:
 def groups_of(index: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """A stable order int64 (n,) that sorts `index` (n,), and the bounds int64 (count + 1,) of each value in it."""
     # Sorting bytes by radix is several times quicker than sorting int64.
-    order = np.argsort(index.astype(np.uint8), kind="stable")
-    return order, np.concatenate([[0], np.cumsum(np.bincount(index, minlength=count))])
+    index = index.astype(np.uint8, copy=False)
+    order = np.argsort(index, kind="stable")
+    return order, np.searchsorted(index[order], np.arange(count + 1))
 
 
 class Encoder:
@@ -69,13 +70,14 @@ class Encoder:
         """Codes symbols (n,), integers, by the tables index (n,). Raises ValueError 2^25 or more beyond a table."""
         order, bounds = groups_of(index, len(tables))
         grouped = symbols[order].astype(np.int32)
+        limits = np.repeat(tables.limits, np.diff(bounds))
+        beyond = np.abs(grouped) > limits
+        coded = np.where(beyond, 2 * limits + 1, grouped + limits)
         for i in np.flatnonzero(np.diff(bounds)):
-            values, limit = grouped[bounds[i] : bounds[i + 1]], tables.limits[i]
-            beyond = np.abs(values) > limit
-            coded = np.where(beyond, 2 * limit + 1, values + limit).astype(np.int32)
-            self._coder.encode(coded, tables.model(int(i)))
-            for value in values[beyond]:
-                self._put_escape(int(value), int(limit))
+            group = slice(bounds[i], bounds[i + 1])
+            self._coder.encode(coded[group], tables.model(int(i)))
+            for value in grouped[group][beyond[group]]:
+                self._put_escape(int(value), int(tables.limits[i]))
 
     def _put_escape(self, value: int, limit: int) -> None:
         excess = abs(value) - limit  # at least 1
