@@ -16,6 +16,7 @@ from codec.errors import CodecError, StreamError
 from codec.pictures.load import load_image
 from codec.pictures.sources import read_source
 from codec.pipeline import Codec, Latent, Progress
+from codec.spec import PSNR
 from codec.weights import default
 
 #: Modules that are imported with their first use: the systems of earlier years, and the slow search for a latent.
@@ -62,6 +63,7 @@ def encode(
     max_bytes: int | None = None,
     q: int | np.ndarray | None = None,
     refine: int = 0,
+    tune: str = PSNR,
     codec: Codec | None = None,
     y: Tensor | None = None,
     progress: Progress = None,
@@ -70,7 +72,7 @@ def encode(
 
     This is `compress` with all its intermediate results; see there for errors. Where the target is below the model's
     range, the result is the smallest stream, with `reached` False. Without λ, rate and q the target is the model's own
-    rate, and the smallest stream counts as reached. `refine`: iterations of `codec.refining`, slow. `y`: the result of
+    rate, and the smallest stream counts as reached. `refine` and `tune`: see `codec.refining`, slow. `y`: the result of
     `codec.analyse` where there is one. `progress` is told the share that is done.
     """
     given = sum(v is not None for v in (lmbda, bpp, max_bytes, q))
@@ -79,8 +81,8 @@ def encode(
     default().check_model(model)
     for name, value in (("λ", lmbda), ("The target rate", bpp)):
         check_number(name, value)
-    if not (isinstance(refine, int) and 0 <= refine <= spec.MAX_REFINE):
-        raise CodecError(f"A latent can be refined 0 to {spec.MAX_REFINE} times, not {refine} times.")
+    if refine != 0 or tune != PSNR:
+        refining().check(refine, tune)
     codec = codec or load()
     height, width = rgb.shape[:2]
     bitstream.check_size(width, height)
@@ -109,7 +111,7 @@ def encode(
         nonlocal analysed, more
         if refine:
             with timer.stage("refinement"):
-                analysed, more["z"], more["rdo"] = refining().refine(codec, rgb, analysed, q, refine, progress)
+                analysed, more["z"], more["rdo"] = refining().refine(codec, rgb, analysed, q, refine, tune, progress)
 
     if max_bytes is None:
         q = spec.quality_index(spec.DEFAULT_LAMBDA if lmbda is None else lmbda) if q is None else q
@@ -148,7 +150,7 @@ def check_number(name: str, value) -> None:
 
 
 def compress(
-    image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None, refine: int = 0
+    image, model: str = "mse", *, lmbda: float | None = None, bpp: float | None = None, refine: int = 0, tune=PSNR
 ) -> bytes:
     """Compresses a picture into a stream.
 
@@ -158,6 +160,7 @@ def compress(
     -mi and -hi are meant for 0.14, 0.30 and 0.45 bpp, and take those by default where the picture allows it. The
     systems of `codec.spec.HISTORY` are models, too; they take a rate or choose their own. refine: 0…64 iterations of a
     search for fewer bytes at the same quality, see `codec.refining`; eight take twenty times as long as encoding.
+    tune: whether quality is to it "psnr" or "ms-ssim".
 
     Raises ImageError (unusable picture), WeightsError, and CodecError (λ out of range, unknown model, or a
     rate below what the model can reach).
@@ -168,18 +171,18 @@ def compress(
     >>> codec.decompress(data).size
     (96, 64)
     """
-    return compress_rgb(load_image(image).rgb, model, lmbda, bpp, refine)[0]
+    return compress_rgb(load_image(image).rgb, model, lmbda, bpp, refine, tune)[0]
 
 
 def compress_rgb(
-    rgb: np.ndarray, model: str, lmbda: float | None, bpp: float | None, refine: int = 0
+    rgb: np.ndarray, model: str, lmbda: float | None, bpp: float | None, refine: int = 0, tune: str = PSNR
 ) -> tuple[bytes, bool]:
     """`compress` of uint8 (H, W, 3): the stream, and whether it has the best quality there is."""
     if model in spec.HISTORY:
-        history().check(model, lmbda, refine)
+        history().check(model, lmbda, refine or tune != PSNR)
         check_number("The target rate", bpp)
         return history().compress(rgb, model, bpp), False
-    coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp, refine=refine)
+    coded, search = encode(rgb, model=model, lmbda=lmbda, bpp=bpp, refine=refine, tune=tune)
     if not search.reached:
         least = rate.bpp(len(coded.data), rgb.shape[1], rgb.shape[0])
         raise CodecError(f"{bpp:g} bpp cannot be reached: the least for this picture is {least:.4f} bpp.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import json
 import os
 import sys
@@ -15,9 +14,9 @@ import numpy as np
 import codec
 from codec.errors import CodecError, ImageError, StreamError
 from codec.paths import printable
-from codec.pictures.batch import Job, check_names, jobs, read_input, report, run_jobs, several
+from codec.pictures.batch import Job, check_engine, check_names, jobs, read_input, report, run_jobs, several
 from codec.rate import bpp
-from codec.spec import HISTORY, HISTORY_MAGIC, MAX_REFINE, PICTURE_SUFFIXES, STREAM_SUFFIX, quality_index
+from codec.spec import HISTORY, HISTORY_MAGIC, PICTURE_SUFFIXES, STREAM_SUFFIX, TUNES, quality_index
 from codec.weights import default
 
 EPILOG = """- as IN or OUT is the standard input or output. A file that exists is replaced with --force only, and OUT is
@@ -38,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     rate.add_argument("--lambda", type=float, dest="lmbda", metavar="L", help="trade-off, 0.0005…0.0483 (0.0067)")
     rate.add_argument("--bpp", type=float, metavar="R", help="rate in bits per pixel, not exceeded")
     compress.add_argument("--refine", type=int, default=0, metavar="N", help="iterations of a slow search (0)")
+    compress.add_argument("--tune", choices=TUNES, default=TUNES[0], help="what the search keeps (psnr)")
     decompress = commands.add_parser("decompress", help=f"{STREAM_SUFFIX} streams -> PNG", epilog=EPILOG)
     decompress.add_argument("input", type=Path, metavar="IN", help=f"a {STREAM_SUFFIX} stream, a folder of them, or -")
     decompress.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a PNG, a folder, or -")
@@ -67,8 +67,9 @@ def compress_one(name: str, data: bytes, options: dict) -> list:
     api, load, device = work()
     image = load.load_image(data)
     height, width = image.rgb.shape[:2]
+    wanted = (options[key] for key in ("model", "lmbda", "bpp", "refine", "tune"))
     with device.threads(options["threads"]):
-        stream, at_top = api.compress_rgb(image.rgb, *(options[key] for key in ("model", "lmbda", "bpp", "refine")))
+        stream, at_top = api.compress_rgb(image.rgb, *wanted)
     size = f"{width}×{height}, {len(stream):,} bytes, {bpp(len(stream), width, height):.4f} bpp"
     return [stream, "  ".join([size, *image.notes, *(["This is the best quality there is."] if at_top else [])])]
 
@@ -133,15 +134,10 @@ def run(args) -> int:
 def check_usage(args, todo: list[Job]) -> None:
     """Raises CodecError for arguments that no input could make right."""
     check_names(args.input, args.output, args.command == "compress", todo)
-    if args.jobs < 1:
-        raise CodecError(f"--jobs is {args.jobs}; it must be at least 1.")
-    if args.address and args.engine != "ray":
-        raise CodecError("--address is that of a Ray cluster; add --engine ray.")
-    if args.engine == "ray" and importlib.util.find_spec("ray") is None:
-        raise CodecError("Ray is not installed: pip install -r requirements-ray.txt.")
+    check_engine(args)
     if args.command == "compress":
-        if not 0 <= args.refine <= MAX_REFINE:
-            raise CodecError(f"--refine is {args.refine}; it must lie between 0 and {MAX_REFINE}.")
+        if args.refine or args.tune != TUNES[0]:
+            work()[0].refining().check(args.refine, args.tune)
         if args.model in HISTORY:
             work()[0].history().check(args.model, args.lmbda, args.refine)
         else:

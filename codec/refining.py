@@ -2,13 +2,17 @@
 
 g_a serves all images. A search for each one gains more (Campos et al., "Content adaptive optimization for neural image
 compression", CVPRW 2019; Yang et al., "Improving inference for neural image compression", NeurIPS 2020). What is
-searched for is the least J = R + λ·D of v = y·gain:
+searched for is the least J = R + λ·D of v = y·gain, with the squared error as D:
 
     v ─ RDOQ ─► y_hat ─ g_s ─► x_hat       g = ∂(λ·D + bits of the symbols whose prediction y_hat changes) / ∂y_hat
     v ◄─ v + RATE·(y_hat - g / 2w - v)     w = bits that a squared error is worth, `trunk.rdo_weight`
 
 If g_s were the transposed KLT, J would be a parabola with 2w as its curvature, and y_hat - g / 2w its lowest point.
 RDOQ takes zeros more readily here than without refinement, since the other symbols make up for them.
+
+Tuned for MS-SSIM, D is 1 - MS-SSIM, times a factor that makes its gradient as long as that of the squared error on
+average over the image. Where it is longer or shorter, errors are dearer or cheaper there, in w and in RDOQ. Structure
+in still places then costs more, and contrast and colour in lively places less.
 """
 
 import functools
@@ -17,18 +21,22 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from codec.device import has_bfloat16
 from codec.entropy.integer import upsample
+from codec.errors import CodecError
 from codec.networks.hyperprior import gaussian_bits, rdoq, step_masks
 from codec.networks.restored import entropy_model
 from codec.networks.trunk import Trunk, byte_lambdas, rdo_weight
 from codec.pipeline import Codec, Progress, by_q
-from codec.spec import BYTE_MAX, COARSER, LOWEST, REGION
+from codec.spec import BYTE_MAX, COARSER, LOWEST, MAX_REFINE, MS_SSIM, PSNR, REGION, TUNES
 
 RATE = 0.2  # how far v goes at each iteration
 READILY = 0.5  # of what an error counts in RDOQ otherwise
+DEARER = 4.0  # how many times as long as on average a gradient of MS-SSIM counts at most, and as short at least
+LEAST = 176  # pixels per side that MS-SSIM's five scales need
 STEP, REACH = 1.0, 2.0  # in quantiser steps: how far v goes towards a point at most, and away from g_a's in all
 WHOLE, TILE, MARGIN = 14 * 14, 12, 1  # in regions of 64×64: an image in one piece; else tiles, and what they see around
 
@@ -41,6 +49,16 @@ class Refined(NamedTuple):
     rdo: Tensor  # (1, 1, h, w)
 
 
+def check(refine: int, tune: str = PSNR) -> None:
+    """Raises CodecError for a number of iterations or a measure that there is not."""
+    if not (isinstance(refine, int) and 0 <= refine <= MAX_REFINE):
+        raise CodecError(f"A latent can be refined 0 to {MAX_REFINE} times, not {refine} times.")
+    if tune not in TUNES:
+        raise CodecError(f"A search cannot be tuned for '{tune}'; it can for: {', '.join(TUNES)}.")
+    if tune != PSNR and not refine:
+        raise CodecError("Without refinement there is no search to tune; refine the latent 8 times, say.")
+
+
 def lambdas(trunk: Trunk) -> Tensor:
     """λ of every quality index from LOWEST on, (384, 1); below the ladder it goes with the square of the gains."""
     below = byte_lambdas(trunk.anchors)[0] * COARSER ** (-2.0 * torch.arange(LOWEST, 0))
@@ -48,7 +66,13 @@ def lambdas(trunk: Trunk) -> Tensor:
 
 
 def refine(
-    codec: Codec, rgb: np.ndarray, y: Tensor, q: int | np.ndarray, iterations: int, progress: Progress = None
+    codec: Codec,
+    rgb: np.ndarray,
+    y: Tensor,
+    q: int | np.ndarray,
+    iterations: int,
+    tune: str = PSNR,
+    progress: Progress = None,
 ) -> Refined:
     """rgb uint8 (H, W, 3) and its y float32 (1, C, h, w), at a quality index or a map (h/4, w/4) of them."""
     rows, columns = y.shape[2] // 4, y.shape[3] // 4
@@ -71,7 +95,7 @@ def refine(
             if progress:
                 progress((number + share) / len(tiles))
 
-        part = search.run(cut(x, REGION), cut(inside, REGION), cut(y, 4), cut(q64, 1), iterations, told)
+        part = search.run(cut(x, REGION), cut(inside, REGION), cut(y, 4), cut(q64, 1), iterations, tune, told)
         for target, source, scale in zip(whole, part, (4, 1, 4), strict=True):
             down, across = scale * (top - first[0]), scale * (left - first[1])
             piece = target[:, :, scale * top : scale * (top + size), scale * left : scale * (left + size)]
@@ -89,6 +113,18 @@ def better(where: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(where if new.shape[2] == where.shape[2] else upsample(where), new, old)
 
 
+def similarity(x_hat: Tensor, x: Tensor) -> Tensor:
+    """MS-SSIM of (1, 3, H, W) in [0, 1], enlarged by replication where that is too small for it."""
+    border = (0, max(0, LEAST - x.shape[3]), 0, max(0, LEAST - x.shape[2]))
+    return ms_ssim(*(F.pad(side, border, mode="replicate") for side in (x_hat, x)), data_range=1)
+
+
+def length(loss: Tensor, v: Tensor) -> Tensor:
+    """The root mean square of a gradient with respect to v around each place: (1, 1, h, w)."""
+    (g,) = torch.autograd.grad(loss, v, retain_graph=True)
+    return F.avg_pool2d(F.pad(g.square().mean(1, keepdim=True), [1] * 4, mode="replicate"), 3, 1).sqrt()
+
+
 @functools.lru_cache(maxsize=2)
 def search_of(codec: Codec) -> "Search":
     """The search of a codec, whose networks are read and built once."""
@@ -104,7 +140,9 @@ class Search:
         self.z_channels = len(codec.trunk.z_tables)
         self.lambdas = lambdas(codec.trunk).to(codec.device)
 
-    def run(self, x: Tensor, inside: Tensor, y: Tensor, q64: Tensor, iterations: int, told: Progress) -> Refined:
+    def run(
+        self, x: Tensor, inside: Tensor, y: Tensor, q64: Tensor, iterations: int, tune: str, told: Progress
+    ) -> Refined:
         """x uint8 (1, 3, H, W), where its pixels count (1, 1, H, W), y, and q64 int16 (1, 1, H/64, W/64)."""
         device = self.codec.device
         x, inside, q64 = x.to(device).float() / 255, inside.to(device), q64.to(device)
@@ -113,20 +151,31 @@ class Search:
         lmbda, level = by_q(self.lambdas, q16), q64.float().clamp(min=0) / BYTE_MAX
         worth = rdo_weight(gain, lmbda)
         start = v = y * gain
+        price, unit = torch.ones_like(lmbda), None  # of an error, relative to the squared one; and of 1 - MS-SSIM
         best: list[Tensor] = []
         for number in range(iterations + 1):
             told(number / (iterations + 1))
-            factor = READILY if number else 1.0
+            factor = price * (READILY if number else 1.0)
             z = torch.round(self.trunk.h_a(v)).clamp_(-(2**20), 2**20)
             leaf = v.detach().requires_grad_(number < iterations)
             y_hat, bits = self.quantise(leaf, z, gain, factor * usual, level)
-            error = by_region(self.error(y_hat / gain, level, x) * inside, 16) * lmbda
-            cost = by_region(bits, 4) + by_region(error, 4) + by_region(self.entropy.z_prior.bits(z), 1)
-            now = (cost.detach(), v, z, torch.full_like(lmbda, factor))
+            x_hat = self.synthesise(y_hat / gain, level)
+            error = by_region(255**2 * (x_hat - x).square().mean(1, keepdim=True) * inside, 16) * lmbda
+            rate = by_region(bits, 4) + by_region(self.entropy.z_prior.bits(z), 1)
+            loss, cost = error.sum(), rate + by_region(error, 4)
+            if tune == MS_SSIM:
+                structure = 1 - similarity(x + (x_hat - x) * inside, x)
+                if number < iterations:
+                    ratio = length(structure, leaf) / length(loss, leaf).clamp(min=1e-20)
+                    unit = 1 / ratio.clamp(min=1e-20).log().mean().exp() if unit is None else unit
+                    price = (ratio * unit).clamp(1 / DEARER, DEARER).sqrt()
+                loss = structure * unit
+                cost = (rate.sum() + loss).expand_as(rate)
+            now = (cost.detach(), v, z, factor)
             best = [better(cost < best[0], *pair) for pair in zip(now, best, strict=True)] if best else [*now]
             if number < iterations:
-                (g,) = torch.autograd.grad(bits.sum() + error.sum(), leaf)
-                v = v + RATE * (y_hat.detach() - g / (2 * worth) - v).clamp(-STEP, STEP)
+                (g,) = torch.autograd.grad(bits.sum() + loss, leaf)
+                v = v + RATE * (y_hat.detach() - g / (2 * worth * price) - v).clamp(-STEP, STEP)
                 v = torch.maximum(torch.minimum(v, start + REACH), start - REACH)
         return Refined(best[1] / gain, best[2], best[3])
 
@@ -142,9 +191,8 @@ class Search:
             bits = torch.where(mask, gaussian_bits(symbols + mu.detach() - mu, t), bits)
         return y_hat, bits
 
-    def error(self, y_hat: Tensor, level: Tensor, x: Tensor) -> Tensor:
-        """255²·(x_hat - x)², a mean over the colours, (1, 1, H, W)."""
+    def synthesise(self, y_hat: Tensor, level: Tensor) -> Tensor:
+        """x_hat in [0, 1], float32 (1, 3, H, W)."""
         kind = self.codec.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=has_bfloat16(kind)):
-            x_hat = self.g_s(y_hat, upsample(level)).float()
-        return 255**2 * (x_hat.clamp(0, 1) - x).square().mean(1, keepdim=True)
+            return self.g_s(y_hat, upsample(level)).float().clamp(0, 1)

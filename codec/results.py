@@ -2,7 +2,7 @@
 
 Files only, no torch; nothing here measures anything. `python -m codec.evaluation` writes the results. A codec is named
 "jpeg", "webp" …, and ours "ours", "ours:DECODER" or "ours:DECODER@REALISM"; "ours+N" is ours with N refinements of the
-latent, and "ours+N:DECODER" another decoder of the same stream.
+latent, "ours+N/ms-ssim" with a search tuned for that, and "ours+N:DECODER" another decoder of the same stream.
 """
 
 import functools
@@ -13,7 +13,7 @@ from codec import weights
 from codec.errors import WeightsError
 from codec.metrics import ms_ssim_db
 from codec.paths import PACKAGE, shipped
-from codec.spec import HISTORY
+from codec.spec import HISTORY, MS_SSIM, PSNR
 from codec.writing import atomic_write
 
 OURS = "ours"
@@ -35,7 +35,17 @@ def is_ours(codec: str) -> bool:
 
 def refinements_of(codec: str) -> int:
     """How often the latent of one of our own codecs is refined. Raises ValueError for a name that says no number."""
-    return int(codec.partition(":")[0].partition("+")[2] or 0)
+    return int(refinement_of(codec)[0] or 0)
+
+
+def tune_of(codec: str) -> str:
+    """What the search of one of our own codecs is tuned for."""
+    return refinement_of(codec)[2] or PSNR
+
+
+def refinement_of(codec: str) -> tuple[str, str, str]:
+    """Of "ours+N/TUNE:DECODER" N and, after a slash, TUNE."""
+    return codec.partition(":")[0].partition("+")[2].partition("/")
 
 
 def decoder_of(codec: str) -> str:
@@ -53,7 +63,8 @@ def title(codec: str) -> str:
     if codec in NAMES:
         return NAMES[codec]
     times, name = refinements_of(codec), codec.partition(":")[2]
-    return NAMES[OURS] + (f", refined {times} times" if times else "") + (f", {name} decoder" if name else "")
+    tuned = " for MS-SSIM" if tune_of(codec) == MS_SSIM else ""
+    return NAMES[OURS] + (f", refined {times} times{tuned}" if times else "") + (f", {name} decoder" if name else "")
 
 
 def read_json(path: Path) -> dict:

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import picture
+from PIL import Image
 
 import codec as package
 from codec import api, bitstream, spec
+from codec.cli import main
 from codec.errors import CodecError
 from codec.inside import bits
-from codec.metrics import psnr
+from codec.metrics import ms_ssim, ms_ssim_db, psnr
 from codec.networks.restored import entropy_model
 from codec.pipeline import Codec
 from codec.refining import TILE, lambdas
@@ -27,6 +29,26 @@ def test_refining_lowers_rate_and_distortion_together(lmbda):
     rgb = picture(256, 192)
     (plain, rate), (refined, _) = (cost(api.encode(rgb, lmbda=lmbda, refine=times)[0], rgb, lmbda) for times in (0, 6))
     assert plain - refined > 0.01 * rate
+
+
+def test_tuned_for_ms_ssim_a_stream_has_more_of_it_at_the_same_rate():
+    rgb = picture(192, 192)
+    quality = {}
+    for tune, times in (("psnr", 0), ("psnr", 6), ("ms-ssim", 6)):
+        coded, search = api.encode(rgb, bpp=0.25, refine=times, tune=tune)
+        assert search.reached
+        quality[tune, times] = ms_ssim_db(ms_ssim(rgb, api.load().decode(bitstream.read(coded.data))))
+    assert quality["ms-ssim", 6] > max(quality["psnr", 6], quality["psnr", 0]) + 0.05
+
+
+@pytest.mark.parametrize("kind", ["noise", "flat", "one pixel"])
+def test_tuning_survives_images_without_structure(kind):
+    noise = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    rgb = {"noise": noise, "flat": np.full((64, 64, 3), 90, np.uint8), "one pixel": noise[:1, :1]}[kind]
+    for q in (spec.LOWEST, 255):
+        coded, _ = api.encode(rgb, q=q, refine=2, tune="ms-ssim")
+        assert torch.equal(api.load().read(bitstream.read(coded.data)).y_hat, coded.latent.y_hat)
+        assert len(coded.data) <= 1.05 * len(api.encode(rgb, q=q)[0].data)
 
 
 def test_a_target_rate_is_met_and_gives_a_better_image():
@@ -96,9 +118,10 @@ def test_the_codec_decodes_as_before_with_any_decoder():
     )
 
 
-def test_a_system_of_history_is_not_refined():
+@pytest.mark.parametrize("wanted", [{"refine": 2}, {"tune": "ms-ssim"}])
+def test_a_system_of_history_is_not_refined(wanted):
     with pytest.raises(CodecError, match="no latent that can be refined"):
-        package.compress(picture(64, 64), "rnn-2018", refine=2)
+        package.compress(picture(64, 64), "rnn-2018", **wanted)
 
 
 def test_a_coding_without_refinement_pays_nothing_for_it(monkeypatch):
@@ -113,3 +136,21 @@ def test_a_coding_without_refinement_pays_nothing_for_it(monkeypatch):
 def test_a_wrong_number_is_refused_in_a_sentence(times):
     with pytest.raises(CodecError, match="refined 0 to 64 times"):
         package.compress(picture(64, 64), refine=times)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"), [({"refine": 2, "tune": "vmaf"}, "psnr, ms-ssim"), ({"tune": "ms-ssim"}, "8")]
+)
+def test_a_search_that_cannot_be_tuned_is_refused(wanted, words):
+    with pytest.raises(CodecError, match=words):
+        package.compress(picture(64, 64), **wanted)
+
+
+def test_the_command_line_tunes_the_search(tmp_path, capsys):
+    Image.fromarray(picture(96, 64)).save(tmp_path / "a.png")
+    command = ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "a.lic"), "--lambda", "0.013"]
+    assert main([*command, "--tune", "ms-ssim"]) == 2
+    assert "no search to tune" in capsys.readouterr().err
+    assert main([*command, "--tune", "ms-ssim", "--refine", "2"]) == 0
+    wanted = package.compress(picture(96, 64), lmbda=0.013, refine=2, tune="ms-ssim")
+    assert (tmp_path / "a.lic").read_bytes() == wanted

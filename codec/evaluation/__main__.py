@@ -28,8 +28,8 @@ from codec.evaluation import (
     worth,
 )
 from codec.evaluation.curves import bd_table
-from codec.results import OURS, decoder_of, is_ours, read_json, realism_of
-from codec.spec import HISTORY, MAX_REFINE
+from codec.results import OURS, decoder_of, is_ours, read_json, realism_of, refinement_of
+from codec.spec import HISTORY, MAX_REFINE, MS_SSIM, TUNES
 from codec.weights import default
 
 CODECS_HELP = f"ours, ours:DECODER, {', '.join((*CODECS, *HISTORY))}, with commas; default: ours and the classical ones"
@@ -102,9 +102,11 @@ def parser() -> argparse.ArgumentParser:
 
 def check_refinements(name: str) -> None:
     """Raises CodecError for one of our codecs whose refinements are no number that the encoder takes."""
-    text = name.partition(":")[0].partition("+")[2] or "0"
-    if not (text.isdecimal() and int(text) <= MAX_REFINE):
+    times, slash, tune = refinement_of(name)
+    if not ((times or "0").isdecimal() and int(times or 0) <= MAX_REFINE):
         raise CodecError(f"'{name}' is to say how often a latent is refined, from {OURS}+1 to {OURS}+{MAX_REFINE}.")
+    if slash and not (int(times or 0) and tune in TUNES):
+        raise CodecError(f"'{name}' is to say what its search is tuned for: {OURS}+8/{MS_SSIM}, say.")
 
 
 def codecs(wanted: str | None, own: list[str]) -> list[str]:

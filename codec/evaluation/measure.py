@@ -23,8 +23,8 @@ from codec.metrics import bpp, lpips, ms_ssim, psnr
 from codec.pictures import pool
 from codec.pictures.load import load_image
 from codec.provenance import codec_versions, data_set, folder_digest, machine, pictures_in, versions
-from codec.results import OURS, decoder_of, is_ours, read_json, realism_of, refinements_of, write_json
-from codec.spec import HISTORY
+from codec.results import OURS, decoder_of, is_ours, read_json, realism_of, refinements_of, tune_of, write_json
+from codec.spec import HISTORY, PSNR
 from codec.weights import default
 
 METRICS = ("psnr", "ms_ssim", "lpips")
@@ -45,7 +45,7 @@ def rd_points(name: str, data: bytes, codec: str, settings: list[float]) -> list
 def _ours(name: str, rgb: np.ndarray, codec: str, lmbda: float) -> dict:
     """From a stream that was really written and decoded."""
     decoder, model, timer = decoder_of(codec), load(), Timer()
-    coded, _ = encode(rgb, model=decoder, lmbda=lmbda, refine=refinements_of(codec), codec=model)
+    coded, _ = encode(rgb, model=decoder, lmbda=lmbda, refine=refinements_of(codec), tune=tune_of(codec), codec=model)
     decoded = model.decode(bitstream.read(coded.data), decoder, timer=timer)
     times = (sum(coded.timer.ms.values()), sum(timer.ms.values()))
     return point(name, codec, lmbda, rgb, coded.data, decoded, *times) | {
@@ -94,16 +94,16 @@ def iso_points(name: str, data: bytes, target: float, codecs: list[str], backbon
         model = load()
 
         @functools.cache
-        def stream_of(refinements: int):
+        def stream_of(refinements: int, tune: str):
             start = time.perf_counter()
-            coded, search = encode(rgb, bpp=target, refine=refinements, codec=model)
+            coded, search = encode(rgb, bpp=target, refine=refinements, tune=tune, codec=model)
             return coded, search, 1e3 * (time.perf_counter() - start)
 
-        limit = len(stream_of(0)[0].data)
+        limit = len(stream_of(0, PSNR)[0].data)
         for codec in codecs:
             start = time.perf_counter()
             if is_ours(codec):
-                timer, (coded, search, encode_ms) = Timer(), stream_of(refinements_of(codec))
+                timer, (coded, search, encode_ms) = Timer(), stream_of(refinements_of(codec), tune_of(codec))
                 decoded = model.decode(bitstream.read(coded.data), decoder_of(codec), realism_of(codec), timer=timer)
                 row = point(name, codec, target, rgb, coded.data, decoded, encode_ms, sum(timer.ms.values()))
                 row |= {"fits": search.reached, "weights": model.trunk.id}

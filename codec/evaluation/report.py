@@ -14,8 +14,8 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, Undefined
 
 from codec.metrics.bd_rate import SCALES, bd_rate_of_curves
-from codec.results import OURS, WITH_GAN, is_ours, mixture, read_json, refinements_of, title
-from codec.spec import SYNTHESIS
+from codec.results import OURS, WITH_GAN, is_ours, mixture, read_json, refinements_of, title, tune_of
+from codec.spec import MS_SSIM, SYNTHESIS, TUNES
 
 YET = "not measured yet"
 RESULTS, MANIFEST = ("<!-- results -->", "<!-- /results -->"), ("<!-- manifest -->", "<!-- /manifest -->")
@@ -86,8 +86,9 @@ def measured(rd: dict) -> list[str]:
 
 
 def refined(rd: dict) -> list[str]:
-    """Our codecs with refined latents, by how often."""
-    return sorted((n for n in rd.get("curves", {}) if is_ours(n) and refinements_of(n)), key=refinements_of)
+    """Our codecs with refined latents, by what for and how often."""
+    names = (n for n in rd.get("curves", {}) if is_ours(n) and refinements_of(n))
+    return sorted(names, key=lambda n: (TUNES.index(tune_of(n)), refinements_of(n)))
 
 
 def bd_rate_of(rd: dict, test: str, other: str, metric: str) -> dict:
@@ -165,9 +166,9 @@ def environment() -> Environment:
     )
     jinja.filters |= {"form": form, "times": times, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
     functions = (title, decoders_of, rivals, is_best, ours_first, measured, classical, other_decoders, realism, gan,
-                 remaining, measured_columns, refined, refinements_of, bd_rate_of)  # fmt: skip
+                 remaining, measured_columns, refined, refinements_of, tune_of, bd_rate_of)  # fmt: skip
     jinja.globals |= {function.__name__: function for function in functions}
-    jinja.globals |= {"yet": YET, "OURS": OURS, "scales": SCALES, "columns": COLUMNS}
+    jinja.globals |= {"yet": YET, "OURS": OURS, "MS_SSIM": MS_SSIM, "scales": SCALES, "columns": COLUMNS}
     jinja.globals |= {
         "shown_plots": EMBEDDED,
         "linked_plots": LINKED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import stat
 import sys
@@ -167,6 +168,16 @@ def check_names(source: Path, target: Path, compressing: bool, todo: list[Job]) 
 
 
 # --- work ------------------------------------------------------------------------------------------------------
+
+
+def check_engine(args: argparse.Namespace) -> None:
+    """Raises CodecError for an engine that cannot run."""
+    if args.jobs < 1:
+        raise CodecError(f"--jobs is {args.jobs}; it must be at least 1.")
+    if args.address and args.engine != "ray":
+        raise CodecError("--address is that of a Ray cluster; add --engine ray.")
+    if args.engine == "ray" and importlib.util.find_spec("ray") is None:
+        raise CodecError("Ray is not installed: pip install -r requirements-ray.txt.")
 
 
 def several(args: argparse.Namespace) -> bool:
