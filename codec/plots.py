@@ -16,8 +16,8 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from codec.metrics.bd_rate import SCALES
-from codec.results import NAMES, citation, is_ours, published, read_json, refinements_of, title
-from codec.spec import DECODERS
+from codec.results import NAMES, citation, is_ours, published, read_json, refinements_of, title, tune_of
+from codec.spec import DECODERS, PSNR
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 SIZE = (1000, 560)  # pixels
@@ -56,6 +56,13 @@ def colour(codec: str) -> str:
         name = codec.partition(":")[2].partition("@")[0] or "mse"
         return DECODERS[name].colour if name in DECODERS else OTHER
     return COLOURS.get(codec, OTHER)
+
+
+def dash(codec: str) -> str | None:
+    """How the line of a codec is broken: one of ours with refined latents has its colour, but dots."""
+    if not (is_ours(codec) and refinements_of(codec)):
+        return None
+    return "dot" if tune_of(codec) == PSNR else "dashdot"
 
 
 def draw(results: Path, out: Path, png: bool = True) -> list[Path]:
@@ -108,11 +115,10 @@ def rightmost(measured: dict[str, list]) -> float:
 def ordered(measured: dict[str, list]) -> list[tuple[str, list, dict]]:
     """(name, curve, line), ours first and thick, then in the order of NAMES."""
     names = sorted(measured, key=lambda n: (not is_ours(n), [*NAMES].index(n) if n in NAMES else len(NAMES), n))
-    refined = {n for n in names if is_ours(n) and refinements_of(n)}
 
     def line(name: str) -> dict:
-        thick = is_ours(name) and name not in refined
-        return {"color": colour(name), "width": 3.5 if thick else 2, "dash": "dot" if name in refined else None}
+        thick = is_ours(name) and not refinements_of(name)
+        return {"color": colour(name), "width": 3.5 if thick else 2, "dash": dash(name)}
 
     return [(n, measured[n], line(n)) for n in names]
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from codec import results
 from codec.metrics import ms_ssim_db
-from codec.plots import OTHER, PUBLISHED_COLOURS, colour
+from codec.plots import OTHER, PUBLISHED_COLOURS, colour, dash
 from codec.spec import HISTORY
 from codec.ui.names import KODAK, LPIPS, MSE, PSNR, PUBLISHED, SSIM
 from codec.ui.names import curve_title as title
@@ -110,9 +110,7 @@ def behind(axis: str, also: list[str] | None, seen_at_first: tuple[str, ...] = S
         for name, curve in results.kodak().items():
             if name in HISTORY and name not in seen_at_first:
                 continue
-            style = {"color": colour(name), "width": 2 if name == "ours" else 1, "dash": None}
-            if results.is_ours(name) and results.refinements_of(name):
-                style["dash"] = "dot"
+            style = {"color": colour(name), "width": 2 if name == "ours" else 1, "dash": dash(name)}
             label, seen = t("curves.kodak_said", name=title(name)), name in seen_at_first
             head = {"name": t("curves.name_kodak", name=title(name)), "group": "kodak"}
             lines.append({**head, "rows": curve, "said": label, "seen": seen, "first": name == "ours", **style})
