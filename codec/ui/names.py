@@ -62,6 +62,6 @@ def curve_title(name: str) -> str:
     if name.startswith("ours"):
         decoder = name.partition(":")[2]
         if refinements_of(name):
-            return t("curves.ours_tuned" if tune_of(name) == spec.MS_SSIM else "curves.ours_refined")
+            return t("curves.ours_tuned") if tune_of(name) == spec.MS_SSIM else t("curves.ours_refined")
         return t("curves.ours_by", decoder=DECODERS.get(decoder, decoder)) if decoder else t("curves.ours")
     return NAMES.get(name, name)
