@@ -13,6 +13,9 @@ RDOQ takes zeros more readily here than without refinement, since the other symb
 Tuned for MS-SSIM, D is 1 - MS-SSIM, times a factor that makes its gradient as long as that of the squared error on
 average over the image. Where it is longer or shorter, errors are dearer or cheaper there, in w and in RDOQ. Structure
 in still places then costs more, and contrast and colour in lively places less.
+
+The search looks through the decoder for MSE. Decoders that draw detail of their own gain nothing by it: `hific` comes
+closer to the original in PSNR, but not in LPIPS and DISTS.
 """
 
 import functools

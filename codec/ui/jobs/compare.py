@@ -61,7 +61,7 @@ def run(
     """Yields what the tab shows of an image: see `tabs.compare.compress`.
 
     rate: mode, λ, bits per pixel and kB; sides: left and right of the divider, and the baseline. full: all pixels.
-    refine: search for fewer bytes.
+    refine: search for fewer bytes, with the model for MSE; images by the others look worse after it.
     """
     if not path:
         common.refuse("errors.no_upload")
@@ -93,7 +93,7 @@ def results(
             raise CodecError(t("errors.size_not_positive"))
         wanted = {"max_bytes": int(kb * 1000)}
     small = image.rgb.shape[0] * image.rgb.shape[1] <= PAGE_PIXELS
-    wanted["refine"] = REFINEMENTS if refine and small else 0
+    wanted["refine"] = REFINEMENTS if refine and small and model == "mse" else 0
 
     stream, decoded, original = (folder / f"{name}{s}" for s in (".lic", ".decoded.png", ".original.png"))
     size = Path(path).stat().st_size
@@ -114,7 +114,9 @@ def results(
     notes = list(image.notes)
     if declared_pixels(Path(path).read_bytes(), DRAFT_PIXELS) > image.rgb.shape[0] * image.rgb.shape[1]:
         notes.append(t("compare.scaled", width=image.rgb.shape[1], height=image.rgb.shape[0]))
-    if refine and not small:
+    if refine and model != "mse":
+        notes.append(t("compare.not_for_model"))
+    elif refine and not small:
         notes.append(t("compare.not_refined"))
     if not coded.reached:
         notes.append(t("compare.out_of_reach", asked=asked(rate)))
