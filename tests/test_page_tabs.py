@@ -128,7 +128,7 @@ def test_curves_of_others_are_thin_or_dashed_and_cited():
             t.line.width <= 2 and t.line.dash in (None, "dot", "dashdot") for t in traces if t.legendgroup == "kodak"
         )
         broken = {t.line.dash: t.name for t in traces if t.line.dash in ("dot", "dashdot")}
-        assert broken == {"dot": "this codec, refined, Kodak", "dashdot": "this codec, refined for MS-SSIM, Kodak"}
+        assert broken == {"dot": "this codec, refined, Kodak", "dashdot": "this codec, MS-SSIM, Kodak"}
         shown = [t.name for t in traces if t.visible is True]
         assert {"this codec, Kodak", "JPEG, Kodak", "AVIF, Kodak"} <= set(shown) and len(shown) <= 4
     assert {t.legendgroup for t in rd_plot.figure([], names.MSE, None, also).data} == {"kodak"}
