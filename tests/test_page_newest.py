@@ -1,5 +1,6 @@
 """What a page has asked for last is what it shows: older requests are called off, in whatever lane they wait or run."""
 
+import contextlib
 import json
 import random
 import threading
@@ -51,14 +52,18 @@ class Page:
 
     def listen(self) -> None:
         while self.listening:
-            with httpx.stream(
-                "GET", f"{self.url}/queue/data", params={"session_hash": self.session}, timeout=60
-            ) as answer:
-                for line in answer.iter_lines():
-                    if not self.listening:
-                        return
-                    if line.startswith("data:"):
-                        self.messages.append(json.loads(line[5:]))
+            # The server breaks a stream off that was opened as the session's last event ended; a browser opens another.
+            with contextlib.suppress(httpx.TransportError):
+                self.listen_once()
+
+    def listen_once(self) -> None:
+        where = {"url": f"{self.url}/queue/data", "params": {"session_hash": self.session}}
+        with httpx.stream("GET", **where, timeout=60) as answer:
+            for line in answer.iter_lines():
+                if not self.listening:
+                    return
+                if line.startswith("data:"):
+                    self.messages.append(json.loads(line[5:]))
 
     def ended(self, event: str, seconds: float = 180) -> dict:
         """The answer of an event."""
