@@ -160,7 +160,7 @@ def compress(
     -mi and -hi are meant for 0.14, 0.30 and 0.45 bpp, and take those by default where the picture allows it. The
     systems of `codec.spec.HISTORY` are models, too; they take a rate or choose their own. refine: 0…64 iterations of a
     search for fewer bytes at the same quality, see `codec.refining`; eight take twenty times as long as encoding.
-    tune: whether quality is to it "psnr" or "ms-ssim".
+    tune: what quality is to it, "psnr" or "ms-ssim".
 
     Raises ImageError (unusable picture), WeightsError, and CodecError (λ out of range, unknown model, or a
     rate below what the model can reach).

@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     rate.add_argument("--lambda", type=float, dest="lmbda", metavar="L", help="trade-off, 0.0005…0.0483 (0.0067)")
     rate.add_argument("--bpp", type=float, metavar="R", help="rate in bits per pixel, not exceeded")
     compress.add_argument("--refine", type=int, default=0, metavar="N", help="iterations of a slow search (0)")
-    compress.add_argument("--tune", choices=TUNES, default=TUNES[0], help="what the search keeps (psnr)")
+    compress.add_argument("--tune", choices=TUNES, default=TUNES[0], help="what quality is to the search (psnr)")
     decompress = commands.add_parser("decompress", help=f"{STREAM_SUFFIX} streams -> PNG", epilog=EPILOG)
     decompress.add_argument("input", type=Path, metavar="IN", help=f"a {STREAM_SUFFIX} stream, a folder of them, or -")
     decompress.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a PNG, a folder, or -")

@@ -14,8 +14,7 @@ Tuned for MS-SSIM, D is 1 - MS-SSIM, times a factor that makes its gradient as l
 average over the image. Where it is longer or shorter, errors are dearer or cheaper there, in w and in RDOQ. Structure
 in still places then costs more, and contrast and colour in lively places less.
 
-The search looks through the decoder for MSE. Decoders that draw detail of their own gain nothing by it: `hific` comes
-closer to the original in PSNR, but not in LPIPS and DISTS.
+The search looks through the decoder for MSE. What others draw of their own, it does not see.
 """
 
 import functools

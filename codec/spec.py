@@ -25,7 +25,7 @@ DEFAULT_LAMBDA = 0.0067
 TOP = len(ANCHORS) - 1
 BYTE_MAX = 255  # the largest quality index
 MAX_REFINE, REFINEMENTS = 64, 8  # iterations of `codec.refining`: at most, and most of the gain in a few seconds
-PSNR, MS_SSIM = TUNES = ("psnr", "ms-ssim")  # what they lose nothing of
+PSNR, MS_SSIM = TUNES = ("psnr", "ms-ssim")  # what quality is to them
 LOWEST, COARSER = -128, 2 ** (-1 / 64)  # the smallest; and what multiplies the gains at each step below 0
 
 

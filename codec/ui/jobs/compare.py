@@ -61,7 +61,7 @@ def run(
     """Yields what the tab shows of an image: see `tabs.compare.compress`.
 
     rate: mode, λ, bits per pixel and kB; sides: left and right of the divider, and the baseline. full: all pixels.
-    refine: search for fewer bytes, with the model for MSE; images by the others look worse after it.
+    refine: search for fewer bytes, with the model for MSE; it does not see the images by the others.
     """
     if not path:
         common.refuse("errors.no_upload")
