@@ -17,7 +17,7 @@ from torch import Tensor
 from codec import strips
 from codec.bitstream import Stream
 from codec.device import Timer, has_bfloat16
-from codec.entropy.integer import MAX_COLUMNS, ONE, Walk, gather, scatter, upsample
+from codec.entropy.integer import MAX_COLUMNS, ONE, gather, scatter, upsample
 from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
 from codec.networks.transforms import Synthesis, noise_field
@@ -172,18 +172,22 @@ class Codec:
     @torch.inference_mode()
     def steps(self, z: Tensor, q64: Tensor, choose: Choose, progress: Progress = None) -> LatentBatch:
         """The loop over the four steps: z integers (B, 64, h/4, w/4) and q64 int16 (B, 1, h/4, w/4) -> latents."""
-        walks = [Walk(self.trunk.entropy, z[i : i + 1], q64[i : i + 1]) for i in range(len(z))]
-        y, indices = [], []
+        networks = self.trunk.entropy
+        walks = [networks.walk(networks, z[i : i + 1], q64[i : i + 1]) for i in range(len(z))]
+        y, indices, shape = [], [], (len(z), networks.channels, 4 * z.shape[2], 4 * z.shape[3])
+        y_hat = torch.empty(shape, dtype=torch.float64, device=self.device)
         for step in range(STEPS):
             mu, index = map(torch.stack, zip(*(walk.predict(step) for walk in walks), strict=True))
             symbols = choose(step, mu, index).to(self.device).view(mu.shape)
-            for walk, values in zip(walks, symbols.double().mul_(ONE).add_(mu), strict=True):
-                walk.put(step, values)
+            values = symbols.double().mul_(ONE).add_(mu)
+            scatter(y_hat, step, values)
+            for i, walk in enumerate(walks):
+                walk.put(step, values[i])
             y.append(symbols)
             indices.append(index)
             if progress:
                 progress((step + 1) / STEPS)
-        return LatentBatch(z, y, indices, torch.cat([walk.y_hat for walk in walks]), q64)
+        return LatentBatch(z, y, indices, y_hat, q64)
 
     # --- decoder ------------------------------------------------------------------------------------------------
 
@@ -213,7 +217,7 @@ class Codec:
     def dequantise(self, y_hat: Tensor, q64: Tensor) -> tuple[Tensor, Tensor]:
         """y_hat (B, C, h, w) in fixed point, q64 int16 (B, 1, h/4, w/4) -> float32 y_hat/gain, level (B, 1, h, w)."""
         q16 = upsample(q64)
-        return (y_hat / ONE).float() / by_q(self.trunk.gain, q16), q16.float().clamp(min=0) / BYTE_MAX
+        return y_hat.float().div_(ONE).div_(by_q(self.trunk.gain, q16)), q16.float().clamp(min=0) / BYTE_MAX
 
     def latent(self, latent: Latent) -> tuple[Tensor, Tensor]:
         """`dequantise` of one picture."""
@@ -236,13 +240,7 @@ class Codec:
             return strips.synthesise(g_s, inputs, width, height, self.strip, progress)
 
     def decode(
-        self,
-        stream: Stream,
-        decoder: str | None = None,
-        realism: float | None = None,
-        *,
-        timer: Timer | None = None,
-        progress: Progress = None,
+        self, stream: Stream, decoder: str | None = None, realism: float | None = None, *, timer: Timer | None = None
     ) -> np.ndarray:
         """A stream -> uint8 (H, W, 3), by the decoder it suggests or another; for errors see `decoder`, `read`."""
         timer = timer or Timer()
@@ -250,7 +248,7 @@ class Codec:
         with timer.stage("entropy decoding"):
             latent = self.read(stream)
         with timer.stage("synthesis"):
-            return self.synthesise(latent, g_s, stream.width, stream.height, progress)
+            return self.synthesise(latent, g_s, stream.width, stream.height)
 
     def _autocast(self, quick: bool = False):
         own = quick and self.precision is None and self.device.type == "cpu" and has_bfloat16()

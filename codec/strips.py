@@ -17,16 +17,16 @@ from codec.networks.transforms import PATCH, Y_UNIT, Analysis, Synthesis
 from codec.spec import REGION
 
 WHOLE_PIXELS = 2_500_000  # a picture of at most this size goes in one piece
-STRIP_PIXELS = 500_000  # the size of a strip, about
+ANALYSED, SYNTHESISED = 500_000, 1_000_000  # pixels of a strip, about; sums, and so streams, depend on the former
 
 Layer = Callable[[Tensor, bool], Tensor]  # the next rows, and whether they are the last -> the rows that are done
 
 
-def strip_rows(width: int, height: int, strip: int | None) -> int:
-    """Rows of latents in a strip of a padded picture; `strip` asks for a height in pixels."""
+def strip_rows(width: int, height: int, strip: int | None, pixels: int) -> int:
+    """Rows of latents in a strip of a padded picture, of about `pixels`; `strip` asks for a height in pixels."""
     if strip is not None:
         return max(1, strip // PATCH)
-    return height // PATCH if width * height <= WHOLE_PIXELS else max(1, STRIP_PIXELS // (width * PATCH))
+    return height // PATCH if width * height <= WHOLE_PIXELS else max(1, pixels // (width * PATCH))
 
 
 def channels_last(x: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def analyse(g_a: Analysis, rgb: np.ndarray, device, strip: int | None, progress=
     """uint8 (H, W, 3) -> y float32 (1, C, h, w) of the picture padded by replication to whole regions."""
     height, width = rgb.shape[:2]
     full_width, full_height = (-(-n // REGION) * REGION for n in (width, height))
-    rows = PATCH * strip_rows(full_width, full_height, strip)
+    rows = PATCH * strip_rows(full_width, full_height, strip, ANALYSED)
     # Clipped indices replicate the last row and column into the padding.
     columns = np.clip(np.arange(full_width), None, width - 1)
     layer, done = analysis(g_a), []
@@ -199,7 +199,7 @@ def synthesise(
 ) -> np.ndarray:
     """What g_s takes, y_hat (1, C, h, w) and maps of its height and width or None -> uint8 (height, width, 3)."""
     full_width, full_height = latent[0].shape[3] * PATCH, latent[0].shape[2] * PATCH
-    rows = strip_rows(full_width, full_height, strip)
+    rows = strip_rows(full_width, full_height, strip, SYNTHESISED)
     whole = rows * PATCH >= full_height
     rgb, top = np.empty((height, width, 3), dtype=np.uint8), 0
     strips = [g_s(*(p if p is None else channels_last(p) for p in latent))] if whole else pictures(g_s, latent, rows)

@@ -20,7 +20,7 @@ from codec.inside import bits, prior
 from codec.metrics import psnr
 from codec.pipeline import Codec
 from codec.spec import N_SCALES
-from codec.strips import WHOLE_PIXELS, strip_rows
+from codec.strips import ANALYSED, SYNTHESISED, WHOLE_PIXELS, strip_rows
 from codec.training import storing
 from codec.weights import default
 
@@ -97,8 +97,9 @@ def test_strips_leave_no_seam(codec):
 
 
 @pytest.mark.parametrize("size", [(4032, 3008), (30_016, 320), (64, 30_016), (5504, 5504)])
-def test_strips_of_a_large_picture_are_small(size):
-    rows = strip_rows(*size, None)
+@pytest.mark.parametrize("pixels", [ANALYSED, SYNTHESISED])
+def test_strips_of_a_large_picture_are_small(size, pixels):
+    rows = strip_rows(*size, None, pixels)
     assert rows >= 1 and rows * 16 * size[0] <= max(WHOLE_PIXELS, 16 * size[0])
 
 

@@ -14,6 +14,7 @@ Scales are folded into the weights. That is exact, since they are powers of two.
 of integers is floor(leaky(t)), so a layer takes few passes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -127,6 +128,7 @@ class StepNetworks:
         self.first = [with_bias(self.layers[f"head{step}a"]) for step in range(STEPS)]
         self.inner = [with_bias(self.layers[f"head{s}m"]) if f"head{s}m" in names else None for s in range(STEPS)]
         self.last = [self._ends(step) for step in range(STEPS)]
+        self.walk: Callable[[StepNetworks, Tensor, Tensor], Walk] = Walk
 
     def _ends(self, step: int) -> list[tuple[int, Tensor]]:
         """Per phase the rows of mu and of the scale index. The index is t / ONE + 1/2, rounded down."""
@@ -173,28 +175,22 @@ class Walk:
         h = networks.layers["up2"](activate(h))  # (1, 4·128, h/2, w/2): a phase is every fourth channel
         _, channels, self.height, self.width = h.shape
         self.psi = h.view(channels // PHASES, PHASES, -1).transpose(0, 1).contiguous()  # (4, 128, n)
-        self.long = self.width + 1
+        self.long, self.size = self.width + 1, (self.height + 1) * (self.width + 1) + 1  # of a row and a plane
         fixed = level_fixed(upsample(q64))
         self.levels = torch.stack([phase_of(fixed, p).flatten() for p in range(PHASES)])  # (4, n)
-        # y_hat of the steps so far, and the same within ±LIMIT, as the context sees it.
-        self.coded: list[Tensor] = []
-        self.planes = h.new_zeros(PHASES, networks.channels, (self.height + 1) * self.long + 1)
-
-    @property
-    def y_hat(self) -> Tensor:
-        """float64 (1, C, h, w) in fixed point, 0 where it is not coded yet."""
-        y_hat = self.psi.new_zeros(1, self.networks.channels, 2 * self.height, 2 * self.width)
-        for step, values in enumerate(self.coded):
-            scatter(y_hat, step, values[None])
-        return y_hat
 
     def put(self, step: int, values: Tensor) -> None:
         """Takes y_hat of a step, fixed point, (4, C/4, h/2·w/2) in the order of `gather`."""
-        self.coded.append(values)
+        if step == 0:  # the latent as the context sees it
+            self.planes = self.psi.new_zeros(PHASES, self.networks.channels, self.size)
+        self.write(self.planes, step, values.clamp(-LIMIT, LIMIT))
+
+    def write(self, planes: Tensor, step: int, values: Tensor) -> None:
+        """Writes what a step brings into planes (4, C, size)."""
         group = self.networks.group
-        for group_values, (_, phase) in zip(values.clamp(-LIMIT, LIMIT), step_pattern(step), strict=True):
+        for group_values, (_, phase) in zip(values, step_pattern(step), strict=True):
             y, x = divmod(phase, 2)
-            rows = self.planes[phase, group * step : group * (step + 1), : (self.height + 1) * self.long]
+            rows = planes[phase, group * step : group * (step + 1), : self.size - 1]
             place = rows.view(group, self.height + 1, self.long)[:, y : y + self.height, x : x + self.width]
             place.copy_(group_values.view(group, self.height, self.width))
 
@@ -207,8 +203,12 @@ class Walk:
         for top in range(0, self.height, rows):
             bottom = min(top + rows, self.height)
             some = (..., slice(top * self.width, bottom * self.width))
+            psi = self.psi[some]
+            if step:
+                context = self.sums(step, top, bottom).view(PHASES, count, -1, self.long)[..., : self.width]
+                psi = context.floor().clamp_(-LIMIT, LIMIT).view_as(psi).add_(psi)
             h = mu.new_ones(count + 1, PHASES, (bottom - top) * self.width)  # the last row stays 1
-            h[:count] = (self._context(step, top, bottom) if step else self.psi[some]).transpose(0, 1)
+            h[:count] = psi.transpose(0, 1)
             h = h.view(count + 1, -1)
             activate(h[:count].clamp_(max=LIMIT))
             h = torch.mm(networks.first[step], h).clamp_(-LIMIT, LIMIT)
@@ -223,8 +223,8 @@ class Walk:
                 index[some][i] = both[networks.group :].clamp_(0, N_SCALES - 1)  # to an integer type: floor
         return mu, index
 
-    def _context(self, step: int, top: int, bottom: int) -> Tensor:
-        """psi plus the context of the steps before, in some rows of each phase: float64 (4, 128, rows·w/2)."""
+    def sums(self, step: int, top: int, bottom: int) -> Tensor:
+        """The context of the steps before in some rows of each phase, not yet rounded: float64 (4, 128, rows·long)."""
         runs, bias = self.networks.context[step - 1]
         columns, coded = (bottom - top) * self.long, self.networks.group * step
         total = bias.repeat(PHASES, 1, columns)
@@ -233,9 +233,7 @@ class Walk:
             seen = self.planes[phase, :coded, start : start + columns]
             for out, weight in outputs:
                 total[out].addmm_(weight, seen)
-        total = total.view(PHASES, -1, bottom - top, self.long)[..., : self.width]
-        psi = self.psi[..., top * self.width : bottom * self.width]
-        return total.floor().clamp_(-LIMIT, LIMIT).view_as(psi).add_(psi)
+        return total
 
 
 def activate(x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The trunk in use: the networks, tables and numbers that encoder and decoder share."""
 
+import importlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,7 @@ class Trunk:
 
         y_tables, z_tables, gain = tables("y"), tables("z"), tensors["gain"].float()
         anchors = LADDERS[len(tensors["train.log_gain"])]
+        accelerate = importlib.import_module("codec.entropy.bytewise").accelerate  # where the processor allows it
         q = torch.arange(LOWEST, BYTE_MAX + 1)
         row = q.clamp(min=0)
         return cls(
@@ -70,7 +72,7 @@ class Trunk:
             g_a=module(Analysis(depths=depths_of(select("g_a."))), "g_a."),
             h_a=module(HyperAnalysis(Y_CHANNELS), "h_a."),
             gain=(gain[row] * COARSER ** (row - q)[:, None]).to(device),
-            entropy=StepNetworks(select("int."), device),
+            entropy=accelerate(StepNetworks(select("int."), device)),
             y_tables=y_tables,
             z_tables=z_tables,
             y_costs=torch.from_numpy(bit_costs(y_tables.tables)).to(device),
