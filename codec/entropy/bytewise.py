@@ -85,9 +85,9 @@ class Matrix:
         return total.mul_(self.scale).add_(bias)
 
 
-def stacked(parts: list[Tensor], places: list[tuple[int, int]], columns: int) -> Tensor:
+def stacked(pieces: list[Tensor], places: list[tuple[int, int]], columns: int) -> Tensor:
     """Bytes int8 (phases, in, n), the third first, at places (phase, first column) -> rows for `Matrix.multiply`."""
-    return torch.cat([part[phase, :, start : start + columns] for part in parts for phase, start in places])
+    return torch.cat([part[phase, :, start : start + columns] for part in pieces for phase, start in places])
 
 
 class ByteConv(IntegerConv):
@@ -108,13 +108,13 @@ class ByteConv(IntegerConv):
         for part, values in zip(inner[:, :, pad : pad + height, pad : pad + width], bytes_of(x[0]), strict=True):
             part.copy_(values)
         wide = padded[2].any(1).nonzero().flatten()
-        parts, third = [padded[2:, wide], padded[1:2], padded[:1]], self.matrix.third(wide)
+        pieces, third = [padded[2:, wide], padded[1:2], padded[:1]], self.matrix.third(wide)
         out = x.new_empty(1, len(self.bias), height, width)
         step = max(1, COLUMNS // long)
         for top in range(0, height, step):
             bottom = min(top + step, height)
             places = [(0, (top + y) * long + x) for y in range(self.kernel) for x in range(self.kernel)]
-            rows = stacked(parts, places, (bottom - top) * long)
+            rows = stacked(pieces, places, (bottom - top) * long)
             total = self.matrix.multiply(rows, third, self.bias * self.scale).floor_().clamp_(-LIMIT, LIMIT)
             out[0, :, top:bottom] = total.view(-1, bottom - top, long)[..., :width]
         return out
@@ -155,7 +155,7 @@ class ByteWalk(Walk):
         if step < STEPS - 1:
             coded = self.bytes[:, :, : self.networks.group * (step + 1)]
             wide = coded[2].any(2).any(0).nonzero().flatten()
-            self.parts = [coded[2][:, wide], coded[1], coded[0]]
+            self.pieces = [coded[2][:, wide], coded[1], coded[0]]
             self.third = [matrix.third(wide) for matrix in self.contexts[step].matrices]
         return None
 
@@ -166,7 +166,7 @@ class ByteWalk(Walk):
         total = context.bias.new_empty(PHASES, len(context.bias), columns)
         for out, (matrix, seen) in enumerate(zip(context.matrices, context.seen, strict=True)):
             places = [(phase, (row + top) * self.long + column) for phase, row, column in seen]
-            total[out] = matrix.multiply(stacked(self.parts, places, columns), self.third[out], context.bias)
+            total[out] = matrix.multiply(stacked(self.pieces, places, columns), self.third[out], context.bias)
         return total
 
 
