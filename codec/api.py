@@ -19,9 +19,10 @@ from codec.pipeline import Codec, Latent, Progress
 from codec.spec import PSNR
 from codec.weights import default
 
-#: Modules that are imported with their first use: the systems of earlier years, and the slow search for a latent.
+#: Modules that are imported with their first use: the systems of earlier years, and what searches slowly.
 history = functools.partial(importlib.import_module, "codec.classroom.history.systems")
 refining = functools.partial(importlib.import_module, "codec.refining")
+screen_content = functools.partial(importlib.import_module, "codec.screen")
 
 
 @functools.cache
@@ -66,6 +67,7 @@ def encode(
     tune: str = PSNR,
     codec: Codec | None = None,
     y: Tensor | None = None,
+    screen: bool = True,
     progress: Progress = None,
 ) -> tuple[Coded, RateResult]:
     """Codes uint8 (H, W, 3) at a λ, at a target rate in bpp or bytes, or at given quality indices q.
@@ -73,7 +75,8 @@ def encode(
     This is `compress` with all its intermediate results; see there for errors. Where the target is below the model's
     range, the result is the smallest stream, with `reached` False. Without λ, rate and q the target is the model's own
     rate, and the smallest stream counts as reached. `refine` and `tune`: see `codec.refining`, slow. `y`: the result of
-    `codec.analyse` where there is one. `progress` is told the share that is done.
+    `codec.analyse` where there is one. `screen`: letters and line art may become an overlay, see `codec.screen`; not at
+    given quality indices. `progress` is told the share that is done.
     """
     given = sum(v is not None for v in (lmbda, bpp, max_bytes, q))
     if given > 1:
@@ -113,10 +116,15 @@ def encode(
             with timer.stage("refinement"):
                 analysed, more["z"], more["rdo"] = refining().refine(codec, rgb, analysed, q, refine, tune, progress)
 
+    def finished(coded: Coded, result: RateResult) -> tuple[Coded, RateResult]:
+        asked = {"model": model, "refine": refine, "tune": tune}
+        return screen_content().improve(rgb, coded, result, codec, max_bytes, **asked) if screen else (coded, result)
+
     if max_bytes is None:
+        screen = screen and q is None
         q = spec.quality_index(spec.DEFAULT_LAMBDA if lmbda is None else lmbda) if q is None else q
         search_latent(q)
-        return code(q), RateResult(q if isinstance(q, int) else None, True, False, codings)
+        return finished(code(q), RateResult(q if isinstance(q, int) else None, True, False, codings))
     limit, kept = max_bytes, {}
 
     def size_at(q: int) -> int:
@@ -135,7 +143,7 @@ def encode(
         largest = rate.largest_q(size_at, limit, estimate, guess=guess, bottom=spec.LOWEST)
     q = spec.LOWEST if largest is None else largest
     coded = kept[q] if q in kept else code(q)
-    return coded, RateResult(q, largest is not None or not given, q == spec.BYTE_MAX, codings)
+    return finished(coded, RateResult(q, largest is not None or not given, q == spec.BYTE_MAX, codings))
 
 
 def part(progress: Progress, start: float, span: float) -> Progress:

@@ -6,13 +6,14 @@ offset  size  field
 4       4     trunk: first bytes of the SHA-256 of its weights file
 8       1     suggested decoder, by its number in codec.spec.DECODERS
 9       var   width, height: unsigned LEB128, in pixels
-        1     kind: 0 uniform, 1 a map, 2 uniform below the ladder (see codec.spec)
+        1     kind: 0 uniform, 1 a map, 2 uniform below the ladder (see codec.spec); 4 more with an overlay
         1     (not for a map) the quality index q, 0…255; -q, 1…128, below the ladder
         var   (a map only) length of the map, LEB128, and the map: rows of bytes, one per 64×64
               pixels, delta-coded and deflated
+        var   (with an overlay only) its length, LEB128
         var   length of the z payload, LEB128
         4     CRC-32 of everything before and after this field
-        …     z payload, then y payload up to the end
+        …     overlay, z payload, then y payload up to the end
 """
 
 import zlib
@@ -25,6 +26,7 @@ from codec.spec import LOWEST, MAX_PIXELS, MAX_SIDE, NUMBERED, NUMBERS, REGION
 
 MAGIC = b"LIC"
 VERSION = 1
+OVERLAY = 4  # is added to the kind of a stream with an overlay
 DAMAGED = "The stream is damaged or cut short"
 
 
@@ -39,6 +41,7 @@ class Stream:
     q: int | np.ndarray
     z: bytes
     y: bytes
+    overlay: bytes = b""  # see `codec.screen`
 
     @property
     def regions(self) -> tuple[int, int]:
@@ -92,20 +95,20 @@ def check_size(width: int, height: int) -> None:
 def _header(stream: Stream) -> bytes:
     head = MAGIC + bytes([VERSION]) + bytes.fromhex(stream.trunk) + bytes([NUMBERS[stream.decoder]])
     head += _varint(stream.width) + _varint(stream.height)
-    q = np.asarray(stream.q, dtype=np.int16).ravel()
+    q, more = np.asarray(stream.q, dtype=np.int16).ravel(), OVERLAY * bool(stream.overlay)
     if (q == q[0]).all():
-        head += bytes([2, -q[0]] if q[0] < 0 else [0, q[0]])
+        head += bytes([2 + more, -q[0]] if q[0] < 0 else [more, q[0]])
     elif q.min() < 0:
         raise StreamError("A map of levels holds those of the ladder only, 0 to 255.")
     else:
         packed = zlib.compress(np.diff(q.astype(np.uint8), prepend=np.uint8(0)).tobytes(), 9)
-        head += b"\1" + _varint(len(packed)) + packed
-    return head + _varint(len(stream.z))
+        head += bytes([1 + more]) + _varint(len(packed)) + packed
+    return head + (_varint(len(stream.overlay)) if more else b"") + _varint(len(stream.z))
 
 
 def write(stream: Stream) -> bytes:
     """The bytes of a stream. A map that is the same everywhere is written as a uniform q."""
-    head, payload = _header(stream), stream.z + stream.y
+    head, payload = _header(stream), stream.overlay + stream.z + stream.y
     return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload
 
 
@@ -128,19 +131,21 @@ def read(data: bytes, check_crc: bool = True) -> Stream:
     width, height = reader.varint(), reader.varint()
     check_size(width, height)
     rows, columns = -(-height // REGION), -(-width // REGION)
-    kind = reader.take(1)[0]
+    more, kind = divmod(reader.take(1)[0], OVERLAY)
     q = _read_map(reader, rows, columns) if kind == 1 else reader.take(1)[0] * (-1 if kind == 2 else 1)
-    if kind > 2 or decoder not in NUMBERED or (kind == 2 and not LOWEST <= q < 0):
+    if more > 1 or kind > 2 or decoder not in NUMBERED or (kind == 2 and not LOWEST <= q < 0):
         raise StreamError(f"{DAMAGED}: its header holds values that are never written.")
+    overlay_length = reader.varint() if more else 0
     z_length = reader.varint()
     crc = reader.take(4)
     head_end = reader.position
     payload = data[head_end:]
     if check_crc and zlib.crc32(payload, zlib.crc32(data[: head_end - 4])) != int.from_bytes(crc, "little"):
         raise StreamError(f"{DAMAGED}: its checksum does not match.")
-    if z_length > len(payload):
+    if overlay_length + z_length > len(payload):
         raise StreamError(f"{DAMAGED}: it ends before its payload does.")
-    return Stream(trunk, NUMBERED[decoder], width, height, q, payload[:z_length], payload[z_length:])
+    overlay, rest = payload[:overlay_length], payload[overlay_length:]
+    return Stream(trunk, NUMBERED[decoder], width, height, q, rest[:z_length], rest[z_length:], overlay)
 
 
 def _read_map(reader: _Reader, rows: int, columns: int) -> np.ndarray:

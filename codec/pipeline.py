@@ -8,7 +8,7 @@ and `codec.inside.prior` draws them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from codec.entropy.range_coder import Decoder, Encoder
 from codec.errors import StreamError
 from codec.networks.transforms import Synthesis, noise_field
 from codec.networks.trunk import Trunk
+from codec.pictures.overlay import paste
 from codec.spec import BYTE_MAX, LOWEST, N_SCALES, STEPS
 from codec.weights import Weights, default
 
@@ -48,6 +49,7 @@ class Latent:
     q: np.ndarray
     z_bits: float = 0.0
     y_bits: float = 0.0
+    overlay: bytes = b""  # see `codec.screen`
 
 
 @dataclass
@@ -91,8 +93,6 @@ class Codec:
     def decoder(self, name: str, realism: float | None = None) -> Synthesis:
         """The decoder of this name, or the one at `realism` between its fidelity decoder (0) and itself (1)."""
         return self.weights.decoder(name, realism, trunk=self.trunk.id, device=str(self.device))
-
-    # --- encoder ------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def analyse(self, rgb: np.ndarray, progress: Progress = None) -> Tensor:
@@ -165,9 +165,7 @@ class Codec:
         coder = Encoder()
         for symbols, index in zip(latent.y, latent.index, strict=True):
             coder.put(symbols, index, trunk.y_tables)
-        return Stream(trunk.id, decoder, width, height, latent.q, z, coder.finish())
-
-    # --- both ---------------------------------------------------------------------------------------------------
+        return Stream(trunk.id, decoder, width, height, latent.q, z, coder.finish(), latent.overlay)
 
     @torch.inference_mode()
     def steps(self, z: Tensor, q64: Tensor, choose: Choose, progress: Progress = None) -> LatentBatch:
@@ -188,8 +186,6 @@ class Codec:
             if progress:
                 progress((step + 1) / STEPS)
         return LatentBatch(z, y, indices, y_hat, q64)
-
-    # --- decoder ------------------------------------------------------------------------------------------------
 
     def read(self, stream: Stream, progress: Progress = None) -> Latent:
         """Decodes the payload of a stream. Raises StreamError where it is damaged or of other weights."""
@@ -212,7 +208,7 @@ class Codec:
 
         q64 = torch.from_numpy(np.stack([stream.q_map() for stream in streams])).to(self.device)[:, None]
         batch = self.steps(torch.from_numpy(np.stack(z)).to(self.device), q64, choose, progress)
-        return [batch.picture(i) for i in range(len(streams))]
+        return [replace(batch.picture(i), overlay=stream.overlay) for i, stream in enumerate(streams)]
 
     def dequantise(self, y_hat: Tensor, q64: Tensor) -> tuple[Tensor, Tensor]:
         """y_hat (B, C, h, w) in fixed point, q64 int16 (B, 1, h/4, w/4) -> float32 y_hat/gain, level (B, 1, h, w)."""
@@ -232,12 +228,12 @@ class Codec:
     def synthesise(
         self, latent: Latent, g_s: Synthesis, width: int, height: int, progress: Progress = None
     ) -> np.ndarray:
-        """A picture by the decoder g_s: uint8 (height, width, 3)."""
+        """A picture by the decoder g_s: uint8 (height, width, 3). Raises StreamError for a damaged overlay."""
         inputs: tuple[Tensor | None, ...] = (*self.latent(latent), self.scales(latent) if g_s.scales else None)
         if g_s.noise:
             inputs = (*inputs, noise_field(*latent.y_hat.shape[2:]).to(self.device))
         with self._autocast(True):
-            return strips.synthesise(g_s, inputs, width, height, self.strip, progress)
+            return paste(strips.synthesise(g_s, inputs, width, height, self.strip, progress), latent.overlay)
 
     def decode(
         self, stream: Stream, decoder: str | None = None, realism: float | None = None, *, timer: Timer | None = None

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from codec.errors import CodecError
 
-# --- rate -----------------------------------------------------------------------------------------------------
-
 #: λ on the scale of CompressAI, loss = R + λ·255²·MSE with R in bits per pixel and MSE on [0, 1]. The two
 #: lowest reach below CompressAI's range, because 0.10 and 0.14 bpp lie there for many photographs.
 ANCHORS = (0.0005, 0.0009, 0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483)
@@ -58,8 +56,6 @@ def lambda_of(q: int) -> float:
     return ANCHORS[0] * COARSER ** (-2 * q) if q < 0 else lambda_from_level(q / BYTE_MAX * TOP)
 
 
-# --- networks and entropy coding ------------------------------------------------------------------------------
-
 SLOPE = 0.125  # of the leaky ReLU; a power of two, so that integer networks can apply it with a shift
 Z_CHANNELS = 64
 STEPS = 4  # in which the latent is coded
@@ -75,8 +71,6 @@ def step_pattern(step: int) -> list[tuple[int, int]]:
     return [(group, ORDER[step] ^ group) for group in range(STEPS)]
 
 
-# --- limits and files -----------------------------------------------------------------------------------------
-
 REGION = 64  # pixels per side of the square that shares one quality index; pictures are padded to whole regions
 #: Limit of a picture to be read or decoded; CODEC_MAX_PIXELS sets another. Memory grows by 100 bytes a pixel.
 MAX_PIXELS = int(os.environ.get("CODEC_MAX_PIXELS", 50_000_000))
@@ -85,8 +79,6 @@ STREAM_SUFFIX = ".lic"
 PICTURE_SUFFIXES = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .mpo .webp .avif .tif .tiff .bmp .gif .heic .heif .hif".split()  # noqa: SIM905
 )
-
-# --- decoders -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

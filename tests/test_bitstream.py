@@ -21,9 +21,10 @@ def make(width=100, height=70, level: int | np.ndarray = 90, z=b"zzz", y=b"yyyyy
     st.binary(max_size=300),
     st.binary(max_size=300),
     st.sampled_from(list(NUMBERED.values())),
+    st.binary(max_size=300),
 )
-def test_every_field_survives(width, height, level, z, y, decoder):
-    stream = Stream("0123abcd", decoder, width, height, level, z, y)
+def test_every_field_survives(width, height, level, z, y, decoder, overlay):
+    stream = Stream("0123abcd", decoder, width, height, level, z, y, overlay)
     assert bitstream.read(bitstream.write(stream)) == stream
 
 
@@ -31,7 +32,7 @@ def test_a_uniform_level_costs_a_small_header():
     assert ledger(make())["header"] <= 20
 
 
-@pytest.mark.parametrize("kind, q", [(2, 0), (2, 129), (2, 255), (3, 5)])
+@pytest.mark.parametrize("kind, q", [(2, 0), (2, 129), (2, 255), (3, 5), (7, 5), (8, 5), (255, 5)])
 def test_an_index_that_is_never_written_is_refused(kind, q):
     data = bytearray(bitstream.write(make(level=-5)))
     at = data.index(bytes([2, 5]))

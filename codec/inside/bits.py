@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from codec import bitstream
 from codec.bitstream import Stream
 from codec.entropy.integer import ONE, gather, scatter
 from codec.networks.hyperprior import LOG_STEP, SIGMA_MIN
+from codec.pictures import overlay
 from codec.pipeline import Codec, Latent
 
 
@@ -40,7 +43,7 @@ def hyper_bits(codec: Codec, latent: Latent) -> np.ndarray:
 
 
 def payload_bytes(stream: Stream) -> int:
-    """Bytes of a stream that are not its header."""
+    """Bytes of a stream's latents: of what is neither header nor overlay."""
     return len(stream.z) + len(stream.y)
 
 
@@ -50,7 +53,7 @@ def estimate_bytes(latent: Latent) -> float:
 
 
 def block_bits(codec: Codec, latent: Latent, n_bytes: int) -> np.ndarray:
-    """Bits of every 16×16 block, float64 (h, w), that sum to the 8·n_bytes of a payload.
+    """Bits of every 16×16 block, float64 (h, w), that sum to the 8·n_bytes of a payload of latents, and an overlay's.
 
     A hyper-latent's bits are shared by the 64×64 pixels that it stands for. What the range coder adds to the
     sum of the symbols' costs (well below 1 %) is shared in proportion.
@@ -58,13 +61,25 @@ def block_bits(codec: Codec, latent: Latent, n_bytes: int) -> np.ndarray:
     y = symbol_bits(codec, latent).sum(1)[0].double().numpy()
     z = hyper_bits(codec, latent).sum(0).astype(np.float64).repeat(4, 0).repeat(4, 1) / 16
     total = y + z
-    return total * (8 * n_bytes / total.sum())
+    total *= 8 * n_bytes / total.sum()
+    return total + overlay_bits(latent.overlay, total.shape) if latent.overlay else total
+
+
+def overlay_bits(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The bits of an overlay by 16×16 block, float64 of this shape: they are shared by where its colours change."""
+    with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
+        rgba = overlay.read(data, *image.size)
+    count = np.where(rgba[..., 3] > 0, overlay.changes(rgba[..., :3]), 0)
+    count = np.pad(count, [(0, 16 * n - have) for n, have in zip(shape, count.shape, strict=True)])
+    share = count.reshape(shape[0], 16, shape[1], 16).sum((1, 3), dtype=np.float64)
+    return share * (8 * len(data) / max(share.sum(), 1))
 
 
 def ledger(stream: Stream) -> dict[str, int]:
     """The bytes of a stream by their purpose; their sum is the length of the file."""
-    header = len(bitstream.write(stream)) - payload_bytes(stream)
-    return {"header": header, "hyper-latent z": len(stream.z), "latent y": len(stream.y)}
+    header = len(bitstream.write(stream)) - payload_bytes(stream) - len(stream.overlay)
+    sizes = {"header": header, "hyper-latent z": len(stream.z), "latent y": len(stream.y)}
+    return sizes | ({"overlay": len(stream.overlay)} if stream.overlay else {})
 
 
 @dataclass(frozen=True)

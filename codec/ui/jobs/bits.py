@@ -14,7 +14,7 @@ from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.names import LAMBDAS
 from codec.ui.texts import t, written
 
-SHARES = ("var(--neutral-500)", "#e35933", "var(--primary-500)")
+SHARES = ("var(--neutral-500)", "#e35933", "var(--primary-500)", "#0d9488")
 
 
 def run(stream: str | None, original: str | None):
@@ -59,7 +59,7 @@ def ledger(sizes: dict[str, int], top: float, half: str) -> str:
     """The bytes as a bar, the scale of the map, and a sentence."""
     total = sum(sizes.values())
     bar = names = ""
-    for (part, size), color in zip(sizes.items(), SHARES, strict=True):
+    for (part, size), color in zip(sizes.items(), SHARES, strict=False):
         title = t("bits.part", name=escape(part), size=size)
         bar += f"<span style='flex:{size / total:.5f};background:{color}' title='{title}'></span>"
         names += " + " if names else ""

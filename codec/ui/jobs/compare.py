@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from codec import bitstream
 from codec.errors import CodecError
 from codec.metrics import bpp
 from codec.pictures.files import declared_pixels
@@ -118,6 +119,8 @@ def results(
         notes.append(t("compare.not_for_model"))
     elif refine and not small:
         notes.append(t("compare.not_refined"))
+    if overlay := bitstream.read(coded.data).overlay:
+        notes.append(t("compare.overlay", size=len(overlay)))
     if not coded.reached:
         notes.append(t("compare.out_of_reach", asked=asked(rate)))
     elif coded.at_top:

@@ -1,0 +1,170 @@
+"""Screen content: text, line art and charts as few colours, coded losslessly on top of the latent.
+
+At few bits a transform blurs letters. HEVC and AV1 therefore have a palette mode for such blocks (Pu et al., "Palette
+mode coding in HEVC screen content coding extension", IEEE JETCAS 2016). Here 64×64 regions are cut out where that costs
+less. What was there is rounded to a few colours and becomes the stream's overlay, by WebP's lossless coder, which finds
+letters that come again. The latent gets one flat colour in its place. Every decoder's picture lies beneath the overlay.
+
+    J = bits + λ·255²·MSE·pixels
+
+decides for each region, and then for the whole picture: at a λ the least J is taken, at a size the least MSE.
+Photographs have no such regions, and their streams no overlay.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from codec import bitstream
+from codec.api import Coded, RateResult, encode
+from codec.inside.bits import block_bits, payload_bytes
+from codec.pictures import overlay
+from codec.pipeline import Codec
+from codec.spec import REGION, lambda_of
+
+FLAT = 0.5  # of the pixels of screen content have the colour of their neighbour, in photographs hardly any;
+EDGES, SHARP = 0.004, 48  # and some differ by this much, of which the sky has none
+LINE = 8  # every eighth row is looked at
+SHARE = 0.05  # of the regions have to be flat and sharp before anything is tried
+COLOURS = (2, 3, 4, 6, 8, 16, 32, 64, 256, None)  # of an overlay; None: all there are
+FULL, SLOPE = 0.93, 1.2  # of a size the overlay takes at most; the error falls with this power of the bits
+GAIN = 0.95  # of the cost without an overlay is as much as one may cost: its edges should be worth it
+TRIALS, LARGE = 3, 1_000_000  # overlays that are tried, and pixels from which on they are fewer
+HEADER = 8  # bytes that an overlay adds to the header, at most
+
+
+def by_region(values: np.ndarray, line: int = 1) -> np.ndarray:
+    """Sums (rows, columns) over 64×64 pixels of values (H, W), of which every `line`th row is given."""
+    height, width = values.shape
+    padded = np.pad(values, ((0, -height % (REGION // line)), (0, -width % REGION)))
+    return padded.reshape(-1, REGION // line, padded.shape[1] // REGION, REGION).sum((1, 3), dtype=np.float64)
+
+
+def to_pixels(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask of regions -> one of pixels, bool (H, W)."""
+    return mask.repeat(REGION, 0).repeat(REGION, 1)[: shape[0], : shape[1]]
+
+
+def candidates(rgb: np.ndarray) -> np.ndarray:
+    """The regions that may be screen content: bool (rows, columns), none of them in nearly every photograph."""
+    some = rgb[::LINE].astype(np.int16)
+    step = np.abs(np.diff(some, axis=1, prepend=some[:, :1])).max(2)
+    still, sharp = (by_region(values, LINE) for values in (step == 0, step >= SHARP))
+    pixels = by_region(np.ones_like(step), LINE)
+    flat = still > FLAT * pixels
+    return flat & ((flat & (sharp > EDGES * pixels)).mean() >= SHARE)
+
+
+def palette(rgb: np.ndarray, mask: np.ndarray, count: int | None) -> tuple[np.ndarray, bytes]:
+    """uint8 (H, W, 3) rounded to `count` colours in the regions of mask, not at all for None; and those as overlay."""
+    inside = to_pixels(mask, rgb.shape)
+    few = rgb.copy()
+    if count is not None:
+        row = Image.fromarray(rgb[inside][None]).quantize(count, Image.Quantize.MEDIANCUT, kmeans=2, dither=0)
+        few[inside] = np.asarray(row.convert("RGB"))[0]
+    return few, overlay.write(few, inside)
+
+
+def squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared differences, means over the colours, summed by region: float64 (rows, columns)."""
+    return by_region(((a.astype(np.float32) - b) ** 2).mean(2))
+
+
+@dataclass
+class Trial:
+    """Regions that become an overlay, its number of colours, and what that is expected to cost, to compare trials."""
+
+    mask: np.ndarray
+    count: int | None
+    cost: float
+
+
+class Search:
+    """The search for the overlay of one picture, uint8 (H, W, 3), which is coded without one already."""
+
+    def __init__(self, rgb: np.ndarray, plain: Coded, codec: Codec):
+        self.rgb, self.plain, self.codec = rgb, plain, codec
+        self.lmbda = lambda_of(plain.q)
+        self.plain_error = self.errors(plain)
+
+    def errors(self, coded: Coded) -> np.ndarray:
+        """The squared error of a coded picture, by region."""
+        stream = coded.stream
+        decoded = self.codec.synthesise(coded.latent, self.codec.decoder("mse"), stream.width, stream.height)
+        return squares(decoded, self.rgb)
+
+    def trials(self, mask: np.ndarray, counts: Iterable[int | None], limit: int | None) -> Iterator[Trial]:
+        """What is worth trying with each number of colours."""
+        blocks = block_bits(self.codec, self.plain.latent, payload_bytes(self.plain.stream))
+        usual = blocks.reshape(mask.shape[0], 4, mask.shape[1], 4).sum((1, 3))
+        for count in counts:
+            few, data = palette(self.rgb, mask, count)
+            share = (by_region(overlay.changes(few)) + 1) * mask
+            bits, error = 8 * len(data) * share / share.sum(), squares(few, self.rgb)
+            better = mask & (bits + self.lmbda * error < usual + self.lmbda * self.plain_error)
+            masks = [mask, better]
+            if limit is not None:  # as many as fit, the most useful bits first
+                worth = np.where(mask, (self.plain_error - error) / (bits + 1), -np.inf)
+                order = np.argsort(-worth, axis=None)
+                room = np.cumsum(bits.ravel()[order]) < 8 * FULL * limit
+                fitting = np.zeros_like(mask)
+                fitting.ravel()[order[room & (worth.ravel()[order] > 0)]] = True
+                masks += [fitting, better & fitting]
+            for some in masks:
+                if some.any():
+                    taken, squared = bits[some].sum(), error[some].sum()
+                    rest, rest_squared = usual[~some].sum(), self.plain_error[~some].sum()
+                    if limit is None:
+                        yield Trial(some, count, taken + rest + self.lmbda * (squared + rest_squared))
+                    elif taken < 8 * FULL * limit:  # what the overlay leaves changes the error of the rest
+                        left = rest / (8 * limit - taken)
+                        yield Trial(some, count, squared + rest_squared * left**SLOPE)
+
+    def code(self, trial: Trial, limit: int | None, **asked) -> tuple[Coded, RateResult] | None:
+        """The picture with an overlay; None where it does not fit into `limit` bytes. asked: as by `api.encode`."""
+        few, data = palette(self.rgb, trial.mask, trial.count)
+        inside = to_pixels(trial.mask, self.rgb.shape)
+        colours, count = np.unique(few[inside][::4], axis=0, return_counts=True)
+        base = np.where(inside[..., None], colours[count.argmax()], self.rgb)
+        left = None if limit is None else limit - len(data) - HEADER
+        if left is not None and left <= 0:
+            return None
+        size = {"q": self.plain.q} if left is None else {"max_bytes": left}
+        coded, result = encode(base, codec=self.codec, screen=False, **size, **asked)
+        latent, stream = replace(coded.latent, overlay=data), replace(coded.stream, overlay=data)
+        return replace(coded, latent=latent, stream=stream, data=bitstream.write(stream)), result
+
+
+def improve(
+    rgb: np.ndarray, plain: Coded, result: RateResult, codec: Codec, limit: int | None, model: str, **refinement
+) -> tuple[Coded, RateResult]:
+    """A coded picture with an overlay where that is better, else as it is.
+
+    limit: the size in bytes that was asked for, or None for a λ. refinement: `refine` and `tune` of `api.encode`. Only
+    the overlay that is chosen is coded with them.
+    """
+    mask = candidates(rgb)
+    if not mask.any():
+        return plain, result
+    search, large = Search(rgb, plain, codec), mask.size * REGION**2 > LARGE
+    trials = {(t.mask.tobytes(), t.count): t for t in search.trials(mask, COLOURS[::3] if large else COLOURS, limit)}
+    ranked = sorted(trials.values(), key=lambda trial: trial.cost)
+    best, least, chosen = (plain, result), np.inf, None
+    if limit is None:
+        least = GAIN * (8 * len(plain.data) + search.lmbda * search.plain_error.sum())
+    elif result.reached:
+        least = GAIN * search.plain_error.sum()
+    for trial in ranked[: 1 if large else TRIALS]:
+        tried = search.code(trial, limit, model=model)
+        if tried is None or not tried[1].reached:
+            continue
+        cost = search.errors(tried[0]).sum()
+        if limit is None:
+            cost = 8 * len(tried[0].data) + search.lmbda * cost
+        if cost < least:
+            best, least, chosen = tried, cost, trial
+    if chosen and refinement["refine"]:
+        best = search.code(chosen, limit, model=model, **refinement) or best
+    return best
