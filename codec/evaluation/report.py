@@ -27,6 +27,7 @@ FILES = {  # by their names in the templates
     "cid22": "cid22",
     "kodak_sizes": "kodak-iso",
     "cid22_sizes": "cid22-iso",
+    "pages_sizes": "pages-iso",
     "kodak_worth": "kodak-worth",
     "checks": "checks",
     "cid22_checks": "cid22-checks",
@@ -146,6 +147,15 @@ def times(k: float | str) -> str:
     return f"{k[0]} {float(k[1:]):.2f}" if isinstance(k, str) else f"{k:.2f}"
 
 
+def by_image(sizes: dict, target: float) -> dict[str, dict[str, dict]]:
+    """The rows of every image at one rate, by image and codec."""
+    images: dict[str, dict[str, dict]] = {}
+    for row in sizes.get("points", []):
+        if row["setting"] == target:
+            images.setdefault(row["image"], {})[row["codec"]] = row
+    return images
+
+
 def remaining(sizes: dict) -> list[dict]:
     """Where a codec cannot make every picture small enough: our means over those that remain."""
     return [
@@ -166,7 +176,7 @@ def environment() -> Environment:
     )
     jinja.filters |= {"form": form, "times": times, "mixture": mixture, "heading": lambda key: COLUMNS[key].heading}
     functions = (title, decoders_of, rivals, is_best, ours_first, measured, classical, other_decoders, realism, gan,
-                 remaining, measured_columns, refined, refinements_of, tune_of, bd_rate_of)  # fmt: skip
+                 remaining, by_image, measured_columns, refined, refinements_of, tune_of, bd_rate_of)  # fmt: skip
     jinja.globals |= {function.__name__: function for function in functions}
     jinja.globals |= {"yet": YET, "OURS": OURS, "MS_SSIM": MS_SSIM, "scales": SCALES, "columns": COLUMNS}
     jinja.globals |= {

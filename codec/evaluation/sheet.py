@@ -82,7 +82,7 @@ def row(rgb: np.ndarray, corner: tuple[int, int]) -> list[tuple[str, np.ndarray]
     cells = [("original\n", rgb)]
     for title, decoder, target in columns():
         if target not in streams:
-            streams[target] = encode(rgb, bpp=target, codec=codec, y=y)[0]
+            streams[target] = encode(rgb, bpp=target, codec=codec, y=y, screen=False)[0]  # what the networks do
         cells.append((f"{title}\n{target:.2f} bpp", codec.decode(streams[target].stream, decoder)))
     for name in OTHERS:
         best = encode_at_most(rgb, name, len(streams[TARGET].data))
