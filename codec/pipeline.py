@@ -233,7 +233,8 @@ class Codec:
         if g_s.noise:
             inputs = (*inputs, noise_field(*latent.y_hat.shape[2:]).to(self.device))
         with self._autocast(True):
-            return paste(strips.synthesise(g_s, inputs, width, height, self.strip, progress), latent.overlay)
+            rgb = strips.synthesise(g_s, inputs, width, height, self.strip, progress)
+        return paste(rgb, latent.overlay, latent.q.shape)
 
     def decode(
         self, stream: Stream, decoder: str | None = None, realism: float | None = None, *, timer: Timer | None = None

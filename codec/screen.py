@@ -2,8 +2,8 @@
 
 At few bits a transform blurs letters. HEVC and AV1 therefore have a palette mode for such blocks (Pu et al., "Palette
 mode coding in HEVC screen content coding extension", IEEE JETCAS 2016). Here 64×64 regions are cut out where that costs
-less. What was there is rounded to a few colours and becomes the stream's overlay, by WebP's lossless coder, which finds
-letters that come again. The latent gets one flat colour in its place. Every decoder's picture lies beneath the overlay.
+less. What was there is rounded to a few colours and becomes the stream's overlay (`codec.pictures.overlay`), without
+loss. The latent gets one flat colour in its place. Every decoder's picture lies beneath the overlay.
 
     J = bits + λ·255²·MSE·pixels
 
@@ -28,8 +28,9 @@ FLAT = 0.5  # of the pixels of screen content have the colour of their neighbour
 EDGES, SHARP = 0.004, 48  # and some differ by this much, of which the sky has none
 LINE = 8  # every eighth row is looked at
 SHARE = 0.05  # of the regions have to be flat and sharp before anything is tried
-COLOURS = (2, 3, 4, 6, 8, 16, 32, 64, 256, None)  # of an overlay; None: all there are
-FULL, SLOPE = 0.93, 1.2  # of a size the overlay takes at most; the error falls with this power of the bits
+COLOURS = (2, 3, 4, 6, 8, 16, 32, 64, 256)  # of an overlay
+FLOOR, SLOPE = 0.017, 1.2  # bpp that the latent takes at least; the error falls with this power of the bits
+FILLED = (0.5, 0.75, 0.99)  # of what is left above the floor an overlay may take
 GAIN = 0.95  # of the cost without an overlay is as much as one may cost: its edges should be worth it
 TRIALS, LARGE = 3, 1_000_000  # overlays that are tried, and pixels from which on they are fewer
 HEADER = 8  # bytes that an overlay adds to the header, at most
@@ -42,11 +43,6 @@ def by_region(values: np.ndarray, line: int = 1) -> np.ndarray:
     return padded.reshape(-1, REGION // line, padded.shape[1] // REGION, REGION).sum((1, 3), dtype=np.float64)
 
 
-def to_pixels(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask of regions -> one of pixels, bool (H, W)."""
-    return mask.repeat(REGION, 0).repeat(REGION, 1)[: shape[0], : shape[1]]
-
-
 def candidates(rgb: np.ndarray) -> np.ndarray:
     """The regions that may be screen content: bool (rows, columns), none of them in nearly every photograph."""
     some = rgb[::LINE].astype(np.int16)
@@ -57,14 +53,34 @@ def candidates(rgb: np.ndarray) -> np.ndarray:
     return flat & ((flat & (sharp > EDGES * pixels)).mean() >= SHARE)
 
 
-def palette(rgb: np.ndarray, mask: np.ndarray, count: int | None) -> tuple[np.ndarray, bytes]:
-    """uint8 (H, W, 3) rounded to `count` colours in the regions of mask, not at all for None; and those as overlay."""
-    inside = to_pixels(mask, rgb.shape)
+def padded(rgb: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) -> the same filled up to whole regions by repeating its last row and column."""
+    return np.pad(rgb, ((0, -rgb.shape[0] % REGION), (0, -rgb.shape[1] % REGION), (0, 0)), "edge")
+
+
+def palette(rgb: np.ndarray, mask: np.ndarray, count: int, preset: int) -> tuple[np.ndarray, bytes]:
+    """Whole regions uint8 (H, W, 3), rounded to `count` colours where mask, bool (rows, columns), is true; the overlay.
+
+    Where there are no more colours than that, they stay as they are.
+    """
+    inside = overlay.to_pixels(mask)
+    row = Image.fromarray(rgb[inside][None])
+    exact = row.getcolors(count)
+    if exact is None:
+        row = row.quantize(count, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
+        colours = np.frombuffer(row.palette.tobytes(), dtype=np.uint8).reshape(-1, 3)
+        values = np.asarray(row)[0]
+    else:
+        colours = np.array([colour for _, colour in exact], dtype=np.uint8)
+        keys = colours.astype(np.int32) @ (1 << 16, 1 << 8, 1)
+        order = np.argsort(keys)
+        colours, keys = colours[order], keys[order]
+        values = np.searchsorted(keys, rgb[inside].astype(np.int32) @ (1 << 16, 1 << 8, 1))
+    indices = np.zeros(inside.shape, dtype=np.uint8)
+    indices[inside] = values
     few = rgb.copy()
-    if count is not None:
-        row = Image.fromarray(rgb[inside][None]).quantize(count, Image.Quantize.MEDIANCUT, kmeans=2, dither=0)
-        few[inside] = np.asarray(row.convert("RGB"))[0]
-    return few, overlay.write(few, inside)
+    few[inside] = colours[values]
+    return few, overlay.write(colours, indices, mask, preset)
 
 
 def squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -77,7 +93,7 @@ class Trial:
     """Regions that become an overlay, its number of colours, and what that is expected to cost, to compare trials."""
 
     mask: np.ndarray
-    count: int | None
+    count: int
     cost: float
 
 
@@ -95,39 +111,44 @@ class Search:
         decoded = self.codec.synthesise(coded.latent, self.codec.decoder("mse"), stream.width, stream.height)
         return squares(decoded, self.rgb)
 
-    def trials(self, mask: np.ndarray, counts: Iterable[int | None], limit: int | None) -> Iterator[Trial]:
+    def trials(self, mask: np.ndarray, counts: Iterable[int], limit: int | None) -> Iterator[Trial]:
         """What is worth trying with each number of colours."""
         blocks = block_bits(self.codec, self.plain.latent, payload_bytes(self.plain.stream))
+        whole, (height, width, _) = padded(self.rgb), self.rgb.shape
         usual = blocks.reshape(mask.shape[0], 4, mask.shape[1], 4).sum((1, 3))
+        room = 8 * (limit or 0) - FLOOR * height * width
         for count in counts:
-            few, data = palette(self.rgb, mask, count)
+            few, data = palette(whole, mask, count, overlay.QUICK)
             share = (by_region(overlay.changes(few)) + 1) * mask
-            bits, error = 8 * len(data) * share / share.sum(), squares(few, self.rgb)
+            bits = 8 / overlay.QUICK_MORE * len(data) * share / share.sum()
+            error = squares(few[:height, :width], self.rgb)
             better = mask & (bits + self.lmbda * error < usual + self.lmbda * self.plain_error)
             masks = [mask, better]
             if limit is not None:  # as many as fit, the most useful bits first
                 worth = np.where(mask, (self.plain_error - error) / (bits + 1), -np.inf)
                 order = np.argsort(-worth, axis=None)
-                room = np.cumsum(bits.ravel()[order]) < 8 * FULL * limit
-                fitting = np.zeros_like(mask)
-                fitting.ravel()[order[room & (worth.ravel()[order] > 0)]] = True
-                masks += [fitting, better & fitting]
+                for share in FILLED:
+                    fitting = np.zeros_like(mask)
+                    taken = np.cumsum(bits.ravel()[order]) < share * room
+                    fitting.ravel()[order[taken & (worth.ravel()[order] > 0)]] = True
+                    masks += [fitting, better & fitting]
             for some in masks:
                 if some.any():
                     taken, squared = bits[some].sum(), error[some].sum()
                     rest, rest_squared = usual[~some].sum(), self.plain_error[~some].sum()
                     if limit is None:
                         yield Trial(some, count, taken + rest + self.lmbda * (squared + rest_squared))
-                    elif taken < 8 * FULL * limit:  # what the overlay leaves changes the error of the rest
-                        left = rest / (8 * limit - taken)
+                    elif taken < FILLED[-1] * room:  # what the overlay leaves changes the error of the rest
+                        left = rest / (room - taken)
                         yield Trial(some, count, squared + rest_squared * left**SLOPE)
 
     def code(self, trial: Trial, limit: int | None, **asked) -> tuple[Coded, RateResult] | None:
         """The picture with an overlay; None where it does not fit into `limit` bytes. asked: as by `api.encode`."""
-        few, data = palette(self.rgb, trial.mask, trial.count)
-        inside = to_pixels(trial.mask, self.rgb.shape)
+        few, data = palette(padded(self.rgb), trial.mask, trial.count, overlay.BEST)
+        inside = overlay.to_pixels(trial.mask)
         colours, count = np.unique(few[inside][::4], axis=0, return_counts=True)
-        base = np.where(inside[..., None], colours[count.argmax()], self.rgb)
+        inside = inside[: self.rgb.shape[0], : self.rgb.shape[1], None]
+        base = np.where(inside, colours[count.argmax()], self.rgb)
         left = None if limit is None else limit - len(data) - HEADER
         if left is not None and left <= 0:
             return None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import codec as package
-from codec import bitstream, pipeline
+from codec import bitstream
 from codec.bitstream import Stream
 from codec.errors import StreamError, WeightsError
 
@@ -41,7 +41,7 @@ def test_no_single_changed_byte_goes_unnoticed():
 @pytest.mark.parametrize("size", [(30_000, 1_600), (5_000, 5_000), (640, 480)])
 @pytest.mark.parametrize("payload", [0, 40])
 def test_a_short_stream_cannot_claim_a_large_picture(codec, size, payload, monkeypatch):
-    monkeypatch.setattr(pipeline, "Walk", lambda *_: pytest.fail("it went on to decode"))
+    monkeypatch.setattr(codec.trunk.entropy, "walk", lambda *_: pytest.fail("it went on to decode"))
     data = streams.sealed(Stream(codec.trunk.id, "mse", *size, 128, bytes(payload), bytes(payload)))
     with pytest.raises(StreamError, match=f"too few for a picture of {size[0]}×{size[1]} pixels"):
         codec.decode(bitstream.read(data))

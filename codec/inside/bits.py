@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from codec import bitstream
@@ -67,10 +65,8 @@ def block_bits(codec: Codec, latent: Latent, n_bytes: int) -> np.ndarray:
 
 def overlay_bits(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """The bits of an overlay by 16×16 block, float64 of this shape: they are shared by where its colours change."""
-    with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
-        rgba = overlay.read(data, *image.size)
-    count = np.where(rgba[..., 3] > 0, overlay.changes(rgba[..., :3]), 0)
-    count = np.pad(count, [(0, 16 * n - have) for n, have in zip(shape, count.shape, strict=True)])
+    rgb, inside = overlay.read(data, (shape[0] // 4, shape[1] // 4))
+    count = overlay.changes(rgb) * inside
     share = count.reshape(shape[0], 16, shape[1], 16).sum((1, 3), dtype=np.float64)
     return share * (8 * len(data) / max(share.sum(), 1))
 
