@@ -14,7 +14,7 @@ from codec.ui.jobs.gpu import each_where_it_fits
 from codec.ui.names import LAMBDAS
 from codec.ui.texts import t, written
 
-SHARES = ("var(--neutral-500)", "#e35933", "var(--primary-500)", "#0d9488")
+SHARES = ("var(--neutral-500)", "#e35933", "var(--primary-500)", "#6d5ff5")
 
 
 def run(stream: str | None, original: str | None):
