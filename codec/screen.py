@@ -32,6 +32,7 @@ COLOURS = (2, 3, 4, 6, 8, 16, 32, 64, 256)  # of an overlay
 FLOOR, SLOPE = 0.017, 1.2  # bpp that the latent takes at least; the error falls with this power of the bits
 FILLED = (0.5, 0.75, 0.99)  # of what is left above the floor an overlay may take
 GAIN = 0.95  # of the cost without an overlay is as much as one may cost: its edges should be worth it
+SAMPLE, LLOYD, AT_A_TIME = 20_000, 3, 4_000_000  # pixels that colours start from; rounds; distances in memory
 TRIALS, LARGE = 3, 1_000_000  # overlays that are tried, and pixels from which on they are fewer
 HEADER = 8  # bytes that an overlay adds to the header, at most
 
@@ -58,29 +59,52 @@ def padded(rgb: np.ndarray) -> np.ndarray:
     return np.pad(rgb, ((0, -rgb.shape[0] % REGION), (0, -rgb.shape[1] % REGION), (0, 0)), "edge")
 
 
-def palette(rgb: np.ndarray, mask: np.ndarray, count: int, preset: int) -> tuple[np.ndarray, bytes]:
-    """Whole regions uint8 (H, W, 3), rounded to `count` colours where mask, bool (rows, columns), is true; the overlay.
+class Colours:
+    """The colours of a picture, uint8 (H, W, 3) of whole regions: each once, and which of them every pixel has."""
 
-    Where there are no more colours than that, they stay as they are.
-    """
-    inside = overlay.to_pixels(mask)
-    row = Image.fromarray(rgb[inside][None])
-    exact = row.getcolors(count)
-    if exact is None:
-        row = row.quantize(count, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
-        colours = np.frombuffer(row.palette.tobytes(), dtype=np.uint8).reshape(-1, 3)
-        values = np.asarray(row)[0]
-    else:
-        colours = np.array([colour for _, colour in exact], dtype=np.uint8)
-        keys = colours.astype(np.int32) @ (1 << 16, 1 << 8, 1)
-        order = np.argsort(keys)
-        colours, keys = colours[order], keys[order]
-        values = np.searchsorted(keys, rgb[inside].astype(np.int32) @ (1 << 16, 1 << 8, 1))
-    indices = np.zeros(inside.shape, dtype=np.uint8)
-    indices[inside] = values
-    few = rgb.copy()
-    few[inside] = colours[values]
-    return few, overlay.write(colours, indices, mask, preset)
+    def __init__(self, rgb: np.ndarray):
+        self.rgb = rgb
+        keys = rgb.astype(np.int32) @ np.array((1 << 16, 1 << 8, 1), dtype=np.int32)
+        unique, self.of_pixel = np.unique(keys, return_inverse=True)
+        self.of_pixel = self.of_pixel.reshape(keys.shape)
+        self.unique = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], 1).astype(np.float32)
+
+    def rounded(self, mask: np.ndarray, count: int, preset: int) -> tuple[np.ndarray, np.ndarray, bytes]:
+        """The picture with `count` colours in the regions of mask, the most frequent of those, and the overlay.
+
+        The colours are the means of k groups (Lloyd, "Least squares quantization in PCM", 1982), from those of median
+        cut on. Where there are no more than `count`, they stay as they are.
+        """
+        inside = overlay.to_pixels(mask)
+        pixels = self.of_pixel[inside]
+        weight = np.bincount(pixels, minlength=len(self.unique))
+        present = np.flatnonzero(weight)
+        points, weight = self.unique[present], weight[present]
+        centres, nearest = points, np.arange(len(present))
+        if len(present) > count:
+            some = self.rgb[inside][:: max(1, len(pixels) // SAMPLE)]
+            start = Image.fromarray(some[None]).quantize(count, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+            centres = np.frombuffer(start.palette.tobytes(), dtype=np.uint8).reshape(-1, 3).astype(np.float32)
+            for _ in range(LLOYD):
+                nearest = nearest_of(points, centres)
+                total = np.maximum(np.bincount(nearest, weight, len(centres)), 1e-9)
+                means = [np.bincount(nearest, weight * points[:, i], len(centres)) / total for i in range(3)]
+                centres = np.where(total[:, None] > 0.5, np.stack(means, 1), centres).astype(np.float32)
+            centres = centres.round()
+            nearest = nearest_of(points, centres)
+        colours, index_of = centres.astype(np.uint8), np.zeros(len(self.unique), dtype=np.uint8)
+        index_of[present] = nearest
+        indices = index_of[self.of_pixel]
+        few = np.where(inside[..., None], colours[indices], self.rgb)
+        frequent = colours[np.bincount(nearest, weight, len(colours)).argmax()]
+        return few, frequent, overlay.write(colours, indices, mask, preset)
+
+
+def nearest_of(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """The nearest of centres (k, 3) to each of points (n, 3): int64 (n,)."""
+    half = (centres**2).sum(1) / 2
+    pieces = np.array_split(points, -(-len(points) * len(centres) // AT_A_TIME))
+    return np.concatenate([(half - piece @ centres.T).argmin(1) for piece in pieces])
 
 
 def squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -102,6 +126,7 @@ class Search:
 
     def __init__(self, rgb: np.ndarray, plain: Coded, codec: Codec):
         self.rgb, self.plain, self.codec = rgb, plain, codec
+        self.colours = Colours(padded(rgb))
         self.lmbda = lambda_of(plain.q)
         self.plain_error = self.errors(plain)
 
@@ -114,11 +139,11 @@ class Search:
     def trials(self, mask: np.ndarray, counts: Iterable[int], limit: int | None) -> Iterator[Trial]:
         """What is worth trying with each number of colours."""
         blocks = block_bits(self.codec, self.plain.latent, payload_bytes(self.plain.stream))
-        whole, (height, width, _) = padded(self.rgb), self.rgb.shape
+        height, width, _ = self.rgb.shape
         usual = blocks.reshape(mask.shape[0], 4, mask.shape[1], 4).sum((1, 3))
         room = 8 * (limit or 0) - FLOOR * height * width
         for count in counts:
-            few, data = palette(whole, mask, count, overlay.QUICK)
+            few, _, data = self.colours.rounded(mask, count, overlay.QUICK)
             share = (by_region(overlay.changes(few)) + 1) * mask
             bits = 8 / overlay.QUICK_MORE * len(data) * share / share.sum()
             error = squares(few[:height, :width], self.rgb)
@@ -144,11 +169,9 @@ class Search:
 
     def code(self, trial: Trial, limit: int | None, **asked) -> tuple[Coded, RateResult] | None:
         """The picture with an overlay; None where it does not fit into `limit` bytes. asked: as by `api.encode`."""
-        few, data = palette(padded(self.rgb), trial.mask, trial.count, overlay.BEST)
-        inside = overlay.to_pixels(trial.mask)
-        colours, count = np.unique(few[inside][::4], axis=0, return_counts=True)
-        inside = inside[: self.rgb.shape[0], : self.rgb.shape[1], None]
-        base = np.where(inside, colours[count.argmax()], self.rgb)
+        _, frequent, data = self.colours.rounded(trial.mask, trial.count, overlay.BEST)
+        inside = overlay.to_pixels(trial.mask)[: self.rgb.shape[0], : self.rgb.shape[1], None]
+        base = np.where(inside, frequent, self.rgb)
         left = None if limit is None else limit - len(data) - HEADER
         if left is not None and left <= 0:
             return None

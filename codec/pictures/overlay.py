@@ -21,8 +21,8 @@ from codec.spec import REGION
 
 DICTIONARY = 1 << 23  # bytes
 MAX_COLOURS = 256
-QUICK, BEST = 4, 6 | lzma.PRESET_EXTREME  # xz's presets
-QUICK_MORE = 1.1  # what the former takes more, about
+QUICK, BEST = 1, 6 | lzma.PRESET_EXTREME  # xz's presets
+QUICK_MORE = 1.2  # what the former takes more, about
 DAMAGED = "The stream is damaged: its overlay cannot be read."
 
 
