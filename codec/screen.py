@@ -33,7 +33,8 @@ FLOOR, SLOPE = 0.017, 1.2  # bpp that the latent takes at least; the error falls
 FILLED = (0.5, 0.75, 0.99)  # of what is left above the floor an overlay may take
 GAIN = 0.95  # of the cost without an overlay is as much as one may cost: its edges should be worth it
 SAMPLE, LLOYD, AT_A_TIME = 20_000, 3, 4_000_000  # pixels that colours start from; rounds; distances in memory
-TRIALS, LARGE = 3, 1_000_000  # overlays that are tried, and pixels from which on they are fewer
+TRIALS, LARGE = 3, 1_000_000  # overlays that are tried, and pixels from which on they are fewer;
+MOST = 9_000_000  # and those of a screen of 4K: more would take half a minute and gigabytes
 HEADER = 8  # bytes that an overlay adds to the header, at most
 
 
@@ -189,8 +190,7 @@ def improve(
     limit: the size in bytes that was asked for, or None for a λ. refinement: `refine` and `tune` of `api.encode`. Only
     the overlay that is chosen is coded with them.
     """
-    mask = candidates(rgb)
-    if not mask.any():
+    if rgb.shape[0] * rgb.shape[1] > MOST or not (mask := candidates(rgb)).any():
         return plain, result
     search, large = Search(rgb, plain, codec), mask.size * REGION**2 > LARGE
     trials = {(t.mask.tobytes(), t.count): t for t in search.trials(mask, COLOURS[::3] if large else COLOURS, limit)}

@@ -72,6 +72,12 @@ def test_a_photograph_is_coded_as_without(seed, grain):
         assert api.encode(rgb, **asked)[0].data == api.encode(rgb, screen=False, **asked)[0].data
 
 
+def test_a_very_large_page_is_coded_as_without(monkeypatch):
+    monkeypatch.setattr(screen, "MOST", 100 * 100)
+    assert not api.encode(page(128, 128))[0].stream.overlay
+    assert api.encode(page(100, 100))[0].stream.overlay
+
+
 def test_a_flat_picture_needs_no_overlay():
     assert not api.encode(np.full((200, 200, 3), 90, np.uint8))[0].stream.overlay
 
