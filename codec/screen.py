@@ -8,7 +8,7 @@ loss. The latent gets one flat colour in its place. Every decoder's picture lies
     J = bits + λ·255²·MSE·pixels
 
 decides for each region, and then for the whole picture: at a λ the least J is taken, at a size the least MSE.
-Photographs have no such regions, and their streams no overlay.
+Nearly all photographs have too few such regions, and their streams no overlay.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from codec.pipeline import Codec
 from codec.spec import REGION, lambda_of
 
 FLAT = 0.5  # of the pixels of screen content have the colour of their neighbour, in photographs hardly any;
-EDGES, SHARP = 0.004, 48  # and some differ by this much, of which the sky has none
+EDGES, SHARP = 0.004, 48  # and some differ by this much: a sky has none of those
 LINE = 8  # every eighth row is looked at
 SHARE = 0.05  # of the regions have to be flat and sharp before anything is tried
 COLOURS = (2, 3, 4, 6, 8, 16, 32, 64, 256)  # of an overlay
@@ -39,7 +39,7 @@ HEADER = 8  # bytes that an overlay adds to the header, at most
 
 
 def by_region(values: np.ndarray, line: int = 1) -> np.ndarray:
-    """Sums (rows, columns) over 64×64 pixels of values (H, W), of which every `line`th row is given."""
+    """Sums (rows, columns) over 64×64 pixels of values (H, W). They are every `line`th row of the picture."""
     height, width = values.shape
     padded = np.pad(values, ((0, -height % (REGION // line)), (0, -width % REGION)))
     return padded.reshape(-1, REGION // line, padded.shape[1] // REGION, REGION).sum((1, 3), dtype=np.float64)
@@ -145,8 +145,8 @@ class Search:
         room = 8 * (limit or 0) - FLOOR * height * width
         for count in counts:
             few, _, data = self.colours.rounded(mask, count, overlay.QUICK)
-            share = (by_region(overlay.changes(few)) + 1) * mask
-            bits = 8 / overlay.QUICK_MORE * len(data) * share / share.sum()
+            busy = (by_region(overlay.changes(few)) + 1) * mask
+            bits = 8 / overlay.QUICK_MORE * len(data) * busy / busy.sum()
             error = squares(few[:height, :width], self.rgb)
             better = mask & (bits + self.lmbda * error < usual + self.lmbda * self.plain_error)
             masks = [mask, better]
@@ -155,8 +155,8 @@ class Search:
                 order = np.argsort(-worth, axis=None)
                 for share in FILLED:
                     fitting = np.zeros_like(mask)
-                    taken = np.cumsum(bits.ravel()[order]) < share * room
-                    fitting.ravel()[order[taken & (worth.ravel()[order] > 0)]] = True
+                    fits = np.cumsum(bits.ravel()[order]) < share * room
+                    fitting.ravel()[order[fits & (worth.ravel()[order] > 0)]] = True
                     masks += [fitting, better & fitting]
             for some in masks:
                 if some.any():
@@ -210,5 +210,6 @@ def improve(
         if cost < least:
             best, least, chosen = tried, cost, trial
     if chosen and refinement["refine"]:
-        best = search.code(chosen, limit, model=model, **refinement) or best
+        refined = search.code(chosen, limit, model=model, **refinement)
+        best = refined if refined and refined[1].reached else best
     return best

@@ -1,6 +1,6 @@
 """Exact products of integers as products of bytes, on processors that have instructions for these (VNNI).
 
-A product of float64 matrices is exact, too, but takes two to three times as long. A weight of 16 bits is two signed
+A product of float64 matrices is exact, too, but slower. A weight of 16 bits is two signed
 bytes, lo + 256·hi, and a value of 24 bits is three, a + 256·b + 65,536·c. `torch._int_mm` multiplies bytes and sums in
 int32, where nothing is lost. Products that count the same are summed in one matrix product:
 

@@ -9,7 +9,7 @@ size              field
 1 for each        pixel of the covered regions: its colour; in rows of pixels over the whole picture, which is
                   padded to whole regions
 
-It finds letters that come again, and takes 8 % less than WebP's lossless coder. See `codec.screen` for when it is used.
+It finds letters that come again. See `codec.screen` for when it is used.
 """
 
 import lzma
